@@ -1,0 +1,20 @@
+"""The harness: runs arms on workloads, and makes tables, plots and a page of what it measured."""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from bench.plugin import remedy, workload
+    from bench.tables import load
+
+__all__ = ["load", "remedy", "workload"]
+
+_HOME = {"load": "bench.tables", "remedy": "bench.plugin", "workload": "bench.plugin"}
+
+
+def __getattr__(name: str) -> Any:
+    # On demand: reading a store needs no jax, and `@remedy` needs no pandas.
+    if name in _HOME:
+        from importlib import import_module
+
+        return getattr(import_module(_HOME[name]), name)
+    raise AttributeError(f"module 'bench' has no attribute {name!r}")

@@ -1,0 +1,443 @@
+"""The command line: the only room that prints."""
+
+import contextlib
+import io
+import json
+import os
+import shlex
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import tyro
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from bench.arm import parse_arms
+from bench.errors import InputError, unknown
+from bench.store import Store
+
+# What a terminal has no room for; summary.md and the page show it.
+_NOT_IN_TERMINAL = ["family", "reconstruction, nats", "compile", "parameters", "gradient evaluations", "seeds"]
+
+Positional = tyro.conf.Positional
+
+# How a plan calls a cell, whatever it was called when it was run.
+_CELL_NAMES = ("workload", "arm", "base", "family")
+
+# What was typed, for the plan to keep.
+_ARGUMENTS: list[str] = []
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run one command; exit code 2 for bad input, 1 where a cell failed, 130 where Ctrl-C ended it."""
+    _ARGUMENTS[:] = sys.argv[1:] if arguments is None else arguments
+    try:
+        command = _parse(_ARGUMENTS)
+        sys.exit(command())
+    except InputError as error:
+        Console(stderr=True).print(f"error: {error}", markup=False, highlight=False, soft_wrap=True)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("stopped; every finished cell is stored, and the same command goes on from there", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:
+        # Whoever read the output has closed it, as `head` does; what is left to flush has no reader.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+
+
+def run(
+    suite: str = "quick",
+    workload: str | None = None,
+    arms: str | None = None,
+    seeds: int | None = None,
+    steps: int | None = None,
+    plugin: tyro.conf.UseAppendAction[tuple[str, ...]] = (),
+    out: str | None = None,
+    workers: int | None = None,
+    device: str | None = None,
+    dry_run: bool = False,
+) -> int:
+    """Run a suite: train, time, and write tables, plots and a page. What is stored already is not run again.
+
+    Args:
+        suite: Which arms on which workload; `list suites` shows them.
+        workload: Another workload than the suite's, as "digits-dense[depth=16,width=128]".
+        arms: Other arms than the suite's, as "baseline,gelu,gelu+rezero[alpha=0.1]"; a list value is a sweep.
+        seeds: Fresh seeds to report on.
+        steps: Steps of each training.
+        plugin: A Python file with remedies or workloads of your own; each remedy in it becomes an arm.
+        out: Where to write; by default results/runs/SUITE.
+        workers: Worker processes; by default one per core, or one on a GPU.
+        device: cpu or gpu; by default a GPU where jax finds one.
+        dry_run: Only say what would be run, and how long it may take.
+    """
+    from bench.catalogue import load_catalogue
+    from bench.device import find_device
+    from bench.plan import make_plan
+    from bench.run import Work
+
+    if workers is not None and workers < 1:
+        raise InputError(f"workers must be at least 1, got {workers}")
+    plugins = tuple(str(Path(path).resolve()) for path in plugin)
+    catalogue = load_catalogue(plugins)
+    found = find_device(device)
+    plan = make_plan(
+        catalogue, suite=suite, workload=workload, arms=arms, seeds=seeds, steps=steps, plugins=plugins,
+        device_kind=found.kind,
+    )  # fmt: skip
+    store = Store(out if out is not None else Path("results", "runs", suite))
+    workers = workers or (_cores() if found.platform == "cpu" else 1)
+    if not dry_run:
+        store.require_writable()
+    work = Work(plan, store)
+    print(_forecast(work, workers, found.platform))
+    if dry_run:
+        return 0
+    with store.locked():
+        described = plan.describe(shlex.join(["python", "-m", "bench", *_ARGUMENTS]))
+        current = store.has_plan(described) and (store.directory / "report.html").exists()
+        store.write_plan(described)
+        statuses = _follow(work, found, workers)
+        _publish(store, rebuild=bool(statuses) or not current)
+    return 1 if set(statuses) & {"failed", "timeout", "out of memory"} else 0
+
+
+def report(directory: Positional[str]) -> int:
+    """Rebuild tables, plots and page from whatever cells are there, and say how many are missing.
+
+    Args:
+        directory: A folder that a run has written.
+    """
+    store = Store(directory)
+    store.read_plan()
+    store.require_writable()
+    _publish(store, rebuild=True)
+    return 0
+
+
+def show(directory: Positional[str], arm: Positional[str], json: bool = False) -> int:
+    """One arm of a run: its recipe against the baseline, every figure, and the command that runs it again.
+
+    Args:
+        directory: A folder that a run has written.
+        arm: As in its table.
+        json: Print the record itself.
+    """
+    store = Store(directory)
+    plan = store.read_plan()
+    (text,) = plan["workloads"]
+    bases = plan["workloads"][text]["bases"]
+    # The order of remedies is no difference, except between two that chain: then the names say which is meant.
+    wanted = [sorted(str(each).split("+")) for each in parse_arms(arm, bases)]
+    names = [cell["arm"] for cell in plan["cells"]]
+    found = [name for name in names if wanted == [sorted(name.split("+"))]]
+    if not found:
+        raise unknown(f"arm of {directory}:", arm, names)
+    name = arm if arm in found else found[0]
+    cell = next(cell for cell in plan["cells"] if cell["arm"] == name)
+    manifest = {**(store.read(cell["identity"]) or {"status": _absent(cell)}), **{k: cell[k] for k in _CELL_NAMES}}
+    manifest["timing"] = store.read_timing(cell["identity"])
+    manifest["command"] = _again(plan, text, name, directory)
+    if json:
+        _print_json(manifest)
+    else:
+        _print_arm(manifest)
+    return 0
+
+
+def list_(
+    what: Positional[str],
+    plugin: tyro.conf.UseAppendAction[tuple[str, ...]] = (),
+    json: bool = False,
+) -> int:
+    """List what can be named: remedies, workloads, suites or instruments.
+
+    Args:
+        what: remedies, workloads, suites or instruments.
+        plugin: A Python file whose remedies and workloads are listed too.
+        json: Print as JSON.
+    """
+    listings = {"remedies": _remedies, "workloads": _workloads, "suites": _suites, "instruments": _instruments}
+    if what not in listings:
+        raise unknown("listing", what, listings)
+    from bench.catalogue import load_catalogue
+
+    entries = listings[what](load_catalogue(plugin))
+    if json:
+        _print_json(entries)
+        return 0
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in entries[0]:
+        table.add_column(name, overflow="fold")
+    for entry in entries:
+        table.add_row(*(Text(_cell_text(value)) for value in entry.values()))
+    _console().print(table)
+    return 0
+
+
+def _parse(arguments: list[str]) -> Callable[[], int]:
+    """The command with its arguments bound; an argument that does not hold is bad input like any other."""
+    commands = {"run": run, "list": list_, "report": report, "show": show}
+    bound = {name: _deferred(function) for name, function in commands.items()}
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said):
+            return tyro.extras.subcommand_cli_from_dict(
+                bound, prog="python -m bench", description="A deep VAE has stalled: which remedy mends it?",
+                args=arguments or ["--help"], config=(tyro.conf.OmitArgPrefixes,),
+            )  # fmt: skip
+    except SystemExit as ended:
+        if ended.code != 2:
+            raise
+        # The parser draws a box of many lines; what is wrong stands in its first paragraph.
+        lines = [line.strip("│╭╮╰╯─ \n") for line in said.getvalue().splitlines()]
+        first = " ".join(lines[1 : lines.index("", 1)] if "" in lines[1:] else lines[1:])
+        raise InputError(
+            f"{first.rstrip('.')}; python -m bench {_named(arguments)}--help shows what can be given"
+        ) from None
+
+
+def _deferred(function: Callable[..., int]) -> Callable[..., Callable[[], int]]:
+    """A function of the same signature that only binds its arguments: it runs outside the parser's error handling."""
+    import functools
+
+    @functools.wraps(function)
+    def bind(*arguments: Any, **named: Any) -> Callable[[], int]:
+        return functools.partial(function, *arguments, **named)
+
+    return bind
+
+
+def _named(arguments: list[str]) -> str:
+    return f"{arguments[0]} " if arguments and arguments[0] in ("run", "list", "report", "show") else ""
+
+
+def _forecast(work: Any, workers: int, platform: str) -> str:
+    plan = work.plan
+    programs = len({cell.program for cell in work.missing})
+    seconds = plan.expected_seconds(work.missing, workers) if work.missing else 0.0
+    trainings = len(work.missing) * plan.protocol.trainings
+    idle = len(plan.cells) - len(plan.planned)
+    arms = f"{len(plan.cells)} arm{'s' * (len(plan.cells) != 1)}"
+    return (
+        f"{plan.workload_text}: {arms}, {len(plan.planned) - len(work.missing)} stored, "
+        + (f"{idle} not applicable, " if idle else "")
+        + f"{len(work.missing)} to run ({trainings} trainings of {plan.protocol.steps:,} steps, {programs} programs "
+        f"to compile) on {workers} {platform} worker{'s' if workers > 1 else ''}: about {seconds / 60:.1f} minutes"
+    )
+
+
+def _follow(work: Any, device: Any, workers: int) -> list[str]:
+    """Run, with one bar and a line per finished cell; the statuses of what was run, and of what was only timed."""
+    from bench.executor import TrainingsEnded
+    from bench.run import CellStored, execute
+
+    console = _console()
+    total = len(work.missing) * work.plan.protocol.trainings
+    statuses: list[str] = []
+    with _bar(console, "trainings", total) as advance:
+        for event in execute(work, device, workers):
+            if isinstance(event, TrainingsEnded):
+                advance(event.count, None)
+            elif isinstance(event, CellStored):
+                statuses.append(event.manifest["status"])
+                console.print(_line(event.manifest, len(statuses), len(work.missing)), markup=False, highlight=False)
+            else:
+                statuses.append("timed")
+                advance(0, f"timing {event.done} of {event.of}")
+                if event.failure is not None:
+                    console.print(f"timing of {event.arm}: {event.failure.reason}", markup=False, highlight=False)
+    return statuses
+
+
+@contextlib.contextmanager
+def _bar(console: Console, what: str, total: int) -> Iterator[Callable[[int, str | None], None]]:
+    """A progress bar on a terminal; nothing elsewhere, where lines are what a person reads."""
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("left"),
+        TimeRemainingColumn(),
+    )  # fmt: skip
+    with Progress(*columns, console=console, disable=not console.is_terminal or not total) as progress:
+        task = progress.add_task(what, total=total)
+
+        def advance(count: int, description: str | None) -> None:
+            progress.update(task, advance=count, description=description or what)
+
+        yield advance
+
+
+def _line(manifest: dict[str, Any], done: int, of: int) -> str:
+    from bench.readable import fixed, interval_text, significant
+    from bench.statistics import student_t
+
+    figures = [training["negative_elbo"] for training in manifest["trainings"]]
+    finite = [float("nan") if figure is None else figure for figure in figures]
+    said = f"-ELBO {interval_text(student_t(finite))} nats" if manifest["status"] == "ok" else manifest["reason"]
+    rate = f" at rate {significant(manifest['learning_rate'])}" if manifest["status"] == "ok" else ""
+    seconds = manifest["train_seconds"]
+    took = f"  ({fixed(seconds, 0)} s)" if seconds is not None else ""
+    return f"[{done}/{of}] {manifest['arm']}: {manifest['status']}  {said}{rate}{took}"
+
+
+def _publish(store: Store, rebuild: bool) -> None:
+    """Write tables, plots and page, print the table, and say what is missing."""
+    from bench.tables import missing, summary, write_tables
+
+    if rebuild:
+        from bench.plots import write_plots
+        from bench.report import write_report
+
+        write_tables(store)
+        write_plots(store)
+        write_report(store)
+    table = summary(store)
+    _print_summary(table)
+    absent = missing(table)
+    if absent:
+        print(f"{len(absent)} of {len(table)} arms are missing: {', '.join(absent[:5])}{' ...' if absent[5:] else ''}")
+    print(f"{store.directory / 'report.html'} is the page; summary.csv, summary.md, curves.parquet, plots/ beside it")
+
+
+def _print_summary(summary: Any) -> None:
+    from bench.readable import readable
+
+    shown = readable(summary).drop(columns=_NOT_IN_TERMINAL, errors="ignore")
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in shown.columns:
+        words = name in ("workload", "arm", "status", "reason")
+        table.add_column(name, justify="left" if words else "right", overflow="fold", no_wrap=not words)
+    for row in shown.itertuples(index=False):
+        # As text: a remedy's brackets would be read as markup.
+        table.add_row(*(Text(str(value)) for value in row))
+    console = _console()
+    console.print(table)
+    plateau = ", ".join(f"{value:.2f}" for value in summary["plateau"].dropna().unique())
+    if plateau:
+        console.print(f"plateau: {plateau} nats, where an arm sits that ignores z", highlight=False)
+
+
+def _remedies(catalogue: Any) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": remedy.name,
+            "family": remedy.family,
+            "parameters": {name: parameter.default for name, parameter in remedy.parameters.items()},
+            "mechanism": " ".join(remedy.mechanism.split()),
+            "source": remedy.source,
+        }
+        for remedy in catalogue.remedies.values()
+    ]
+
+
+def _workloads(catalogue: Any) -> list[dict[str, Any]]:
+    from bench.compose import build_workload
+
+    entries = []
+    for kind in catalogue.workloads.values():
+        _, built = build_workload(catalogue, kind.name)
+        data = built.data()
+        entries.append(
+            {
+                "name": kind.name,
+                "plateau_nats": round(built.plateau(data, data.test), 4),
+                "bases": list(built.bases),
+                "parameters": {name: parameter.default for name, parameter in kind.parameters.items()},
+                "description": kind.description,
+            }
+        )
+    return entries
+
+
+def _suites(catalogue: Any) -> list[dict[str, Any]]:
+    return [
+        {"name": name, "workload": suite.workload, "arms": list(suite.arms), "description": description}
+        for name, (suite, description) in catalogue.suites.items()
+    ]
+
+
+def _instruments(catalogue: Any) -> list[dict[str, Any]]:
+    from vae_jax.instruments import INSTRUMENTS
+
+    return [{"name": instrument.name, "description": instrument.description} for instrument in INSTRUMENTS]
+
+
+def _cell_text(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name}={entry}" for name, entry in value.items())
+    return ", ".join(value) if isinstance(value, list) else str(value)
+
+
+def _print_arm(manifest: dict[str, Any]) -> None:
+    from bench.readable import fixed, interval_text, significant
+    from bench.statistics import student_t
+
+    say = _console().print
+    say(f"{manifest['arm']} on {manifest['workload']}: {manifest['status']}", style="bold", markup=False)
+    if manifest.get("reason"):
+        say(manifest["reason"], markup=False)
+    for slot, (before, after) in manifest.get("changes", {}).items():
+        say(f"  {slot}: {_json_line(before)} -> {_json_line(after)}", markup=False, highlight=False)
+    if manifest.get("trainings"):
+        figures = [
+            float("nan") if each["negative_elbo"] is None else each["negative_elbo"] for each in manifest["trainings"]
+        ]
+        say(f"-ELBO {interval_text(student_t(figures))} nats; plateau {fixed(manifest['plateau'])}", markup=False)
+    for title, name in (("tuning on validation", "tuning"), ("reported on test", "trainings")):
+        rows = manifest.get(name, [])
+        if rows:
+            table = Table(title=title, box=None, pad_edge=False, header_style="bold", title_justify="left")
+            for column in rows[0]:
+                table.add_column(column, justify="right")
+            for row in rows:
+                table.add_row(
+                    *("" if v is None else str(v) if isinstance(v, int) else f"{v:.4g}" for v in row.values())
+                )
+            say(table)
+    for name in ("learning_rate", "parameters", "gradient_evaluations", "compile_seconds", "train_seconds"):
+        if manifest.get(name) is not None:
+            say(f"{name}: {significant(manifest[name]) if name == 'learning_rate' else round(manifest[name], 1)}")
+    if manifest["timing"]:
+        say(f"examples_per_second: {manifest['timing']['examples_per_second']:,.0f}; "
+            f"slowdown: {manifest['timing']['slowdown']:.2f}", highlight=False)  # fmt: skip
+    for name in ("device", "versions", "commit", "finished", "traceback"):
+        if manifest.get(name):
+            value = manifest[name]
+            text = ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else str(value)
+            say(f"{name}: {text}", markup=False, highlight=False)
+    say(f"again: {manifest['command']}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _again(plan: dict[str, Any], workload: str, arm: str, directory: str) -> str:
+    protocol = plan["protocol"]
+    plugins = [part for path in plan["plugins"] for part in ("--plugin", path)]
+    return shlex.join(
+        ["python", "-m", "bench", "run", "--suite", plan["suite"], "--workload", workload, "--arms", arm,
+         "--seeds", str(protocol["seeds"]), "--steps", str(protocol["steps"]), *plugins,
+         "--out", f"{directory.rstrip('/')}-again"]
+    )  # fmt: skip
+
+
+def _absent(cell: dict[str, Any]) -> str:
+    return cell["status"] if cell["status"] != "planned" else "missing"
+
+
+def _json_line(value: Any) -> str:
+    return json.dumps(value) if isinstance(value, dict | list) else str(value)
+
+
+def _print_json(value: Any) -> None:
+    print(json.dumps(value, indent=1))
+
+
+def _console() -> Console:
+    # Where no terminal sets it, lines are wide enough for the table.
+    return Console(width=None if sys.stdout.isatty() else 160)
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

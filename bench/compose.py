@@ -1,0 +1,115 @@
+"""How the names of an arm become a recipe, and the text of a workload a workload."""
+
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+from bench.arm import Arm, Term, Value, parse_term
+from bench.catalogue import Catalogue
+from bench.errors import InputError, unknown
+from bench.plugin import Remedy, Workload
+from vae_jax.recipe import Recipe
+
+
+def compose(catalogue: Catalogue, workload: Workload, arm: Arm) -> Recipe:
+    """The recipe of an arm: its base, changed by its remedies.
+
+    Remedies compose unless two of them put different values into one slot. What the base had there is replaced;
+    gradient transforms chain in the written order, schedules multiply.
+
+    Raises:
+        InputError: If a remedy or parameter is unknown or out of range, or two remedies conflict.
+    """
+    recipe = workload.bases[arm.base]
+    writer: dict[str, Term] = {}
+    for term in arm.remedies:
+        remedy = _remedy(catalogue, term)
+        changed = _apply(remedy, term, recipe)
+        for slot in _writes(remedy, term, workload.bases):
+            before, after = getattr(recipe, slot), getattr(changed, slot)
+            chained = isinstance(after, tuple) and set(map(repr, before)) <= set(map(repr, after))
+            if slot in writer and not chained and after != before:
+                raise InputError(
+                    f"{str(writer[slot])!r} and {str(term)!r} in arm {str(arm)!r} put different values into the slot "
+                    f"{slot!r}: keep one of them"
+                )
+            writer[slot] = term
+        recipe = changed
+    return recipe
+
+
+def family(catalogue: Catalogue, arm: Arm) -> str:
+    """The families of an arm's remedies, joined as the arm is; `base` for a base alone."""
+    return "+".join(dict.fromkeys(_remedy(catalogue, term).family for term in arm.remedies)) or "base"
+
+
+def build_workload(catalogue: Catalogue, text: str) -> tuple[str, Workload]:
+    """The workload that a text names, with the text in its shortest form.
+
+    Raises:
+        InputError: If it or a parameter of it is unknown or out of range, or it is a sweep.
+    """
+    terms = parse_term(text)
+    if len(terms) != 1:
+        raise InputError(f"workload {text!r} is a sweep of {len(terms)}: run one workload at a time")
+    if terms[0].name not in catalogue.workloads:
+        raise unknown("workload", terms[0].name, catalogue.workloads, "python -m bench list workloads")
+    kind = catalogue.workloads[terms[0].name]
+    parameters = _bind(f"workload {kind.name!r}", terms[0], kind.parameters)
+    try:
+        workload = kind(**parameters)
+    except ValueError as error:
+        raise InputError(f"workload {text!r}: {error}") from error
+    except Exception as error:
+        raise InputError(f"workload {text!r} raised {type(error).__name__}: {error}") from error
+    if workload.steps < 1 or workload.batch < 1:
+        raise InputError(f"workload {text!r}: steps and batch must be at least 1")
+    told = {name: value for name, value in parameters.items() if value != kind.parameters[name].default}
+    return str(Term(kind.name, tuple(sorted(told.items())))), workload
+
+
+def _remedy(catalogue: Catalogue, term: Term) -> Remedy:
+    if term.name not in catalogue.remedies:
+        raise unknown("remedy", term.name, catalogue.remedies, "python -m bench list remedies")
+    return catalogue.remedies[term.name]
+
+
+def _apply(remedy: Remedy, term: Term, recipe: Recipe) -> Recipe:
+    parameters = _bind(f"remedy {remedy.name!r}", term, remedy.parameters)
+    try:
+        changed = remedy(recipe, **parameters)
+    except ValueError as error:
+        raise InputError(f"remedy {str(term)!r}: {error}") from error
+    except Exception as error:
+        raise InputError(f"remedy {str(term)!r} raised {type(error).__name__}: {error}") from error
+    if not isinstance(changed, Recipe):
+        raise InputError(
+            f"remedy {remedy.name!r} returned {type(changed).__name__}: return a recipe, as recipe.replace(...) makes"
+        )
+    return changed
+
+
+def _writes(remedy: Remedy, term: Term, bases: Mapping[str, Recipe]) -> set[str]:
+    # What it puts into a slot may be what one base has there already, so all bases are asked.
+    return {slot for base in bases.values() for slot in _apply(remedy, term, base).changes(base)}
+
+
+def _bind(what: str, term: Term, parameters: Mapping[str, inspect.Parameter]) -> dict[str, Value]:
+    """A term's parameters, checked against the defaults' types."""
+    bound: dict[str, Value] = {}
+    for name, value in term.parameters:
+        if name not in parameters:
+            raise unknown(f"parameter of {what}:", name, parameters)
+        bound[name] = _typed(what, name, value, type(parameters[name].default))
+    return bound
+
+
+def _typed(what: str, name: str, value: Value, wanted: type[Any]) -> Value:
+    if wanted is float and isinstance(value, int) and not isinstance(value, bool):
+        try:
+            return float(value)
+        except OverflowError:
+            raise InputError(f"parameter {name!r} of {what} is too large for a float: give a smaller number") from None
+    if type(value) is not wanted:
+        raise InputError(f"parameter {name!r} of {what} must be of type {wanted.__name__}, got {value!r}")
+    return value

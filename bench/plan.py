@@ -1,0 +1,277 @@
+"""From what was asked to the cells that answer it: pure, and no backend is started."""
+
+import ast
+import hashlib
+import importlib.metadata
+import inspect
+import json
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import jax
+
+import vae_jax
+from bench.arm import Arm, parse_arms, parse_term
+from bench.catalogue import Catalogue
+from bench.compose import build_workload, compose, family
+from bench.errors import unknown
+from bench.plugin import Workload
+from bench.protocol import Protocol
+from vae_jax.configured import Configured
+from vae_jax.recipe import Recipe
+
+# What computes the numbers; another version of any is another cell.
+_LIBRARIES = ("jax", "jaxlib", "flax", "optax", "numpy", "scikit-learn")
+
+# First readings on two cores, for the minutes to expect.
+_COMPILE_SECONDS = 6.0
+_TIMING_SECONDS = 1.5
+_SECONDS_PER_STEP_AND_WEIGHT = 1e-3 / (18 * 64 * 64)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One arm on one workload.
+
+    Attributes:
+        workload: The workload's text.
+        arm: The arm's text.
+        base: Its base.
+        family: The families of its remedies.
+        identity: Digest of all that changes its numbers.
+        program: Cells of one number run one compiled program.
+        status: `planned`, or `not applicable`.
+        reason: Why it is not applicable.
+    """
+
+    workload: str
+    arm: str
+    base: str
+    family: str
+    identity: str
+    program: int
+    status: str = "planned"
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Job:
+    """A cell with all that a worker needs to run it: names, numbers and paths, no code."""
+
+    cell: Cell
+    protocol: Protocol
+    plateau: float
+    plugins: tuple[str, ...] = ()
+    commit: str | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The cells of one command.
+
+    Attributes:
+        suite: The suite's name.
+        workload_text: The workload, in its shortest form.
+        workload: The workload.
+        description: Its first sentence.
+        plateau: What a dead arm sits at on test, in nats.
+        plateau_validation: And on validation, which curves over steps are measured on.
+        protocol: How each cell is tuned and reported.
+        cells: The cells, in the order of the table.
+        baseline: The workload's first base alone, beside which all others are timed; it may be none of the cells.
+        plugins: Files that the arms need.
+    """
+
+    suite: str
+    workload_text: str
+    workload: Workload
+    description: str
+    plateau: float
+    plateau_validation: float
+    protocol: Protocol
+    cells: tuple[Cell, ...]
+    baseline: Cell
+    plugins: tuple[str, ...]
+
+    @property
+    def planned(self) -> list[Cell]:
+        """The cells that run."""
+        return [cell for cell in self.cells if cell.status == "planned"]
+
+    def job(self, cell: Cell, commit: str | None = None) -> Job:
+        """A cell as work for a worker."""
+        return Job(cell, self.protocol, self.plateau, self.plugins, commit)
+
+    def expected_seconds(self, cells: list[Cell], workers: int) -> float:
+        """How long some of the cells may take, from first readings of this shape of network."""
+        sizes = self.workload.architecture
+        weights = 2 * (sizes.depth + 1) * sizes.width**2 * self.workload.batch / 128
+        training = self.protocol.trainings * self.protocol.steps * weights * _SECONDS_PER_STEP_AND_WEIGHT
+        programs = len({cell.program for cell in cells})
+        side_by_side = max(1, min(workers, len(cells), os.cpu_count() or 1))
+        alone = programs * _TIMING_SECONDS
+        return (len(cells) * training + programs * _COMPILE_SECONDS) / side_by_side + alone
+
+    def describe(self, command: str) -> dict[str, Any]:
+        """The plan as the store keeps it."""
+        sizes = self.workload.architecture
+        return {
+            "schema": 1,
+            "suite": self.suite,
+            "command": command,
+            "plugins": list(self.plugins),
+            "workloads": {
+                self.workload_text: {
+                    "description": self.description,
+                    "plateau": self.plateau,
+                    "plateau_validation": self.plateau_validation,
+                    "depth": sizes.depth,
+                    "width": sizes.width,
+                    "latent": sizes.latent,
+                    "batch": self.workload.batch,
+                    "steps": self.protocol.steps,
+                    "bases": list(self.workload.bases),
+                }
+            },
+            "protocol": {"words": self.protocol.words(), **self.protocol.identity()},
+            "cells": [asdict(cell) for cell in self.cells],
+        }
+
+
+def make_plan(
+    catalogue: Catalogue,
+    *,
+    suite: str,
+    workload: str | None = None,
+    arms: str | None = None,
+    seeds: int | None = None,
+    steps: int | None = None,
+    plugins: tuple[str, ...] = (),
+    device_kind: str = "cpu",
+) -> Plan:
+    """The cells that a command asks for.
+
+    Args:
+        catalogue: What names mean.
+        suite: Name of the suite.
+        workload: Instead of the suite's.
+        arms: Instead of the suite's; without it, each remedy of a plugin is an arm beside the suite's.
+        seeds: Instead of the suite's.
+        steps: Instead of the suite's, or the workload's.
+        plugins: Files that were loaded into the catalogue.
+        device_kind: What the numbers will be computed on.
+
+    Raises:
+        InputError: If a name or number does not hold.
+    """
+    if suite not in catalogue.suites:
+        raise unknown("suite", suite, catalogue.suites, "python -m bench list suites")
+    chosen = catalogue.suites[suite][0]
+    asked = chosen.workload if workload is None else workload
+    text, built = build_workload(catalogue, asked)
+    given = dict(parse_term(asked)[0].parameters)
+    protocol = Protocol(
+        steps=_first(steps, built.steps if "steps" in given else None, chosen.steps, built.steps),
+        seeds=_first(seeds, chosen.seeds),
+    )
+    programs: dict[Any, int] = {}
+
+    def make_cell(arm: Arm) -> Cell:
+        recipe = compose(catalogue, built, arm)
+        key = jax.tree.structure(recipe.program())
+        idle = bool(arm.remedies) and recipe == built.bases[arm.base]
+        remedies = "+".join(map(str, arm.remedies))
+        return Cell(
+            workload=text,
+            arm=str(arm),
+            base=arm.base,
+            family=family(catalogue, arm),
+            identity=_identity(recipe, built, protocol, device_kind),
+            program=programs.setdefault(key, len(programs)),
+            status="not applicable" if idle else "planned",
+            reason=f"changes nothing: {remedies} gives what the base {arm.base!r} has already" if idle else "",
+        )
+
+    bases = tuple(built.bases)
+    baseline = make_cell(Arm(bases[0], (), bases[0]))
+    wanted = arms if arms is not None else ",".join((*chosen.arms, *catalogue.from_plugins))
+    cells: dict[tuple[str, str], Cell] = {}
+    for cell in map(make_cell, parse_arms(wanted, bases)):
+        # Two spellings of one recipe are one cell; that an arm changes nothing is worth a row of its own.
+        cells.setdefault((cell.identity, cell.arm if cell.status == "not applicable" else ""), cell)
+    data = built.data()
+    plateaus = (built.plateau(data, data.test), built.plateau(data, data.validation))
+    description = catalogue.workloads[text.partition("[")[0]].description.split("\n")[0]
+    return Plan(suite, text, built, description, *plateaus, protocol, tuple(cells.values()), baseline, plugins)
+
+
+def versions() -> dict[str, str]:
+    """The versions of the libraries that compute the numbers."""
+    return {name: importlib.metadata.version(name) for name in _LIBRARIES}
+
+
+def _first(*values: int | None) -> int:
+    return next(value for value in values if value is not None)
+
+
+def _identity(recipe: Recipe, workload: Workload, protocol: Protocol, device_kind: str) -> str:
+    """A digest of what changes a cell's numbers, and of nothing else."""
+    functions = [*_functions(recipe), workload.data, workload.plateau]
+    content = {
+        "recipe": recipe.describe(),
+        "architecture": repr(workload.architecture),
+        "batch": workload.batch,
+        "data": f"{workload.data.__module__}.{workload.data.__qualname__}",
+        "protocol": protocol.identity(),
+        "versions": versions(),
+        "device": device_kind,
+        "mathematics": _sources_digest(Path(vae_jax.__file__).parent),
+        "worker": _file_digest(Path(__file__).parent / "worker.py"),
+        "plugins": sorted({_file_digest(path) for path in map(_plugin_file, functions) if path}),
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _functions(value: Any) -> Iterator[Any]:
+    """Every function that a recipe holds."""
+    if isinstance(value, Recipe):
+        value = tuple(getattr(value, name) for name in value.slots())
+    if isinstance(value, tuple):
+        for member in value:
+            yield from _functions(member)
+    elif isinstance(value, Configured):
+        yield from _functions(value.function)
+        yield from _functions(tuple(value.parameters.values()))
+    elif callable(value):
+        yield value
+
+
+def _plugin_file(function: Any) -> Path | None:
+    """The file of a function that a plugin defines; libraries are known by their versions."""
+    module = sys.modules.get(getattr(function, "__module__", None) or "")
+    if module is None or not module.__name__.startswith("plugin_"):
+        return None
+    return Path(inspect.getfile(module))
+
+
+_DIGESTS: dict[Path, str] = {}
+
+
+def _sources_digest(package: Path) -> str:
+    if package not in _DIGESTS:
+        digests = [_file_digest(path) for path in sorted(package.rglob("*.py"))]
+        _DIGESTS[package] = hashlib.sha256("".join(digests).encode()).hexdigest()
+    return _DIGESTS[package]
+
+
+def _file_digest(path: Path) -> str:
+    """Digest of a source without its comments and docstrings: they change no number."""
+    tree = ast.parse(path.read_bytes())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
+            node.body = node.body[1:] or [ast.Pass()]
+    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()

@@ -1,0 +1,72 @@
+"""Plots of a store: pure functions from frames to figures, and the files made of them. No jax, no pyplot."""
+
+import re
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from bench.plots.depth import gradient_over_depth
+from bench.plots.gradient import hidden_gradients
+from bench.plots.heat import colour_scale, gradient_heat_maps
+from bench.plots.panels import panels
+from bench.plots.progress import elbo_over_steps, validation_bands
+from bench.plots.sheet import png, svg
+from bench.plots.throughput import elbo_against_throughput
+from bench.store import Store, write_atomically
+from bench.tables import curves, stored, summary
+
+__all__ = [
+    "colour_scale",
+    "elbo_against_throughput",
+    "elbo_over_steps",
+    "figures",
+    "gradient_heat_maps",
+    "gradient_over_depth",
+    "hidden_gradients",
+    "panels",
+    "plotted_curves",
+    "svg",
+    "validation_bands",
+    "write_plots",
+]
+
+PLOTTED = ("negative_elbo", "hidden_gradient")
+
+
+def plotted_curves(store: Store) -> pd.DataFrame:
+    """The curves that are plotted, of all stored cells."""
+    return curves(store, stored(store), PLOTTED)
+
+
+def figures(summary: pd.DataFrame, curves: pd.DataFrame) -> dict[str, Figure]:
+    """Every plot of one workload by name, without those that have nothing to show."""
+    gradients = hidden_gradients(curves)
+    drawn = {
+        "elbo-over-steps": elbo_over_steps(summary, validation_bands(curves)),
+        "gradient-heat-maps": gradient_heat_maps(gradients),
+        "gradient-over-depth": gradient_over_depth(summary, gradients),
+        "elbo-against-throughput": elbo_against_throughput(summary),
+    }
+    return {name: figure for name, figure in drawn.items() if figure is not None}
+
+
+def write_plots(store: Store) -> list[Path]:
+    """Write every plot as SVG and PNG into plots/ of the store; with several workloads, each under its name.
+
+    Raises:
+        InputError: If the store holds no plan.
+    """
+    table, readings = summary(store), plotted_curves(store)
+    folder = store.directory / "plots"
+    folder.mkdir(exist_ok=True)
+    paths = []
+    workloads = list(dict.fromkeys(table["workload"]))
+    for workload in workloads:
+        rows, own = table.loc[table["workload"] == workload], readings.loc[readings["workload"] == workload]
+        ending = "--" + re.sub(r"[^A-Za-z0-9_.=-]+", "_", workload) if len(workloads) > 1 else ""
+        for name, figure in figures(rows, own).items():
+            for kind, data in ((".svg", svg(figure, name).encode()), (".png", png(figure))):
+                paths.append(folder / f"{name}{ending}{kind}")
+                write_atomically(paths[-1], data)
+    return paths

@@ -1,0 +1,102 @@
+"""A sheet: panels of one width in a grid, each with its legend below it, measured in inches.
+
+Drawn on `Figure` objects alone: no global state of pyplot.
+"""
+
+import functools
+import io
+import re
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, ParamSpec, TypeVar
+
+import matplotlib
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+PANEL_WIDTH = 3.6
+"""Inches. At 96 pixels an inch this fits a phone's 400 pixels with the page's margins."""
+
+LEGEND_LINE = 0.15
+SETTINGS: dict[Any, Any] = {
+    "font.size": 8.5, "axes.titlesize": 9.5, "axes.titleweight": "bold", "axes.titlelocation": "left",
+    "axes.spines.top": False, "axes.spines.right": False, "axes.edgecolor": "#666666", "axes.linewidth": 0.7,
+    "axes.grid": True, "grid.color": "#e4e4e4", "grid.linewidth": 0.6, "axes.axisbelow": True,
+    "lines.linewidth": 1.5, "lines.markersize": 4.0, "figure.facecolor": "white", "savefig.facecolor": "white",
+    "svg.fonttype": "none", "axes.unicode_minus": True,
+}  # fmt: skip
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def styled(function: Callable[P, R]) -> Callable[P, R]:
+    """Make a function draw with this package's settings and leave everyone else's alone."""
+
+    @functools.wraps(function)
+    def within(*args: P.args, **keywords: P.kwargs) -> R:
+        with matplotlib.rc_context(SETTINGS):
+            return function(*args, **keywords)
+
+    return within
+
+
+class Place(NamedTuple):
+    """One panel's corner on a sheet, from the sheet's upper left, in inches."""
+
+    figure: Figure
+    left: float
+    top: float
+
+    def axes(self, left: float, top: float, width: float, height: float, **keywords: Any) -> Axes:
+        """Axes at a distance from the panel's corner, in inches."""
+        across, down = self.figure.get_size_inches()
+        box = ((self.left + left) / across, 1 - (self.top + top + height) / down, width / across, height / down)
+        return self.figure.add_axes(box, **keywords)
+
+    def legend(self, top: float, handles: Sequence[Artist]) -> None:
+        """A legend of one column below the plots."""
+        across, down = self.figure.get_size_inches()
+        self.figure.legend(
+            handles=list(handles), loc="upper left", frameon=False, borderaxespad=0, borderpad=0, labelspacing=0.25,
+            handlelength=2.2, bbox_to_anchor=((self.left + 0.15) / across, 1 - (self.top + top) / down),
+        )  # fmt: skip
+
+
+def sheet(heights: Sequence[float], columns: int, width: float = PANEL_WIDTH) -> list[Place]:
+    """An empty figure with room for panels of these heights, row by row."""
+    columns = max(1, min(columns, len(heights)))
+    rows = [heights[start : start + columns] for start in range(0, len(heights), columns)]
+    figure = Figure(figsize=(width * columns, sum(map(max, rows))))
+    tops = [sum(map(max, rows[:row])) for row in range(len(rows))]
+    return [Place(figure, width * (index % columns), tops[index // columns]) for index in range(len(heights))]
+
+
+def legend_height(entries: int) -> float:
+    """Inches that a legend of so many entries takes."""
+    return LEGEND_LINE * entries + 0.1
+
+
+def svg(figure: Figure, name: str) -> str:
+    """A figure as SVG with text as text, the same bytes each time.
+
+    Args:
+        figure: What to draw.
+        name: Set before every id, so that several figures can stand in one page: clip paths and markers are found by
+            id in the whole page, and matplotlib names them alike in all figures.
+    """
+    buffer = io.StringIO()
+    with matplotlib.rc_context({**SETTINGS, "svg.hashsalt": name}):
+        figure.savefig(buffer, format="svg", dpi=100, metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
+    text = buffer.getvalue()
+    text = re.sub(r'\bid="', f'id="{name}-', text)
+    text = re.sub(r'href="#', f'href="#{name}-', text)
+    return text.replace("url(#", f"url(#{name}-")
+
+
+def png(figure: Figure) -> bytes:
+    """A figure as PNG, the same bytes each time."""
+    buffer = io.BytesIO()
+    with matplotlib.rc_context(SETTINGS):
+        figure.savefig(buffer, format="png", dpi=150, metadata={"Software": None})
+    return buffer.getvalue()

@@ -1,0 +1,110 @@
+"""A summary as text, for the terminal, summary.md and the page alike. No jax."""
+
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from bench.statistics import CONFIDENCE, Interval
+
+
+class Column(NamedTuple):
+    """A column for reading: its title, the summary's column it is sorted by, and how a row's text is made."""
+
+    title: str
+    sorted_by: str
+    text: Callable[[Any], str]
+
+
+def significant(value: float | None) -> str:
+    """A figure of any magnitude, to two digits: 0.24, 2.0, 3.3e-05; empty where there is none.
+
+    >>> significant(0.0000331), significant(2), significant(0), significant(None)
+    ('3.3e-05', '2.0', '0', '')
+    """
+    if value is None or math.isnan(value):
+        return ""
+    if value == 0:
+        return "0"
+    return f"{value:.1e}" if abs(value) < 1e-3 or abs(value) >= 1e3 else f"{value:#.2g}".rstrip(".")
+
+
+def thousands(value: float | None, unit: str = "") -> str:
+    """A count to three digits, with its unit: 950, 12.3k/s, 1.2M; empty where there is none.
+
+    >>> thousands(12345, "/s"), thousands(950), thousands(186000), thousands(1200000)
+    ('12.3k/s', '950', '186k', '1.2M')
+    """
+    if value is None or math.isnan(value):
+        return ""
+    scale, letter = (1e6, "M") if value >= 999_500 else (1e3, "k") if value >= 999.5 else (1, "")
+    scaled = value / scale
+    return f"{scaled:.0f}{letter}{unit}" if scaled >= 100 or scale == 1 else f"{scaled:.3g}{letter}{unit}"
+
+
+def fixed(value: float | None, decimals: int = 2, unit: str = "") -> str:
+    """A figure with fixed decimals and its unit; empty where there is none."""
+    # Plus zero: rounding leaves the sign of -0.001 on its zero.
+    return "" if value is None or math.isnan(value) else f"{round(value, decimals) + 0.0:.{decimals}f}{unit}"
+
+
+def interval_text(interval: Interval) -> str:
+    """A mean with its interval, as 23.41 [23.22, 23.60]; the mean alone with one seed, empty without a mean.
+
+    >>> interval_text(Interval(23.41, 23.22, 23.6))
+    '23.41 [23.22, 23.60]'
+    """
+    bounds = "" if math.isnan(interval.low) else f" [{fixed(interval.low)}, {fixed(interval.high)}]"
+    return fixed(interval.mean) + bounds
+
+
+def row_interval(row: Any) -> Interval:
+    """The interval of a summary's row."""
+    values = (row.negative_elbo, row.negative_elbo_low, row.negative_elbo_high)
+    return Interval(*(math.nan if value is None else value for value in values))
+
+
+def _status(row: Any) -> str:
+    return f"{row.status} ({row.seeds_diverged} of {row.seeds} seeds)" if row.seeds_diverged else row.status
+
+
+READABLE = (
+    Column("workload", "workload", lambda row: row.workload),
+    Column("arm", "arm", lambda row: row.arm),
+    Column("status", "status", _status),
+    Column(f"-ELBO, nats [{CONFIDENCE:.0%}]", "negative_elbo", lambda row: interval_text(row_interval(row))),
+    Column("reconstruction, nats", "reconstruction", lambda row: fixed(row.reconstruction)),
+    Column("KL, nats", "kl_nats", lambda row: fixed(row.kl_nats)),
+    Column("gradient ratio, init", "gradient_ratio_init", lambda row: significant(row.gradient_ratio_init)),
+    Column("gradient ratio, end", "gradient_ratio_end", lambda row: significant(row.gradient_ratio_end)),
+    Column("learning rate", "learning_rate",
+           lambda row: significant(row.learning_rate) + (" (edge)" if row.rate_at_edge and row.learning_rate else "")),
+    Column("examples/s", "examples_per_second", lambda row: thousands(row.examples_per_second, "/s")),
+    Column("slowdown", "slowdown", lambda row: fixed(row.slowdown, 2, "x")),
+    Column("compile", "compile_seconds", lambda row: fixed(row.compile_seconds, 1, " s")),
+    Column("parameters", "parameters", lambda row: thousands(row.parameters)),
+    Column("gradient evaluations", "gradient_evaluations", lambda row: thousands(row.gradient_evaluations)),
+    Column("seeds", "seeds", lambda row: thousands(row.seeds)),
+    Column("family", "family", lambda row: row.family),
+    Column("reason", "reason", lambda row: row.reason),
+)  # fmt: skip
+"""How a summary is shown, column by column."""
+
+
+def records(table: pd.DataFrame) -> list[Any]:
+    """A summary's rows as named tuples, with None in place of NaN and of pandas' NA, whose truth is an error."""
+    return list(table.astype(object).where(table.notna(), None).itertuples())
+
+
+def readable(table: pd.DataFrame) -> pd.DataFrame:
+    """A summary as text: sorted by -ELBO, rows without a number last, each under the summary's own index.
+
+    The workload is shown only where there are several, the reason only where a row has one.
+    """
+    order = table.sort_values(["workload", "negative_elbo"], na_position="last", kind="stable")
+    rows = records(order)
+    unneeded = {"workload"} if len(set(table["workload"])) < 2 else set()
+    unneeded |= set() if any(row.reason for row in rows) else {"reason"}
+    shown = {column.title: [column.text(row) for row in rows] for column in READABLE if column.title not in unneeded}
+    return pd.DataFrame(shown, index=order.index, dtype="str")

@@ -1,0 +1,134 @@
+"""The page: one HTML file of everything in a store, which asks no host for anything. No jax."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
+from matplotlib.figure import Figure
+
+from bench import plots
+from bench.readable import READABLE, Column, fixed, readable, records, significant, thousands
+from bench.report.finding import finding
+from bench.statistics import CONFIDENCE
+from bench.store import Manifest, Store, write_atomically
+from bench.tables import PLATEAU_MARGIN_NATS, left_plateau, missing, stored, summary
+
+__all__ = ["finding", "write_report"]
+
+WORDS = ("workload", "arm", "family", "status", "reason")
+"""The columns that are words: written to the left, the others to the right."""
+
+
+def write_report(store: Store) -> Path:
+    """Write report.html of whatever is stored; returns its path.
+
+    Raises:
+        InputError: If the store holds no plan.
+    """
+    plan, table, manifests = store.read_plan(), summary(store), stored(store)
+    curves = plots.plotted_curves(store)
+    workloads = []
+    for number, name in enumerate(dict.fromkeys(table["workload"])):
+        rows = table.loc[table["workload"] == name]
+        own = [manifest for manifest in manifests if manifest["workload"] == name]
+        shown = _table(rows, number)
+        workloads.append({
+            "name": name,
+            "about": plan["workloads"].get(name, {}),
+            "finding": finding(rows),
+            "table": shown,
+            "figures": _figures(rows, curves.loc[curves["workload"] == name], f"w{number}"),
+            "arms": _arms(shown, own),
+        })  # fmt: skip
+    environment = Environment(
+        loader=PackageLoader("bench.report", "."), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    environment.filters |= {"breakable": _breakable, "fixed": fixed, "significant": significant, "thousands": thousands}
+    page = environment.get_template("page.html.j2").render(
+        plan=plan, workloads=workloads, missing=missing(table), cells=len(table), machines=_machines(manifests),
+        confidence=f"{CONFIDENCE:.0%}", margin=PLATEAU_MARGIN_NATS,
+    )  # fmt: skip
+    path = store.directory / "report.html"
+    write_atomically(path, page.encode())
+    return path
+
+
+def _table(rows: pd.DataFrame, number: int) -> dict[str, Any]:
+    """The summary as the page shows it: each cell's text and what it is sorted by."""
+    text = readable(rows)
+    columns = [column for column in READABLE if column.title in text and column.title != "workload"]
+    left = left_plateau(rows).to_dict()
+    by_index = {row.Index: row for row in records(rows)}
+    return {
+        "heads": [{"title": column.title, "kind": _kind(column)} for column in columns],
+        "rows": [{
+            "id": f"arm-{number}-{index}",
+            "left": left[index],
+            "stored": by_index[index].status not in ("missing", "not applicable"),
+            "arm": by_index[index].arm,
+            "cells": [{
+                "text": text.at[index, column.title],
+                "key": getattr(by_index[index], column.sorted_by),
+                "kind": _kind(column),
+            } for column in columns],
+        } for index in text.index],
+    }  # fmt: skip
+
+
+def _kind(column: Column) -> str:
+    """The classes of a column's cells."""
+    return column.sorted_by.replace("_", "-") + " words" * (column.sorted_by in WORDS)
+
+
+def _figures(rows: pd.DataFrame, curves: pd.DataFrame, prefix: str) -> dict[str, list[Markup]]:
+    """Every plot, in pieces that each fit a narrow page; a plot with nothing to show has no pieces."""
+    bands, gradients = plots.validation_bands(curves), plots.hidden_gradients(curves)
+    panels = [{title: arms} for title, arms in plots.panels(rows).items()]
+    drawn = {
+        "progress": [plots.elbo_over_steps(rows, bands, panel, 1) for panel in panels],
+        "throughput": [plots.elbo_against_throughput(rows)],
+        "scale": [plots.colour_scale(gradients)],
+        "heat": [plots.gradient_heat_maps(gradients, [arm], 1) for arm in gradients],
+        "depth": [plots.gradient_over_depth(rows, gradients, panel, 1) for panel in panels],
+    }
+    return {
+        kind: [_inline(figure, f"{prefix}-{kind}-{place}") for place, figure in enumerate(pieces) if figure is not None]
+        for kind, pieces in drawn.items()
+    }
+
+
+def _inline(figure: Figure, name: str) -> Markup:
+    """A figure as an SVG element: without the prolog, and without the style that would reach the whole page."""
+    text = plots.svg(figure, name)
+    text = re.sub(r"<style.*?</style>", "", text[text.index("<svg") :], flags=re.DOTALL)
+    # Matplotlib's own markup, with every label escaped by it.
+    return Markup(text)
+
+
+def _arms(table: dict[str, Any], manifests: list[Manifest]) -> list[dict[str, Any]]:
+    """What the page tells of each stored arm, in the order of the table."""
+    by_arm = {manifest["arm"]: manifest for manifest in manifests}
+    return [{
+        "traceback": "", **by_arm[row["arm"]], "id": row["id"],
+        **{name: cell["text"] for name in ("status", "negative-elbo") for cell in row["cells"] if name in cell["kind"]},
+    } for row in table["rows"] if row["stored"]]  # fmt: skip
+
+
+def _breakable(text: str) -> Markup:
+    """Text whose long names may break after a plus or an underscore, not in a word."""
+    return Markup(re.sub(r"([+_])(?=\w)", r"\1<wbr>", str(escape(text))))
+
+
+def _machines(manifests: list[Manifest]) -> list[str]:
+    """Each machine, set of versions and commit that any cell was made on."""
+    return list(dict.fromkeys(
+        f"{manifest['device']['name']} ({manifest['device']['kind']}, {manifest['device']['cores']} cores); "
+        + ", ".join(f"{name} {version}" for name, version in manifest["versions"].items())
+        + (f"; commit {manifest['commit']}" if manifest["commit"] else "; no commit known")
+        # A cell that failed before it ran met no device.
+        for manifest in manifests if manifest["device"]
+    ))  # fmt: skip

@@ -1,0 +1,51 @@
+"""What a summary shows, in sentences computed from it; nothing about causes."""
+
+from collections import Counter
+from typing import Any
+
+import pandas as pd
+
+from bench.readable import fixed, interval_text, records, row_interval
+from bench.statistics import CONFIDENCE
+from bench.tables import PLATEAU_MARGIN_NATS, left_plateau
+
+
+def finding(table: pd.DataFrame) -> list[str]:
+    """One workload's rows in a few sentences: how many arms left the plateau, which is best, what is not there."""
+    rows = records(table)
+    left = int(left_plateau(table).to_numpy().sum())
+    return [_plateau(rows, left), *_best(rows), *_absent(rows)]
+
+
+def _plateau(rows: list[Any], left: int) -> str:
+    plateau = fixed(rows[0].plateau)
+    judged = [row for row in rows if row.negative_elbo_high is not None]
+    if not judged:
+        return f"No arm has an interval yet, so none can be said to have left the plateau of {plateau} nats."
+    seeds = sorted({row.seeds for row in judged})
+    over = f"{seeds[0]} seeds" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]} seeds"
+    return (
+        f"{left} of {len(judged)} arm{'s' * (len(judged) != 1)} with an interval left the plateau of {plateau} nats: "
+        f"the whole {CONFIDENCE:.0%} interval over {over} lies more than {PLATEAU_MARGIN_NATS} nats below it."
+    )
+
+
+def _best(rows: list[Any]) -> list[str]:
+    known = [row for row in rows if row.negative_elbo is not None]
+    if not known:
+        return []
+    best = min(known, key=lambda row: row.negative_elbo)
+    text = f"The lowest mean -ELBO is that of {best.arm}: {interval_text(row_interval(best))} nats"
+    if best.negative_elbo_high is None:
+        return [f"{text}, from one seed."]
+    near = [row.arm for row in known if row is not best and (row.negative_elbo_low or row.negative_elbo)
+            <= best.negative_elbo_high]  # fmt: skip
+    if not near:
+        return [f"{text}; no other arm's interval reaches that one."]
+    listed = ", ".join(near) if len(near) <= 3 else f"{len(near)} others"
+    return [f"{text}; its interval overlaps with that of {listed}, so the order among them is open."]
+
+
+def _absent(rows: list[Any]) -> list[str]:
+    counts = Counter(row.status for row in rows if row.status != "ok")
+    return [f"Without a mean: {', '.join(f'{count} {status}' for status, count in counts.items())}."] if counts else []

@@ -1,0 +1,20 @@
+// Sort a table by the column whose head is selected; rows without a value stay last.
+for (const button of document.querySelectorAll(".summary thead button")) {
+  button.addEventListener("click", () => {
+    const head = button.closest("th"), place = head.cellIndex;
+    const body = head.closest("table").tBodies[0];
+    const down = head.getAttribute("aria-sort") === "ascending";
+    const numbers = !head.classList.contains("words");
+    for (const other of head.parentElement.children) other.removeAttribute("aria-sort");
+    head.setAttribute("aria-sort", down ? "descending" : "ascending");
+    const key = (row) => row.cells[place].dataset.key;
+    const order = (a, b) => numbers ? Number(a) - Number(b) : a.localeCompare(b);
+    const rows = [...body.rows].sort((a, b) =>
+      key(a) === "" ? (key(b) === "" ? 0 : 1) : key(b) === "" ? -1 : order(key(a), key(b)) * (down ? -1 : 1));
+    body.append(...rows);
+  });
+}
+// A link to an arm opens it.
+const open = () => { const arm = document.getElementById(location.hash.slice(1)); if (arm && "open" in arm) arm.open = true; };
+addEventListener("hashchange", open);
+open();

@@ -1,0 +1,1 @@
+"""This suite's own speed, beside peers that do the same work."""

@@ -1,0 +1,34 @@
+"""Statistics over seeds. No jax."""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from scipy import stats
+
+CONFIDENCE = 0.95
+
+
+class Interval(NamedTuple):
+    """A mean and its interval; NaN where there is none."""
+
+    mean: float
+    low: float
+    high: float
+
+
+def student_t(values: Sequence[float]) -> Interval:
+    """The mean of independent values and Student's t interval around it, at `CONFIDENCE`.
+
+    Args:
+        values: One per seed. With one value there is no interval; with one that is not finite (a training that
+            diverged) there is no mean either.
+    """
+    if not values or not np.isfinite(values).all():
+        return Interval(math.nan, math.nan, math.nan)
+    mean = float(np.mean(values))
+    if len(values) < 2:
+        return Interval(mean, math.nan, math.nan)
+    half = float(stats.t.ppf(0.5 + CONFIDENCE / 2, len(values) - 1) * stats.sem(values))
+    return Interval(mean, mean - half, mean + half)

@@ -1,0 +1,20 @@
+"""A suite: which arms on which workloads, under which protocol."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Suite:
+    """One file in `bench/suites/` holds one as `SUITE`; its docstring says what to expect.
+
+    Attributes:
+        arms: As on the command line, one string an arm or sweep.
+        workload: As on the command line.
+        seeds: Fresh seeds of the reporting pass.
+        steps: Steps of one training; None for the workload's own.
+    """
+
+    arms: tuple[str, ...]
+    workload: str = "digits-dense"
+    seeds: int = 5
+    steps: int | None = None

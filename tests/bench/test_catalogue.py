@@ -1,0 +1,55 @@
+import textwrap
+
+import pytest
+
+from bench.catalogue import load_catalogue
+from bench.errors import InputError
+
+GOOD = '''
+import jax
+from bench import remedy
+from vae_jax import Recipe
+
+@remedy(source="Misra 2019, arXiv:1908.08681", family="activation")
+def mish(recipe: Recipe) -> Recipe:
+    """x * tanh(softplus(x)): smooth, unbounded above; slope 0.6 at zero."""
+    return recipe.replace(activation=jax.nn.mish)
+'''
+
+
+def write(folder, text, name="my_remedy.py"):
+    path = folder / name
+    path.write_text(textwrap.dedent(text))
+    return str(path)
+
+
+def test_a_plugin_adds_its_remedy(tmp_path):
+    catalogue = load_catalogue([write(tmp_path, GOOD)])
+    assert catalogue.from_plugins == ("mish",)
+    assert catalogue.remedies["mish"].family == "activation"
+    assert set(load_catalogue().remedies) == set(catalogue.remedies) - {"mish"}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("def broken(:\n", "line 1, does not parse"),
+        ("import nothing_of_this_name\n", "line 1, raised ModuleNotFoundError"),
+        ("\n\nraise RuntimeError('no')\n", "line 3, raised RuntimeError when it was loaded: no"),
+        ("import sys\nsys.exit(3)\n", "line 2, raised SystemExit"),
+        ("x = 1\n", "defines no remedy and no workload"),
+        (GOOD.replace(', family="activation"', ""), "names no family"),
+        (GOOD.replace("mish(", "gelu("), "takes a name that is taken"),
+        (GOOD.replace("Misra 2019, arXiv:1908.08681", ""), "needs a source"),
+    ],
+)
+def test_a_plugin_that_does_not_hold_is_said_in_a_sentence(tmp_path, text, said):
+    with pytest.raises(InputError) as caught:
+        load_catalogue([write(tmp_path, text)])
+    assert said in str(caught.value)
+    assert "my_remedy.py" in str(caught.value)
+
+
+def test_a_plugin_that_is_not_there(tmp_path):
+    with pytest.raises(InputError, match="there is no plugin file"):
+        load_catalogue([str(tmp_path / "absent.py")])

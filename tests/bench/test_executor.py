@@ -1,0 +1,78 @@
+from pathlib import Path
+
+import pytest
+
+from bench.catalogue import load_catalogue
+from bench.executor import CellEnded, LocalExecutor, TrainingsEnded
+from bench.plan import make_plan
+from bench.worker import Failure
+
+TROUBLE = '''
+import os
+import time
+from bench import remedy
+
+def sleeping(x):
+    time.sleep(1000)
+
+def dying(x):
+    os._exit(7)
+
+@remedy(source="none", family="activation")
+def hangs(recipe):
+    """Never returns."""
+    return recipe.replace(activation=sleeping)
+
+@remedy(source="none", family="activation")
+def crashes(recipe):
+    """Ends its process."""
+    return recipe.replace(activation=dying)
+'''
+
+SMALL = "digits-dense[depth=2,width=16]"
+
+
+def make(arms, plugins=()):
+    catalogue = load_catalogue(plugins)
+    return make_plan(catalogue, suite="smoke", workload=SMALL, arms=arms, seeds=2, steps=20, plugins=plugins)
+
+
+def test_a_free_worker_prefers_its_own_programs_then_new_ones():
+    plan = make("baseline,gelu,orthogonal,gelu+he_normal,tanh")
+    baseline, gelu, orthogonal, gelu_he, tanh = (plan.job(cell) for cell in plan.planned)
+    executor = LocalExecutor("cpu", 2, Path("unused"))
+    executor._home = {baseline.cell.program: 0, gelu.cell.program: 1}
+    waiting = [gelu_he, tanh, orthogonal]
+    assert waiting[executor._next(0, waiting)] is orthogonal
+    assert waiting[executor._next(1, waiting)] is gelu_he
+    assert waiting[executor._next(0, waiting := [gelu_he, tanh])] is tanh
+    assert waiting[executor._next(0, waiting := [gelu_he])] is gelu_he
+
+
+def test_cells_of_one_program_are_compiled_once(cache):
+    plan = make("baseline,orthogonal,kl_warmup")
+    with LocalExecutor("cpu", 1, cache) as executor:
+        events = list(executor.run([plan.job(cell) for cell in plan.planned], limit_seconds=120))
+    assert sum(event.count for event in events if isinstance(event, TrainingsEnded)) == 3 * 7
+    ended = [event.outcome for event in events if isinstance(event, CellEnded)]
+    manifests = [outcome[0] for outcome in ended if not isinstance(outcome, Failure)]
+    assert len(manifests) == 3
+    # The later cells of a program report the same compilation, to the last digit: it was not compiled again.
+    assert len({manifest["compile_seconds"] for manifest in manifests}) == 1
+
+
+@pytest.mark.parametrize(
+    ("arm", "status", "said"), [("hangs", "timeout", "took longer"), ("crashes", "failed", "code 7")]
+)
+def test_a_worker_that_hangs_or_dies_is_replaced_and_the_others_go_on(tmp_path, cache, arm, status, said):
+    path = tmp_path / "trouble.py"
+    path.write_text(TROUBLE)
+    plan = make(f"{arm},baseline", (str(path),))
+    with LocalExecutor("cpu", 1, cache) as executor:
+        events = list(executor.run([plan.job(cell) for cell in plan.planned], limit_seconds=25))
+    outcomes = {event.job.cell.arm: event.outcome for event in events if isinstance(event, CellEnded)}
+    failure = outcomes[arm]
+    assert isinstance(failure, Failure)
+    assert failure.status == status
+    assert said in failure.reason
+    assert not isinstance(outcomes["baseline"], Failure)

@@ -1,0 +1,24 @@
+"""Settings for all tests: strict arrays, and no deadlock on few cores."""
+
+import os
+
+# Before jax starts: two QR calls of one program can wait for each other for ever on a machine with few cores.
+os.environ["XLA_FLAGS"] = (
+    os.environ.get("XLA_FLAGS", "")
+    + " --xla_cpu_enable_concurrency_optimized_scheduler=false --xla_backend_optimization_level=1"
+)
+
+import jax
+import pytest
+
+jax.config.update("jax_platforms", "cpu")
+jax.config.update("jax_numpy_rank_promotion", "raise")
+jax.config.update("jax_numpy_dtype_promotion", "strict")
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory):
+    """A compilation cache for the commands that tests run: theirs alone, so that a test never rests on an old one."""
+    folder = tmp_path_factory.mktemp("cache")
+    os.environ["VAE_JAX_CACHE"] = str(folder)
+    return folder

@@ -1,0 +1,55 @@
+"""A small VAE on real digits, compiled once for all tests that train it."""
+
+import functools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from vae_jax.data import digits
+from vae_jax.instruments import INSTRUMENTS
+from vae_jax.keys import named_key
+from vae_jax.recipe import Recipe
+from vae_jax.train import Data, Loop, Numbers, TrainState, init, schedules, start, train
+from vae_jax.vae import Architecture
+
+ARCHITECTURE = Architecture(data=64, depth=3, width=16, latent=4)
+LOOP = Loop(batch=32, chunk=10, record_every=5, instruments=INSTRUMENTS)
+DATASET = digits()
+LIMIT = 272.0
+
+
+def data(dtype: Any = jnp.float32) -> Data:
+    """The digits as arrays."""
+    return Data(jnp.asarray(DATASET.train, dtype), jnp.asarray(DATASET.mean, dtype))
+
+
+def begin(recipe: Recipe, seed: int = 0, architecture: Architecture = ARCHITECTURE) -> TrainState:
+    """The state before the first step."""
+    key = named_key(jax.random.key(seed), "init")
+    parameters, statistics = jax.jit(init, static_argnums=2)(key, recipe, architecture, data().mean)
+    return start(recipe.program(), parameters, statistics)
+
+
+def numbers(recipe: Recipe, learning_rate: float, stop: int, loop: Loop = LOOP) -> list[Numbers]:
+    """The numbers of every chunk."""
+    rates, weights = schedules(recipe, learning_rate, stop, loop.chunk)
+    program = recipe.program()
+    return [Numbers(program, rates[i], weights[i], jnp.asarray(stop), jnp.asarray(LIMIT)) for i in range(len(rates))]
+
+
+@functools.cache
+def compiled(loop: Loop = LOOP, architecture: Architecture = ARCHITECTURE) -> Any:
+    """The jitted chunk; jit tells the programs of different recipes apart by itself."""
+    return jax.jit(functools.partial(train, architecture=architecture, loop=loop))
+
+
+def run(
+    recipe: Recipe, learning_rate: float, stop: int, seed: int = 0, loop: Loop = LOOP
+) -> tuple[TrainState, list[dict[str, Any]]]:
+    """A whole training, and each chunk's readings."""
+    state, readings = begin(recipe, seed), []
+    for chunk in numbers(recipe, learning_rate, stop, loop):
+        state, reading = compiled(loop)(state, jax.random.key(seed), chunk, data())
+        readings.append(reading)
+    return state, readings

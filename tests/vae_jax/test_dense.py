@@ -1,0 +1,61 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from vae_jax.configured import configure
+from vae_jax.layers.initializers import orthogonal
+from vae_jax.recipe import Recipe
+from vae_jax.towers.dense import DenseTower
+
+DEPTH, WIDTH = 12, 64
+LINEAR = Recipe().replace(activation=jax.nn.identity, kernel_init=configure(orthogonal, scale=0.9))
+
+
+def tower(recipe, depth=DEPTH, name=7):
+    return DenseTower(WIDTH, WIDTH, depth, WIDTH, recipe, jax.random.key(name))
+
+
+def profile(recipe):
+    """rms dL/dh after each hidden layer, for a random linear loss."""
+    x, direction = jax.random.normal(jax.random.key(0), (2, 32, WIDTH))
+    model = tower(recipe)
+
+    def loss(taps):
+        return jnp.sum(model(x, taps, recipe)[0] * direction)
+
+    gradient = jax.grad(loss)(jnp.zeros((DEPTH + 1, 32, WIDTH)))
+    return np.sqrt(np.mean(np.asarray(gradient, np.float64) ** 2, axis=(1, 2)))
+
+
+@pytest.mark.parametrize("scale", [0.9, 1.0])
+def test_a_linear_tower_of_scaled_orthogonal_kernels_scales_the_gradient_by_that(scale):
+    norms = profile(LINEAR.replace(kernel_init=configure(orthogonal, scale=scale)))
+    np.testing.assert_allclose(norms[:-1] / norms[1:], scale, rtol=1e-5)
+
+
+def test_every_layer_draws_its_own_weights_by_name():
+    short, long = tower(Recipe(), depth=2), tower(Recipe(), depth=4)
+    for index in range(2):
+        np.testing.assert_array_equal(short.blocks[index].dense.kernel[...], long.blocks[index].dense.kernel[...])
+    np.testing.assert_array_equal(short.input.kernel[...], long.input.kernel[...])
+    np.testing.assert_array_equal(short.head.kernel[...], long.head.kernel[...])
+    drawn = [np.asarray(block.dense.kernel[...]).tobytes() for block in long.blocks]
+    assert len(set(drawn)) == 4
+
+
+def test_hidden_layers_are_returned_in_order_and_taps_are_added_after_the_activation():
+    recipe = Recipe().replace(activation=jnp.tanh)
+    model = tower(recipe, depth=2)
+    x = jax.random.normal(jax.random.key(1), (5, WIDTH))
+    taps = jnp.zeros((3, 5, WIDTH)).at[1].set(1.0)
+    _, hidden = model(x, taps, recipe)
+    first = jnp.tanh(model.input(x))
+    second = jnp.tanh(model.blocks[0].dense(first)) + 1.0
+    third = jnp.tanh(model.blocks[1].dense(second))
+    np.testing.assert_allclose(hidden, jnp.stack([first, second, third]), rtol=1e-6)
+
+
+def test_a_tower_needs_a_block():
+    with pytest.raises(ValueError, match="depth must be at least 1, got 0"):
+        tower(Recipe(), depth=0)

@@ -1,0 +1,242 @@
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from tests.vae_jax import reference
+from tests.vae_jax.setting import ARCHITECTURE, DATASET, LOOP, begin, compiled, data, numbers, run
+from vae_jax.configured import configure
+from vae_jax.instruments import kernels
+from vae_jax.keys import named_key
+from vae_jax.layers.initializers import orthogonal
+from vae_jax.layers.normalization import batch_norm
+from vae_jax.objective import free_bits
+from vae_jax.recipe import Recipe
+from vae_jax.train import Loop, batches, calibrate, evaluate, loss, present, structure, train
+from vae_jax.vae import Architecture
+
+TANH = Recipe().replace(activation=jnp.tanh, kernel_init=configure(orthogonal, scale=1.0))
+
+
+def double(tree):
+    return jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), tree)
+
+
+def one_step(recipe):
+    """The first step's parameters, minibatch and record."""
+    state = begin(recipe)
+    key = jax.random.key(0)
+    order = batches(key, jnp.asarray(0), LOOP, 1257)
+    x, noise = present(key, jnp.asarray(0), data().train[order[0]], ARCHITECTURE)
+    _, readings = compiled()(state, key, numbers(recipe, 0.01, 10)[0], data())
+    return state, np.asarray(x, np.float64), np.asarray(noise, np.float64), readings
+
+
+def test_a_step_agrees_with_plain_numpy_in_float64():
+    state, x, noise, readings = one_step(TANH)
+    expected = reference.step(double(state.parameters), x, x - DATASET.mean, noise)
+    for name in ("negative_elbo", "reconstruction", "kl_nats"):
+        np.testing.assert_allclose(readings[name][0], expected[name], rtol=1e-4)
+    for tower in ("encoder", "decoder"):
+        rms = [np.sqrt(np.mean((LOOP.batch * g) ** 2)) for g in expected["hidden_gradient"][tower]]
+        np.testing.assert_allclose(readings["hidden_gradient"][tower][0], rms, rtol=1e-4)
+        rms = [np.sqrt(np.mean(g**2)) for g in expected["kernel_gradient"][tower]]
+        np.testing.assert_allclose(readings["weight_gradient"][tower][0], rms, rtol=1e-4)
+        # Plain SGD at 0.01: the update is the gradient times the rate.
+        weights = [np.sqrt(np.mean(k**2)) for k in kernels(double(state.parameters), tower)]
+        np.testing.assert_allclose(readings["relative_update"][tower][0], 0.01 * np.divide(rms, weights), rtol=1e-4)
+        hidden = expected["hidden"][tower]
+        np.testing.assert_allclose(readings["mean_square"][tower][0], [np.mean(h**2) for h in hidden], rtol=1e-4)
+
+
+def test_the_numpy_gradient_agrees_with_finite_differences():
+    """The reference is checked too: neither it nor the step can be wrong alone."""
+    state, x, noise, _ = one_step(TANH)
+    parameters = double(state.parameters)
+    gradient = reference.step(parameters, x, x - DATASET.mean, noise)["kernel_gradient"]
+    draw = np.random.default_rng(1)
+    for tower in ("encoder", "decoder"):
+        for index, kernel in enumerate(kernels(parameters, tower)):
+            direction = draw.normal(size=kernel.shape)
+            values = []
+            for sign in (1, -1):
+                kernel += sign * 1e-5 * direction
+                values.append(reference.step(parameters, x, x - DATASET.mean, noise)["negative_elbo"])
+                kernel -= sign * 1e-5 * direction
+            difference = (values[0] - values[1]) / 2e-5
+            np.testing.assert_allclose(np.sum(gradient[tower][index] * direction), difference, rtol=1e-5)
+
+
+def test_mean_cosine_is_the_mean_over_pairs():
+    _, _, _, readings = one_step(TANH)
+    state, x, noise, _ = one_step(TANH)
+    hidden = reference.step(double(state.parameters), x, x - DATASET.mean, noise)["hidden"]["encoder"]
+    for layer, h in enumerate(hidden):
+        unit = h / np.linalg.norm(h, axis=1, keepdims=True)
+        pairs = (unit @ unit.T)[~np.eye(len(h), dtype=bool)]
+        np.testing.assert_allclose(readings["mean_cosine"]["encoder"][0][layer], pairs.mean(), atol=1e-5)
+
+
+def test_the_compiled_loop_is_a_plain_loop_of_optax_steps():
+    recipe = TANH.replace(optimizer=optax.adam)
+    state, _ = run(recipe, 1e-3, 20)
+    start, key = begin(recipe), jax.random.key(0)
+    parameters, optimizer = start.parameters, optax.adam(1e-3)
+    optimizer_state = optimizer.init(parameters)
+    graph = structure(recipe.program(), ARCHITECTURE)
+    taps = ARCHITECTURE.taps(LOOP.batch)
+    gradient = jax.jit(jax.grad(functools.partial(loss, graph, ARCHITECTURE), has_aux=True))
+    for step in range(20):
+        first = jnp.asarray(step // LOOP.chunk * LOOP.chunk)
+        examples = batches(key, first, LOOP, 1257)[step % LOOP.chunk]
+        x, noise = present(key, jnp.asarray(step), data().train[examples], ARCHITECTURE)
+        kl_weight = jnp.asarray(1.0)
+        centred = x - data().mean[None]
+        gradients, _ = gradient(parameters, taps, start.statistics, recipe.program(), kl_weight, x, centred, noise)
+        with jax.numpy_dtype_promotion("standard"):
+            updates, optimizer_state = optimizer.update(gradients, optimizer_state)
+        parameters = optax.apply_updates(parameters, updates)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=2e-3, atol=2e-6), state.parameters, parameters)
+
+
+def test_watching_changes_nothing():
+    blind = Loop(LOOP.batch, LOOP.chunk, LOOP.chunk, ())
+    watched, unwatched = run(TANH, 0.05, 20)[0], run(TANH, 0.05, 20, loop=blind)[0]
+    jax.tree.map(np.testing.assert_array_equal, watched.parameters, unwatched.parameters)
+
+
+def test_a_training_may_end_within_a_chunk():
+    ended = run(TANH, 0.05, 7)[0]
+    assert ended.step == 7
+    longer = run(TANH, 0.05, 20)[0]
+    assert longer.step == 20
+    # The same seven steps, whatever the chunk: records every step, one at a time.
+    single = Loop(LOOP.batch, 1, 1, ())
+    by_one = run(TANH, 0.05, 7, loop=single)[0]
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7), ended.parameters, by_one.parameters
+    )
+
+
+def test_an_epoch_shows_every_example_once():
+    loop = Loop(batch=100, chunk=30, record_every=30, instruments=())
+    key = jax.random.key(5)
+    shown = np.concatenate([batches(key, jnp.asarray(first), loop, 1257).reshape(-1) for first in (0, 30)])
+    assert shown.shape == (6000,)
+    for epoch in range(4):
+        order = shown[epoch * 1257 : (epoch + 1) * 1257]
+        np.testing.assert_array_equal(np.sort(order), np.arange(1257))
+    assert not np.array_equal(shown[:1257], shown[1257:2514])
+
+
+def test_arms_of_one_seed_share_weights_batches_and_noise():
+    plain, other = begin(TANH), begin(TANH.replace(activation=jax.nn.relu, optimizer=optax.adam))
+    jax.tree.map(np.testing.assert_array_equal, plain.parameters, other.parameters)
+    normalized = begin(TANH.replace(normalization=batch_norm))
+    np.testing.assert_array_equal(
+        normalized.parameters["encoder"]["blocks"][1]["dense"]["kernel"],
+        plain.parameters["encoder"]["blocks"][1]["dense"]["kernel"],
+    )
+    # Batches and noise: recipes that are one function at first lose the same nats on the first minibatch.
+    adam, lenient = TANH.replace(optimizer=optax.adam), TANH.replace(kl_treatment=configure(free_bits, nats=1.0))
+    first = {run(recipe, 0.01, 5)[1][0]["reconstruction"][0].item() for recipe in (TANH, adam, lenient)}
+    assert len(first) == 1
+
+
+def test_seeds_differ():
+    first, second = begin(TANH, 0), begin(TANH, 1)
+    assert not np.array_equal(
+        first.parameters["encoder"]["input"]["kernel"], second.parameters["encoder"]["input"]["kernel"]
+    )
+
+
+def test_a_program_is_traced_once_for_all_numbers():
+    # A loop of its own, so that no other test's traces are counted.
+    loop = Loop(LOOP.batch, LOOP.chunk, LOOP.record_every, LOOP.instruments[:1])
+    program = compiled(loop)
+    recipes = [
+        TANH,
+        TANH.replace(kernel_init=configure(orthogonal, scale=0.5)),
+        Recipe().replace(activation=jnp.tanh),
+    ]
+    for recipe, rate, seed in zip(recipes, (0.01, 0.1, 0.2), (0, 1, 2), strict=True):
+        run(recipe, rate, 12, seed=seed, loop=loop)
+    assert program._cache_size() == 1
+
+
+def test_the_lowered_program_calls_nothing_on_the_host():
+    state, chunk = begin(TANH), numbers(TANH, 0.01, 10)[0]
+    text = compiled().lower(state, jax.random.key(0), chunk, data()).as_text()
+    assert "callback" not in text
+    assert "stablehlo.while" in text
+
+
+def test_divergence_is_dated():
+    # SGD at an absurd rate: the first update wrecks the weights, so the second loss is beyond the limit.
+    state, _ = run(TANH, 1e6, 10)
+    assert 0 < state.diverged_at < 10
+    assert run(TANH, 0.01, 10)[0].diverged_at == -1
+
+
+def test_evaluation_is_the_plain_bound_over_several_draws():
+    state = begin(TANH)
+    x = jnp.asarray(DATASET.test)
+    key = jax.random.key(9)
+    recipe = TANH.replace(kl_treatment=Recipe().kl_treatment).program()
+    found = evaluate(state.parameters, state.statistics, key, recipe, data(), x, architecture=ARCHITECTURE, draws=3)
+    noise = jax.random.normal(named_key(key, "evaluate"), (3 * len(x), ARCHITECTURE.latent))
+    repeated = np.tile(np.asarray(x, np.float64), (3, 1))
+    expected = reference.step(
+        double(state.parameters), repeated, repeated - DATASET.mean, np.asarray(noise, np.float64)
+    )
+    np.testing.assert_allclose(found.negative_elbo, expected["negative_elbo"], rtol=1e-5)
+    np.testing.assert_allclose(found.kl_nats, expected["kl_nats"], rtol=1e-4)
+
+
+def test_batch_normalization_is_evaluated_by_the_training_sets_statistics():
+    recipe = TANH.replace(normalization=batch_norm)
+    state = begin(recipe)
+    key = jax.random.key(2)
+    statistics = calibrate(state.parameters, state.statistics, key, recipe.program(), data(), architecture=ARCHITECTURE)
+    x = np.asarray(present(key, jnp.asarray(0), data().train, ARCHITECTURE)[0])
+    assert x.shape == (1257, 64)
+    drawn = np.asarray(ARCHITECTURE.likelihood.observe(named_key(key, "observe"), data().train), np.float64)
+    sums = (drawn - DATASET.mean) @ np.asarray(state.parameters["encoder"]["input"]["kernel"], np.float64)
+    np.testing.assert_allclose(statistics["encoder"]["normalization"]["mean"], sums.mean(axis=0), atol=1e-5)
+    np.testing.assert_allclose(statistics["encoder"]["normalization"]["var"], sums.var(axis=0), rtol=1e-4)
+
+
+def test_vectorised_lanes_agree_with_single_trainings():
+    """What a GPU does with lanes, on whatever device there is: one step in float32."""
+    from bench.worker import NUMBERS_AXES, STATE_AXES
+
+    recipe = TANH.replace(optimizer=optax.adam)
+    states = [begin(recipe, seed) for seed in (0, 1)]
+    chunk = numbers(recipe, 1e-3, 1)[0]
+    keys = jnp.stack([jax.random.key(seed) for seed in (0, 1)])
+    stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *states)
+    stacked = stacked._replace(step=states[0].step)
+    lanes = chunk._replace(learning_rates=jnp.stack([chunk.learning_rates] * 2))
+    single = functools.partial(train, architecture=ARCHITECTURE, loop=LOOP)
+    mapped = jax.jit(jax.vmap(single, (STATE_AXES, 0, NUMBERS_AXES, None), (STATE_AXES, 0)))
+    together, _ = mapped(stacked, keys, lanes, data())
+    for lane, state in enumerate(states):
+        alone, _ = compiled()(state, jax.random.key(lane), chunk, data())
+        jax.tree.map(
+            lambda a, b, lane=lane: np.testing.assert_allclose(a[lane], b, atol=1e-5),
+            together.parameters, alone.parameters,
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize("wrong", [{"batch": 0}, {"chunk": 0}, {"record_every": 3}])
+def test_a_chunk_has_a_sensible_shape(wrong):
+    with pytest.raises(ValueError, match="must be"):
+        Loop(**({"batch": 1, "chunk": 10, "record_every": 5, "instruments": ()} | wrong))
+
+
+def test_sizes_are_positive():
+    with pytest.raises(ValueError, match="latent must be at least 1, got 0"):
+        Architecture(data=64, depth=1, width=8, latent=0)

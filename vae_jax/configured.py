@@ -1,0 +1,69 @@
+"""Functions with numbers fixed, as values: what the slots of a recipe hold."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+
+# A number fixed by `configure`: what a person writes as a float is an array inside a compiled program.
+Number = float | jax.Array
+
+
+def require_importable(function: Callable[..., Any]) -> None:
+    """Raise unless a function can be found again by its module and name.
+
+    Raises:
+        ValueError: If it is a lambda, or was made inside another function: such a one never compares equal to its
+            like, so the same choice would be trained twice, and no other process can find it.
+    """
+    name = getattr(function, "__qualname__", getattr(function, "__name__", None))
+    if name is None or "<" in name:
+        raise ValueError(
+            f"a slot must hold a function that can be imported by name, got {name or function!r}: "
+            "define it at the top of its module, and fix its numbers with configure(function, name=value)"
+        )
+
+
+def is_structure(value: Any) -> bool:
+    """Whether a value makes a program of its own, instead of being an argument of one."""
+    return isinstance(value, bool | int | str | None) or (callable(value) and not isinstance(value, Configured))
+
+
+def configure(function: Callable[..., Any], **parameters: Any) -> "Configured":
+    """A function with some of its keyword arguments fixed, that compares by value.
+
+    What `functools.partial` is not: two of them with the same function and parameters are equal, numbers are leaves of
+    the pytree (so another number needs no other program), everything else is structure.
+
+    Args:
+        function: An importable function or class: no lambda, and none made inside another function.
+        **parameters: Its keyword arguments. A float is a leaf; an int, bool or string is structure.
+
+    Raises:
+        ValueError: If the function cannot be imported by its name.
+    """
+    require_importable(function)
+    return Configured(function, parameters)
+
+
+@jax.tree_util.register_pytree_node_class
+@dataclass(frozen=True)
+class Configured:
+    """See `configure`, which makes one."""
+
+    function: Callable[..., Any]
+    parameters: Mapping[str, Any]
+
+    def __call__(self, *arguments: Any) -> Any:
+        return self.function(*arguments, **self.parameters)
+
+    def tree_flatten(self) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+        static = {name: value for name, value in self.parameters.items() if is_structure(value)}
+        names = tuple(name for name in self.parameters if name not in static)
+        return tuple(self.parameters[name] for name in names), (self.function, names, tuple(static.items()))
+
+    @classmethod
+    def tree_unflatten(cls, structure: tuple[Any, ...], leaves: tuple[Any, ...]) -> "Configured":
+        function, names, static = structure
+        return cls(function, dict(zip(names, leaves, strict=True)) | dict(static))

@@ -1,0 +1,62 @@
+"""Likelihoods: log p(x|z) summed over the data's dimensions, in nats."""
+
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float, PRNGKeyArray
+
+Images = Float[Array, "batch data"]
+
+# Pixels that are never (or always) lit in training are given this much doubt: without it their logit is infinite.
+# The reference implementation of Burda et al. 2016 clips the same way.
+_DOUBT = 1e-3
+
+
+@runtime_checkable
+class Likelihood(Protocol):
+    """What a decoder's output means."""
+
+    def log_prob(self, outputs: Images, x: Images) -> Float[Array, " batch"]:
+        """log p(x | outputs) per example, in nats."""
+        ...
+
+    def observe(self, key: PRNGKeyArray, intensity: Images) -> Images:
+        """One presentation of stored examples."""
+        ...
+
+    def output_bias(self, mean: Float[Array, " data"]) -> Float[Array, " data"]:
+        """The outputs under which examples of this mean are likeliest."""
+        ...
+
+
+@dataclass(frozen=True)
+class Bernoulli:
+    """Binary pixels with independent logits; intensities are binarised anew at every presentation."""
+
+    def log_prob(self, outputs: Images, x: Images) -> Float[Array, " batch"]:
+        return -optax.sigmoid_binary_cross_entropy(outputs, x).sum(axis=-1)
+
+    def observe(self, key: PRNGKeyArray, intensity: Images) -> Images:
+        return jax.random.bernoulli(key, intensity).astype(intensity.dtype)
+
+    def output_bias(self, mean: Float[Array, " data"]) -> Float[Array, " data"]:
+        return jax.scipy.special.logit(jnp.clip(mean, _DOUBT, 1 - _DOUBT))
+
+
+@dataclass(frozen=True)
+class Gaussian:
+    """Real data around the outputs with one fixed standard deviation, its normaliser included."""
+
+    standard_deviation: float = 1.0
+
+    def log_prob(self, outputs: Images, x: Images) -> Float[Array, " batch"]:
+        return jax.scipy.stats.norm.logpdf(x, outputs, self.standard_deviation).sum(axis=-1)
+
+    def observe(self, key: PRNGKeyArray, intensity: Images) -> Images:
+        return intensity
+
+    def output_bias(self, mean: Float[Array, " data"]) -> Float[Array, " data"]:
+        return mean

@@ -1,0 +1,129 @@
+"""A recipe: every choice of one training run, as a value that compares, travels and compiles."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import jax
+import optax
+
+from vae_jax.configured import Configured, configure, is_structure, require_importable
+from vae_jax.layers.blocks import PlainBlock
+from vae_jax.layers.initializers import variance_scaling
+from vae_jax.layers.normalization import no_normalization
+from vae_jax.objective import total_kl
+
+Schedules = tuple[Callable[..., jax.Array], ...]
+
+
+# Kernels with variance 2 / (inputs + outputs), uniform as in Glorot & Bengio 2010.
+GLOROT = configure(variance_scaling, scale=1.0, mode="fan_avg", distribution="uniform")
+
+# Slots whose outcome enters the compiled program as an array, so that they make no program of their own.
+_ARGUMENTS = ("kernel_init", "learning_rate", "learning_rate_schedules", "kl_schedules")
+
+
+@jax.tree_util.register_pytree_node_class
+@dataclass(frozen=True)
+class Recipe:
+    """Every choice of one training run; the defaults are a plain sigmoid stack with plain SGD.
+
+    A slot holds a function, or one with parameters made by `configure`. The numbers in it are leaves of the pytree;
+    the functions are its structure.
+
+    Attributes:
+        activation: phi, elementwise.
+        block: `(width, recipe, key) -> Block`: how a hidden layer is put together.
+        normalization: `(width) -> module`, applied to the pre-activation, or where the block says.
+        kernel_init: `(key, shape, dtype) -> kernel`, shape `(inputs, outputs)`, of every dense layer.
+        optimizer: `(learning_rate) -> optax.GradientTransformation`.
+        learning_rate: The optimizer's own scale: the centre of the rates that are tuned.
+        gradient_transforms: Each `() -> optax.GradientTransformation`, applied in order before the optimizer.
+        learning_rate_schedules: Each `(step, steps) -> factor`; they multiply.
+        kl_treatment: `(kl_units) -> nats`, from the divergences "batch latent".
+        kl_schedules: Each `(step, steps) -> weight` of the KL term; they multiply.
+    """
+
+    activation: Callable[[jax.Array], jax.Array] = jax.nn.sigmoid
+    block: Callable[..., PlainBlock] = PlainBlock
+    normalization: Callable[..., Callable[[jax.Array], jax.Array]] = no_normalization
+    kernel_init: Callable[..., jax.Array] = GLOROT
+    optimizer: Callable[..., optax.GradientTransformation] = optax.sgd
+    learning_rate: float = 0.03
+    gradient_transforms: tuple[Callable[[], optax.GradientTransformation], ...] = ()
+    learning_rate_schedules: Schedules = ()
+    kl_treatment: Callable[[jax.Array], jax.Array] = total_kl
+    kl_schedules: Schedules = ()
+
+    def replace(self, **slots: Any) -> "Recipe":
+        """This recipe with other values in some slots.
+
+        Raises:
+            ValueError: If there is no such slot, or a function in it cannot be imported by name.
+        """
+        for name, value in slots.items():
+            if name not in self.slots():
+                raise ValueError(f"a recipe has no slot {name!r}: its slots are {', '.join(self.slots())}")
+            if hasattr(value, "shape"):
+                raise ValueError(
+                    f"slot {name!r} got an array: a recipe holds functions and plain numbers, which compare"
+                )
+            if isinstance(value, tuple):
+                # A bare function in a tuple would be a leaf of the pytree; configured, it is structure.
+                members = [m if isinstance(m, Configured) else configure(m) for m in value]
+                # Schedules multiply, so their order is no choice: one order makes equal recipes equal.
+                slots[name] = tuple(sorted(members, key=repr) if name.endswith("_schedules") else members)
+            elif callable(value) and not isinstance(value, Configured):
+                require_importable(value)
+        return replace(self, **slots)
+
+    def chain(self, **slots: Callable[..., Any]) -> "Recipe":
+        """This recipe with one more member at the end of a slot that is a chain of transforms or schedules."""
+        return self.replace(**{name: (*getattr(self, name), value) for name, value in slots.items()})
+
+    @classmethod
+    def slots(cls) -> tuple[str, ...]:
+        """The names of the slots, in order."""
+        return tuple(slot.name for slot in fields(cls))
+
+    def changes(self, base: "Recipe") -> tuple[str, ...]:
+        """The slots in which this recipe differs from another."""
+        return tuple(name for name in self.slots() if getattr(self, name) != getattr(base, name))
+
+    def program(self) -> "Recipe":
+        """The part that a compiled training depends on; two recipes whose parts have one structure share a program.
+
+        Initial weights, learning rates and KL weights enter the program as arrays, so the slots that make them hold
+        their defaults here.
+        """
+        return replace(self, **{slot.name: slot.default for slot in fields(self) if slot.name in _ARGUMENTS})
+
+    def describe(self) -> dict[str, Any]:
+        """The recipe as names and numbers, fit for JSON; equal recipes and no others have equal descriptions."""
+        return {name: _describe(getattr(self, name)) for name in self.slots()}
+
+    def tree_flatten(self) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+        values = tuple((name, getattr(self, name)) for name in self.slots())
+        leaves = tuple(value for _, value in values if not is_structure(value))
+        return leaves, tuple((name, value if is_structure(value) else _LEAF) for name, value in values)
+
+    @classmethod
+    def tree_unflatten(cls, structure: tuple[Any, ...], leaves: tuple[Any, ...]) -> "Recipe":
+        # Past __init__: inside a program, and inside jax, leaves are not the numbers that it is declared for.
+        recipe, remaining = object.__new__(cls), iter(leaves)
+        for name, value in structure:
+            object.__setattr__(recipe, name, next(remaining) if value is _LEAF else value)
+        return recipe
+
+
+_LEAF = "leaf"
+
+
+def _describe(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_describe(member) for member in value]
+    if isinstance(value, Configured):
+        return {"function": _describe(value.function), **{k: _describe(v) for k, v in value.parameters.items()}}
+    if callable(value):
+        return f"{value.__module__}.{getattr(value, '__qualname__', getattr(value, '__name__', ''))}"
+    return value

@@ -1,0 +1,346 @@
+"""One training run as pure functions: draw a model, take a chunk of steps, evaluate.
+
+Nothing here compiles, prints or waits for the device: the caller maps, compiles and times these.
+"""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from flax import nnx
+from jaxtyping import Array, Float, Int, PRNGKeyArray
+
+from vae_jax.instruments import Instrument, StepView, Terms
+from vae_jax.keys import named_key
+from vae_jax.objective import gaussian_kl, total_kl
+from vae_jax.recipe import Recipe
+from vae_jax.vae import VAE, Architecture, Forward
+
+Parameters = Any
+Statistics = Any
+Examples = Float[Array, "examples data"]
+
+
+@dataclass(frozen=True)
+class Loop:
+    """The shape of a chunk of steps; part of the compiled program.
+
+    Attributes:
+        batch: Examples in a minibatch.
+        chunk: Steps taken by one call of `train`.
+        record_every: Steps from one record to the next; the first record is of step 0.
+        instruments: What a record holds.
+    """
+
+    batch: int
+    chunk: int
+    record_every: int
+    instruments: tuple[Instrument, ...]
+
+    def __post_init__(self):
+        for name in ("batch", "chunk", "record_every"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if self.chunk % self.record_every:
+            raise ValueError(f"a chunk of {self.chunk} steps must be a multiple of record_every, {self.record_every}")
+
+
+class TrainState(NamedTuple):
+    """What the next step needs.
+
+    Attributes:
+        parameters: What is trained, one leaf per layer and kind.
+        statistics: What a model keeps beside its parameters; the same throughout a training.
+        optimizer_state: The optimizer's.
+        step: Steps taken.
+        diverged_at: The first step whose loss was not finite or beyond the limit, or -1.
+    """
+
+    parameters: Parameters
+    statistics: Statistics
+    optimizer_state: Any
+    step: Int[Array, ""]
+    diverged_at: Int[Array, ""]
+
+
+class Numbers(NamedTuple):
+    """All that differs between two trainings of one program, beside their initial weights and key.
+
+    Attributes:
+        recipe: `Recipe.program()`, for the numbers in it.
+        learning_rates: Rate of each step of this chunk.
+        kl_weights: Weight of the KL term at each step of this chunk.
+        stop: The training's length: no step is taken at or after it.
+        limit: -ELBO of a minibatch, in nats, beyond which the training has diverged.
+    """
+
+    recipe: Recipe
+    learning_rates: Float[Array, " chunk"]
+    kl_weights: Float[Array, " chunk"]
+    stop: Int[Array, ""]
+    limit: Float[Array, ""]
+
+
+class Data(NamedTuple):
+    """Training intensities, and the mean that the encoder's inputs are centred by."""
+
+    train: Examples
+    mean: Float[Array, " data"]
+
+
+def init(
+    key: PRNGKeyArray, recipe: Recipe, architecture: Architecture, data_mean: Float[Array, " data"]
+) -> tuple[Parameters, Statistics]:
+    """Draw a model: its parameters and the statistics that it keeps beside them.
+
+    A program of its own, apart from training: drawn inside it, initial weights take longer to compile than all the
+    rest. Every layer's draw depends on the key and the layer's name alone.
+    """
+    model = VAE(architecture, recipe, key, data_mean)
+    _, parameters, statistics = nnx.split(model, nnx.Param, ...)
+    # A weakly typed leaf turns strong in the first step: the second chunk would be another program.
+    strong = partial(jax.tree.map, lambda leaf: jnp.asarray(leaf, leaf.dtype))
+    return strong(nnx.as_pure(parameters)), strong(nnx.as_pure(statistics))
+
+
+def start(recipe: Recipe, parameters: Parameters, statistics: Statistics) -> TrainState:
+    """The state before the first step."""
+    with jax.numpy_dtype_promotion("standard"):
+        optimizer_state = _optimizer(recipe, jnp.zeros(())).init(parameters)
+    return TrainState(parameters, statistics, optimizer_state, jnp.zeros((), jnp.int32), jnp.full((), -1, jnp.int32))
+
+
+def schedules(
+    recipe: Recipe, learning_rate: float, steps: int, chunk: int
+) -> tuple[Float[Array, "chunks chunk"], Float[Array, "chunks chunk"]]:
+    """The learning rate and the KL weight of every step, in chunks, and one chunk more.
+
+    Past the last step they repeat it: the chunk too many takes no step, and records the state at the end.
+    """
+    step = jnp.minimum(jnp.arange((-(-steps // chunk) + 1) * chunk), steps - 1)
+
+    def product(factors: tuple[Any, ...], start: float) -> Float[Array, "chunks chunk"]:
+        total = jnp.full(step.shape, start)
+        for factor in factors:
+            total = total * factor(step, steps)
+        return total.reshape(-1, chunk)
+
+    return product(recipe.learning_rate_schedules, learning_rate), product(recipe.kl_schedules, 1.0)
+
+
+def train(
+    state: TrainState,
+    key: PRNGKeyArray,
+    numbers: Numbers,
+    data: Data,
+    *,
+    architecture: Architecture,
+    loop: Loop,
+) -> tuple[TrainState, dict[str, Any]]:
+    """Take one chunk of steps, fewer where the training ends within it.
+
+    Args:
+        state: From `start`, or from the chunk before.
+        key: The training's key: batches, presentations and noise come from it by name and step.
+        numbers: See `Numbers`.
+        data: The training set.
+        architecture: The model's sizes.
+        loop: The chunk's shape.
+
+    Returns:
+        The state after the chunk, and each instrument's readings with an axis of records in front. Records past the
+        training's end repeat its last state and mean nothing.
+    """
+    graph = structure(numbers.recipe, architecture)
+    first = state.step
+    order = batches(key, first, loop, data.train.shape[0])
+
+    def draw(step: Int[Array, ""]) -> tuple[Float[Array, "batch data"], Float[Array, "batch latent"]]:
+        return present(key, step, data.train[order[step - first]], architecture)
+
+    def gradient(state: TrainState, taps: dict[str, Array], x: Array, noise: Array) -> tuple[Any, Any]:
+        kl_weight = numbers.kl_weights[state.step - first]
+        differentiate = jax.value_and_grad(partial(loss, graph, architecture), argnums=(0, 1), has_aux=True)
+        (_, aux), gradients = differentiate(
+            state.parameters, taps, state.statistics, numbers.recipe, kl_weight, x, x - data.mean[None], noise
+        )
+        return aux, gradients
+
+    def update(state: TrainState, gradient: Parameters) -> tuple[Parameters, Any]:
+        # optax mixes float32 with int32 counts, which strict promotion forbids.
+        with jax.numpy_dtype_promotion("standard"):
+            optimizer = _optimizer(numbers.recipe, numbers.learning_rates[state.step - first])
+            return optimizer.update(gradient, state.optimizer_state, state.parameters)
+
+    no_taps = architecture.taps(loop.batch, data.train.dtype)
+
+    def step(x: Array, noise: Array, index: Int[Array, ""], state: TrainState) -> TrainState:
+        (terms, _), (parameter_gradient, _) = gradient(state, no_taps, x[index], noise[index])
+        updates, optimizer_state = update(state, parameter_gradient)
+        # A comparison with NaN is false, so this is true of every loss that is not a number below the limit.
+        diverged = ~(terms.negative_elbo <= numbers.limit)
+        return TrainState(
+            parameters=optax.apply_updates(state.parameters, updates),
+            statistics=state.statistics,
+            optimizer_state=optimizer_state,
+            step=state.step + 1,
+            diverged_at=jnp.where(diverged & (state.diverged_at < 0), state.step, state.diverged_at),
+        )
+
+    def record(state: TrainState, _: None) -> tuple[TrainState, dict[str, Any]]:
+        # One vectorised draw for all steps up to the next record: the same numbers as one draw to a step.
+        x, noise = jax.vmap(draw)(state.step + jnp.arange(loop.record_every))
+        (terms, forward), (parameter_gradient, tap_gradient) = gradient(state, no_taps, x[0], noise[0])
+        view = StepView(
+            terms=terms,
+            hidden=forward.hidden,
+            # The loss is a mean over the batch; each example's own gradient does not shrink with the batch.
+            hidden_gradient={tower: loop.batch * g for tower, g in tap_gradient.items()},
+            parameters=state.parameters,
+            gradient=parameter_gradient,
+            update=update(state, parameter_gradient)[0],
+        )
+        readings = {instrument.name: instrument.measure(view) for instrument in loop.instruments}
+        steps = jnp.clip(numbers.stop - state.step, 0, loop.record_every)
+        return jax.lax.fori_loop(0, steps, partial(step, x, noise), state), readings
+
+    return jax.lax.scan(record, state, length=loop.chunk // loop.record_every)
+
+
+def batches(key: PRNGKeyArray, first: Int[Array, ""], loop: Loop, examples: int) -> Int[Array, "chunk batch"]:
+    """Indices of a chunk's examples: every epoch is a permutation of its own, and a batch may span two.
+
+    Args:
+        key: The training's key.
+        first: The chunk's first step.
+        loop: Its shape.
+        examples: Size of the training set.
+    """
+    epoch = first * loop.batch // examples
+    epochs = epoch + jnp.arange(loop.chunk * loop.batch // examples + 2)
+    shuffle = named_key(key, "batch")
+    orders = jax.vmap(lambda e: jax.random.permutation(jax.random.fold_in(shuffle, e), examples))(epochs)
+    position = first * loop.batch - epoch * examples + jnp.arange(loop.chunk * loop.batch)
+    return orders.reshape(-1)[position].reshape(loop.chunk, loop.batch)
+
+
+def present(
+    key: PRNGKeyArray, step: Int[Array, ""], intensity: Float[Array, "batch data"], architecture: Architecture
+) -> tuple[Float[Array, "batch data"], Float[Array, "batch latent"]]:
+    """What a step sees of its examples, and the noise that it draws z with.
+
+    Args:
+        key: The training's key.
+        step: The step's index.
+        intensity: Its examples.
+        architecture: The model's sizes.
+    """
+    x = architecture.likelihood.observe(jax.random.fold_in(named_key(key, "observe"), step), intensity)
+    shape = (len(intensity), architecture.latent)
+    return x, jax.random.normal(jax.random.fold_in(named_key(key, "noise"), step), shape, x.dtype)
+
+
+def loss(
+    graph: Any,
+    architecture: Architecture,
+    parameters: Parameters,
+    taps: dict[str, Float[Array, "depth batch width"]],
+    statistics: Statistics,
+    recipe: Recipe,
+    kl_weight: Float[Array, ""],
+    x: Float[Array, "batch data"],
+    centred: Float[Array, "batch data"],
+    noise: Float[Array, "batch latent"],
+) -> tuple[Float[Array, ""], tuple[Terms, Forward]]:
+    """The training objective in nats, with the plain bound's parts and the pass beside it.
+
+    Args:
+        graph: From `structure`.
+        architecture: The model's sizes.
+        parameters: What is trained.
+        taps: Zeros, see `DenseTower`.
+        statistics: What the model keeps beside its parameters.
+        recipe: The recipe's program, with its numbers.
+        kl_weight: Weight of the KL term.
+        x: What is to be reconstructed.
+        centred: The encoder's inputs.
+        noise: Standard normal draws.
+    """
+    model = nnx.merge(graph, parameters, statistics)
+    model.train()
+    forward = model(centred, noise, taps, recipe)
+    reconstruction = -architecture.likelihood.log_prob(forward.outputs, x).mean()
+    kl_units = gaussian_kl(forward.mean, forward.log_var)
+    plain_kl = total_kl(kl_units)
+    objective = reconstruction + kl_weight * recipe.kl_treatment(kl_units)
+    return objective, (Terms(reconstruction + plain_kl, reconstruction, plain_kl), forward)
+
+
+def calibrate(
+    parameters: Parameters,
+    statistics: Statistics,
+    key: PRNGKeyArray,
+    recipe: Recipe,
+    data: Data,
+    *,
+    architecture: Architecture,
+) -> Statistics:
+    """The statistics by which a model normalizes when it is evaluated: those of the whole training set, in one pass."""
+    if not jax.tree.leaves(statistics):
+        return statistics
+    examples = data.train.shape[0]
+    x = architecture.likelihood.observe(named_key(key, "observe"), data.train)
+    noise = jax.random.normal(named_key(key, "noise"), (examples, architecture.latent), x.dtype)
+    model = nnx.merge(structure(recipe, architecture), parameters, statistics)
+    model.train()
+    model(x - data.mean[None], noise, architecture.taps(examples, x.dtype), recipe)
+    return nnx.as_pure(nnx.split(model, nnx.Param, ...)[2])
+
+
+def evaluate(
+    parameters: Parameters,
+    statistics: Statistics,
+    key: PRNGKeyArray,
+    recipe: Recipe,
+    data: Data,
+    x: Examples,
+    *,
+    architecture: Architecture,
+    draws: int,
+) -> Terms:
+    """The plain bound on a fixed presentation of held-out examples, at KL weight 1 and in evaluation mode.
+
+    Args:
+        parameters: What was trained.
+        statistics: What the model keeps beside them; calibrated here.
+        key: The evaluation's own key, the same for every arm.
+        recipe: The recipe's program, with its numbers.
+        data: The training set.
+        x: Held-out examples.
+        architecture: The model's sizes.
+        draws: Draws of z for each example; their bounds are averaged.
+    """
+    statistics = calibrate(parameters, statistics, key, recipe, data, architecture=architecture)
+    model = nnx.merge(structure(recipe, architecture), parameters, statistics)
+    model.eval()
+    repeated = jnp.tile(x, (draws, 1))
+    noise = jax.random.normal(named_key(key, "evaluate"), (len(repeated), architecture.latent), x.dtype)
+    forward = model(repeated - data.mean[None], noise, architecture.taps(len(repeated), x.dtype), recipe)
+    reconstruction = -architecture.likelihood.log_prob(forward.outputs, repeated).mean()
+    kl = total_kl(gaussian_kl(forward.mean, forward.log_var))
+    return Terms(reconstruction + kl, reconstruction, kl)
+
+
+def structure(recipe: Recipe, architecture: Architecture) -> Any:
+    """The model without its numbers: what `nnx.merge` needs beside parameters and statistics."""
+    mean = jnp.zeros((architecture.data,))
+    model = nnx.eval_shape(lambda: VAE(architecture, recipe, jax.random.key(0), mean))
+    return nnx.split(model, nnx.Param, ...)[0]
+
+
+def _optimizer(recipe: Recipe, learning_rate: Float[Array, ""]) -> optax.GradientTransformationExtraArgs:
+    transforms = [make() for make in recipe.gradient_transforms]
+    return optax.chain(*transforms, recipe.optimizer(learning_rate))
