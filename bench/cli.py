@@ -48,6 +48,13 @@ def main(arguments: list[str] | None = None) -> None:
         # Whoever read the output has closed it, as `head` does; what is left to flush has no reader.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+    except OSError as error:
+        # A full disk, a folder that has become read-only, one on a network that has gone.
+        where = f" ({error.filename})" if error.filename else ""
+        say = Console(stderr=True).print
+        say(f"error: {error.strerror or error}{where}: every finished cell is kept, so mend that and give the same "
+            "command again", markup=False, highlight=False, soft_wrap=True)  # fmt: skip
+        sys.exit(1)
 
 
 def run(
@@ -96,6 +103,8 @@ def run(
         store.require_writable()
     work = Work(plan, store)
     print(_forecast(work, workers, found.platform))
+    for damage in work.damaged.values():
+        print(f"damaged: {damage}; its cell runs anew" + ("" if dry_run else ", the record is kept in set_aside/"))
     if dry_run:
         return 0
     with store.locked():
@@ -226,6 +235,11 @@ def _forecast(work: Any, workers: int, platform: str) -> str:
     arms = f"{len(plan.cells)} arm{'s' * (len(plan.cells) != 1)}"
     return (
         f"{plan.workload_text}: {arms}, {len(plan.planned) - len(work.missing)} stored, "
+        + (
+            f"{len(work.known)} stored of other sources (kept where their programs are the same), "
+            if work.known
+            else ""
+        )
         + (f"{idle} not applicable, " if idle else "")
         + f"{len(work.missing)} to run ({trainings} trainings of {plan.protocol.steps:,} steps, {programs} programs "
         f"to compile) on {workers} {platform} worker{'s' if workers > 1 else ''}: about {seconds / 60:.1f} minutes"
@@ -246,7 +260,8 @@ def _follow(work: Any, device: Any, workers: int) -> list[str]:
                 advance(event.count, None)
             elif isinstance(event, CellStored):
                 statuses.append(event.manifest["status"])
-                console.print(_line(event.manifest, len(statuses), len(work.missing)), markup=False, highlight=False)
+                line = _line(event.manifest, len(statuses), len(work.missing), event.kept)
+                console.print(line, markup=False, highlight=False)
             else:
                 statuses.append("timed")
                 advance(0, f"timing {event.done} of {event.of}")
@@ -271,7 +286,7 @@ def _bar(console: Console, what: str, total: int) -> Iterator[Callable[[int, str
         yield advance
 
 
-def _line(manifest: dict[str, Any], done: int, of: int) -> str:
+def _line(manifest: dict[str, Any], done: int, of: int, kept: bool) -> str:
     from bench.readable import fixed, interval_text, significant
     from bench.statistics import student_t
 
@@ -280,7 +295,9 @@ def _line(manifest: dict[str, Any], done: int, of: int) -> str:
     said = f"-ELBO {interval_text(student_t(finite))} nats" if manifest["status"] == "ok" else manifest["reason"]
     rate = f" at rate {significant(manifest['learning_rate'])}" if manifest["status"] == "ok" else ""
     seconds = manifest["train_seconds"]
-    took = f"  ({fixed(seconds, 0)} s)" if seconds is not None else ""
+    took = (
+        "  (kept: its programs are the same)" if kept else f"  ({fixed(seconds, 0)} s)" if seconds is not None else ""
+    )
     return f"[{done}/{of}] {manifest['arm']}: {manifest['status']}  {said}{rate}{took}"
 
 

@@ -14,7 +14,7 @@ import pandas as pd
 from pebble import ProcessExpired, ProcessPool
 
 from bench.plan import Job
-from bench.worker import Failure, run_cell, start_worker, time_cell
+from bench.worker import Failure, Unchanged, run_cell, start_worker, time_cell
 
 # How often the progress pipes are looked into, in seconds.
 _POLL = 0.1
@@ -30,10 +30,10 @@ class TrainingsEnded:
 
 @dataclass(frozen=True)
 class CellEnded:
-    """A cell has ended: with a record, or with the reason why there is none."""
+    """A cell has ended: with a record, with a stored one that stands, or with the reason why there is none."""
 
     job: Job
-    outcome: tuple[dict[str, Any], pd.DataFrame] | Failure
+    outcome: tuple[dict[str, Any], pd.DataFrame] | Unchanged | Failure
 
 
 class LocalExecutor:

@@ -1,31 +1,19 @@
 """From what was asked to the cells that answer it: pure, and no backend is started."""
 
-import ast
-import hashlib
-import importlib.metadata
-import inspect
-import json
 import os
-import sys
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import jax
 
-import vae_jax
 from bench.arm import Arm, parse_arms, parse_term
 from bench.catalogue import Catalogue
 from bench.compose import build_workload, compose, family
 from bench.errors import unknown
+from bench.identity import question, sources
 from bench.plugin import Workload
 from bench.protocol import Protocol
-from vae_jax.configured import Configured
-from vae_jax.recipe import Recipe
-
-# What computes the numbers; another version of any is another cell.
-_LIBRARIES = ("jax", "jaxlib", "flax", "optax", "numpy", "scikit-learn")
 
 # First readings on two cores, for the minutes to expect.
 _COMPILE_SECONDS = 6.0
@@ -42,7 +30,7 @@ class Cell:
         arm: The arm's text.
         base: Its base.
         family: The families of its remedies.
-        identity: Digest of all that changes its numbers.
+        identity: What the store knows it by: `QUESTION-SOURCES`, see `bench.identity`.
         program: Cells of one number run one compiled program.
         status: `planned`, or `not applicable`.
         reason: Why it is not applicable.
@@ -57,16 +45,31 @@ class Cell:
     status: str = "planned"
     reason: str = ""
 
+    @property
+    def question(self) -> str:
+        """What its identity says of it, whatever the sources."""
+        return self.identity.partition("-")[0]
+
 
 @dataclass(frozen=True)
 class Job:
-    """A cell with all that a worker needs to run it: names, numbers and paths, no code."""
+    """A cell with all that a worker needs to run it: names, numbers and paths, no code.
+
+    Attributes:
+        cell: The cell.
+        protocol: How it is tuned and reported.
+        plateau: What a dead arm sits at on test, in nats.
+        plugins: Files that its arm needs.
+        commit: Of this source tree.
+        known: Identities of stored cells that asked the same of other sources, by the fingerprint of their programs.
+    """
 
     cell: Cell
     protocol: Protocol
     plateau: float
     plugins: tuple[str, ...] = ()
     commit: str | None = None
+    known: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -102,9 +105,9 @@ class Plan:
         """The cells that run."""
         return [cell for cell in self.cells if cell.status == "planned"]
 
-    def job(self, cell: Cell, commit: str | None = None) -> Job:
+    def job(self, cell: Cell, commit: str | None = None, known: Mapping[str, str] | None = None) -> Job:
         """A cell as work for a worker."""
-        return Job(cell, self.protocol, self.plateau, self.plugins, commit)
+        return Job(cell, self.protocol, self.plateau, self.plugins, commit, known or {})
 
     def expected_seconds(self, cells: list[Cell], workers: int) -> float:
         """How long some of the cells may take, from first readings of this shape of network."""
@@ -190,7 +193,7 @@ def make_plan(
             arm=str(arm),
             base=arm.base,
             family=family(catalogue, arm),
-            identity=_identity(recipe, built, protocol, device_kind),
+            identity=f"{question(recipe, built, protocol, device_kind)}-{sources(recipe, built)}",
             program=programs.setdefault(key, len(programs)),
             status="not applicable" if idle else "planned",
             reason=f"changes nothing: {remedies} gives what the base {arm.base!r} has already" if idle else "",
@@ -209,69 +212,5 @@ def make_plan(
     return Plan(suite, text, built, description, *plateaus, protocol, tuple(cells.values()), baseline, plugins)
 
 
-def versions() -> dict[str, str]:
-    """The versions of the libraries that compute the numbers."""
-    return {name: importlib.metadata.version(name) for name in _LIBRARIES}
-
-
 def _first(*values: int | None) -> int:
     return next(value for value in values if value is not None)
-
-
-def _identity(recipe: Recipe, workload: Workload, protocol: Protocol, device_kind: str) -> str:
-    """A digest of what changes a cell's numbers, and of nothing else."""
-    functions = [*_functions(recipe), workload.data, workload.plateau]
-    content = {
-        "recipe": recipe.describe(),
-        "architecture": repr(workload.architecture),
-        "batch": workload.batch,
-        "data": f"{workload.data.__module__}.{workload.data.__qualname__}",
-        "protocol": protocol.identity(),
-        "versions": versions(),
-        "device": device_kind,
-        "mathematics": _sources_digest(Path(vae_jax.__file__).parent),
-        "worker": _file_digest(Path(__file__).parent / "worker.py"),
-        "plugins": sorted({_file_digest(path) for path in map(_plugin_file, functions) if path}),
-    }
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-
-
-def _functions(value: Any) -> Iterator[Any]:
-    """Every function that a recipe holds."""
-    if isinstance(value, Recipe):
-        value = tuple(getattr(value, name) for name in value.slots())
-    if isinstance(value, tuple):
-        for member in value:
-            yield from _functions(member)
-    elif isinstance(value, Configured):
-        yield from _functions(value.function)
-        yield from _functions(tuple(value.parameters.values()))
-    elif callable(value):
-        yield value
-
-
-def _plugin_file(function: Any) -> Path | None:
-    """The file of a function that a plugin defines; libraries are known by their versions."""
-    module = sys.modules.get(getattr(function, "__module__", None) or "")
-    if module is None or not module.__name__.startswith("plugin_"):
-        return None
-    return Path(inspect.getfile(module))
-
-
-_DIGESTS: dict[Path, str] = {}
-
-
-def _sources_digest(package: Path) -> str:
-    if package not in _DIGESTS:
-        digests = [_file_digest(path) for path in sorted(package.rglob("*.py"))]
-        _DIGESTS[package] = hashlib.sha256("".join(digests).encode()).hexdigest()
-    return _DIGESTS[package]
-
-
-def _file_digest(path: Path) -> str:
-    """Digest of a source without its comments and docstrings: they change no number."""
-    tree = ast.parse(path.read_bytes())
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
-            node.body = node.body[1:] or [ast.Pass()]
-    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()

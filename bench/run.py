@@ -2,9 +2,8 @@
 
 import os
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +11,11 @@ import pandas as pd
 
 from bench.device import Device
 from bench.executor import LocalExecutor, TrainingsEnded
-from bench.plan import Cell, Plan, versions
-from bench.store import CURVE_COLUMNS, Store
-from bench.worker import Failure
+from bench.identity import versions
+from bench.plan import Cell, Plan
+from bench.record import manifest as make_manifest
+from bench.store import CURVE_COLUMNS, DamagedRecordError, Store
+from bench.worker import Failure, Unchanged
 
 # Results of a training; any other status is an accident, and the same command tries the cell again.
 RESULTS = ("ok", "diverged")
@@ -26,9 +27,10 @@ _PATIENCE_SECONDS = 300
 
 @dataclass(frozen=True)
 class CellStored:
-    """A cell has ended and is stored."""
+    """A cell has ended and is stored; or what was stored of it is kept, since its programs came out the same."""
 
     manifest: dict[str, Any]
+    kept: bool = False
 
 
 @dataclass(frozen=True)
@@ -49,21 +51,42 @@ class Work:
         plan: The plan.
         store: Where its cells are.
         missing: Cells without a result.
-        untimed: Cells with a result, or that will have one, whose speed was not measured.
+        known: For those of them that were answered by other sources: the stored identities, by fingerprint.
+        damaged: What is wrong with records that are there and cannot be trusted, by their identities.
     """
 
     plan: Plan
     store: Store
     missing: list[Cell] = field(default_factory=list)
-    untimed: list[Cell] = field(default_factory=list)
+    known: dict[str, dict[str, str]] = field(default_factory=dict)
+    damaged: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self):
+        stored = self.store.identities()
         for cell in self.plan.planned:
-            manifest = self.store.read(cell.identity)
+            manifest = None
+            if cell.identity in stored:
+                try:
+                    manifest = self.store.require(cell.identity)
+                except DamagedRecordError as damage:
+                    self.damaged[cell.identity] = str(damage)
             if manifest is None or manifest["status"] not in RESULTS:
                 self.missing.append(cell)
-            if self.store.read_timing(cell.identity) is None:
-                self.untimed.append(cell)
+        same_question: dict[str, list[str]] = {}
+        for identity in stored:
+            same_question.setdefault(identity.partition("-")[0], []).append(identity)
+        for cell in self.missing:
+            manifests = [
+                self.store.read(each) for each in same_question.get(cell.question, []) if each != cell.identity
+            ]
+            answers = {m["program"]: m["identity"] for m in manifests if m and m["status"] in RESULTS}
+            if answers:
+                self.known[cell.identity] = answers
+
+    @property
+    def untimed(self) -> list[Cell]:
+        """Cells whose speed was not measured."""
+        return [cell for cell in self.plan.planned if self.store.read_timing(cell.identity) is None]
 
 
 def default_cache() -> Path:
@@ -84,14 +107,21 @@ def execute(work: Work, device: Device, workers: int) -> Iterator[TrainingsEnded
         return
     plan, store, commit = work.plan, work.store, current_commit()
     limit = _PATIENCE_SECONDS + _PATIENCE * plan.expected_seconds([plan.baseline], 1)
-    jobs = [plan.job(cell, commit) for cell in work.missing]
+    for identity in work.damaged:
+        store.set_aside(identity)
+    jobs = [plan.job(cell, commit, work.known.get(cell.identity)) for cell in work.missing]
     with LocalExecutor(device.platform, workers, default_cache()) as executor:
         for event in executor.run(jobs, limit):
             if isinstance(event, TrainingsEnded):
                 yield event
                 continue
+            if isinstance(event.outcome, Unchanged):
+                yield CellStored(store.adopt(event.outcome.identity, event.job.cell.identity), kept=True)
+                continue
             if isinstance(event.outcome, Failure):
-                manifest, curves = _failed(event.job.cell, event.outcome, plan, commit), _no_curves()
+                failure = event.outcome
+                about = {"status": failure.status, "reason": failure.reason, "traceback": failure.traceback}
+                manifest, curves = make_manifest(event.job, **about, versions=versions()), _no_curves()
             else:
                 manifest, curves = event.outcome
             store.write(manifest, curves)
@@ -132,31 +162,6 @@ def current_commit() -> str | None:
         return git("describe", "--always", "--dirty", "--abbrev=12", "--exclude=*") or None if ours else None
     except OSError:
         return None
-
-
-def _failed(cell: Cell, failure: Failure, plan: Plan, commit: str | None) -> dict[str, Any]:
-    about: Sequence[str] = ("identity", "workload", "arm", "base", "family")
-    return {
-        **{name: getattr(cell, name) for name in about},
-        "status": failure.status,
-        "reason": failure.reason,
-        "traceback": failure.traceback,
-        "recipe": {},
-        "changes": {},
-        "plateau": plan.plateau,
-        "learning_rate": None,
-        "rate_at_edge": False,
-        "tuning": [],
-        "trainings": [],
-        "parameters": None,
-        "gradient_evaluations": plan.protocol.steps,
-        "compile_seconds": None,
-        "train_seconds": None,
-        "versions": versions(),
-        "commit": commit,
-        "device": {},
-        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
 
 
 def _no_curves() -> pd.DataFrame:

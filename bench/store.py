@@ -1,7 +1,8 @@
 """The store: one atomic record per cell, curves as parquet and all else as JSON.
 
-A record is `NAME.parquet` and `NAME.json` in `DIR/cells/`; the JSON is written last and holds the parquet's checksum,
-so a record is there if and only if its JSON is. Nothing is pickled: a store can be read without trusting who made it.
+A record is `IDENTITY.parquet` and `IDENTITY.json` in `DIR/cells/`; the JSON is written last and holds the parquet's
+checksum, so a record is there if and only if its JSON is. Nothing is pickled: a store can be read without trusting who
+made it.
 """
 
 import contextlib
@@ -40,6 +41,10 @@ _STORED_TYPES = {
 }
 
 Manifest = dict[str, Any]
+
+
+class DamagedRecordError(Exception):
+    """A record is there and cannot be trusted: in a sentence, why."""
 
 
 class Store:
@@ -83,6 +88,10 @@ class Store:
                 f"another run is writing to {str(self.directory)!r}: wait for it, or name another folder with --out"
             ) from None
         try:
+            # Only a run that was killed leaves these, and it holds the lock no more.
+            for folder in (self.directory, self.cells, self.directory / "timings"):
+                for path in folder.glob(".*.tmp"):
+                    path.unlink()
             yield
         finally:
             lock.release()
@@ -118,25 +127,73 @@ class Store:
 
     def write(self, manifest: Manifest, curves: pd.DataFrame) -> None:
         """Store one cell, or replace it: whole or not at all."""
-        name = record_name(manifest["identity"])
+        path = self._record(manifest["identity"])
         data = curves.astype(_STORED_TYPES)[list(_STORED_TYPES)].to_parquet(index=False)
-        write_atomically(self.cells / f"{name}.parquet", data)
+        write_atomically(path.with_suffix(".parquet"), data)
         record = {"schema": SCHEMA, **manifest, "curves_sha256": hashlib.sha256(data).hexdigest()}
-        write_atomically(self.cells / f"{name}.json", _json(record))
+        write_atomically(path, _json(record))
 
-    def read(self, identity: str) -> Manifest | None:
-        """One cell's manifest, or None where it is not stored whole.
+    def identities(self) -> set[str]:
+        """The identities of all records that are there, whole or not."""
+        try:
+            return {path.stem for path in self.cells.iterdir() if path.suffix == ".json"}
+        except FileNotFoundError:
+            return set()
+
+    def require(self, identity: str) -> Manifest:
+        """One cell's manifest.
 
         The arm in it is what the cell was called when it was run; a plan may call it otherwise.
+
+        Raises:
+            FileNotFoundError: If it is not stored.
+            DamagedRecordError: If it is, and cannot be trusted.
         """
-        path = self.cells / f"{record_name(identity)}.json"
+        path = self._record(identity)
+        text = path.read_text()
         try:
-            manifest = json.loads(path.read_text())
+            manifest = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise DamagedRecordError(f"{path.name} is no JSON: {error}") from error
+        if not isinstance(manifest, dict) or manifest.get("schema") != SCHEMA:
+            raise DamagedRecordError(f"{path.name} is not of schema {SCHEMA}")
+        if manifest.get("identity") != identity:
+            raise DamagedRecordError(f"{path.name} holds the identity of another cell")
+        try:
             curves = path.with_suffix(".parquet").read_bytes()
-        except (OSError, json.JSONDecodeError):
+        except FileNotFoundError as error:
+            raise DamagedRecordError(f"{path.name} has no curves beside it") from error
+        if hashlib.sha256(curves).hexdigest() != manifest.get("curves_sha256"):
+            raise DamagedRecordError(f"{path.stem}.parquet has another checksum than {path.name} says")
+        return manifest
+
+    def read(self, identity: str) -> Manifest | None:
+        """One cell's manifest, or None where it is not stored whole."""
+        try:
+            return self.require(identity)
+        except (OSError, DamagedRecordError):
             return None
-        whole = manifest.get("schema") == SCHEMA and manifest.get("identity") == identity
-        return manifest if whole and hashlib.sha256(curves).hexdigest() == manifest["curves_sha256"] else None
+
+    def set_aside(self, identity: str) -> None:
+        """Move a damaged record out of the way, to `set_aside/`, where a person can look at it."""
+        aside = self.directory / "set_aside"
+        aside.mkdir(exist_ok=True)
+        for path in (self._record(identity), self._record(identity).with_suffix(".parquet")):
+            if path.exists():
+                number = len(list(aside.glob(f"{path.stem}*{path.suffix}")))
+                path.replace(aside / f"{path.stem}.{number}{path.suffix}")
+
+    def adopt(self, stored: str, identity: str) -> Manifest:
+        """Let a stored record answer for another identity too; the old one stays, for sources that may come back."""
+        manifest = self.require(stored) | {"identity": identity}
+        write_atomically(
+            self._record(identity).with_suffix(".parquet"), self._record(stored).with_suffix(".parquet").read_bytes()
+        )
+        write_atomically(self._record(identity), _json(manifest))
+        timing = self.read_timing(stored)
+        if timing is not None:
+            self.write_timing(identity, timing)
+        return manifest
 
     def read_curves(self, cells: Iterable[Manifest], instruments: Iterable[str] | None = None) -> pd.DataFrame:
         """The curves of stored cells, one tidy frame, or the named instruments' part of it.
@@ -147,7 +204,7 @@ class Store:
         """
         filters = None if instruments is None else [("instrument", "in", list(instruments))]
         frames = [
-            pd.read_parquet(self.cells / f"{record_name(cell['identity'])}.parquet", filters=filters).assign(
+            pd.read_parquet(self._record(cell["identity"]).with_suffix(".parquet"), filters=filters).assign(
                 workload=cell["workload"], arm=cell["arm"]
             )
             for cell in cells
@@ -159,19 +216,18 @@ class Store:
     def write_timing(self, identity: str, timing: dict[str, Any]) -> None:
         """Store how fast a cell's program runs; measured apart from its training, so it is a record of its own."""
         (self.directory / "timings").mkdir(parents=True, exist_ok=True)
-        write_atomically(self.directory / "timings" / f"{record_name(identity)}.json", _json(timing))
+        write_atomically(self.directory / "timings" / f"{identity}.json", _json(timing))
 
     def read_timing(self, identity: str) -> dict[str, Any] | None:
         """How fast a cell's program runs, or None where that was not measured."""
         try:
-            return json.loads((self.directory / "timings" / f"{record_name(identity)}.json").read_text())
+            return json.loads((self.directory / "timings" / f"{identity}.json").read_text())
         except (OSError, json.JSONDecodeError):
             return None
 
-
-def record_name(identity: str) -> str:
-    """A cell's file name without its ending; not the arm's, since one cell may be called by several."""
-    return identity[:24]
+    def _record(self, identity: str) -> Path:
+        # By identity, not by arm: one cell may be called by several arms' names.
+        return self.cells / f"{identity}.json"
 
 
 def _json(value: Any) -> bytes:

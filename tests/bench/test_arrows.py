@@ -41,9 +41,9 @@ def test_the_mathematics_neither_compiles_nor_prints():
         assert "nnx.jit" not in path.read_text(), path
 
 
-def test_only_the_worker_compiles():
+def test_only_one_room_compiles():
     for path in sources(bench):
-        if path.name != "worker.py" and "speed" not in path.parts:
+        if path.name != "programs.py" and "speed" not in path.parts:
             assert "jax.jit" not in path.read_text(), path
 
 

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-import bench.plan
+import bench.identity
 from bench.catalogue import load_catalogue
 from bench.errors import InputError
 from bench.plan import make_plan
@@ -61,12 +61,12 @@ def test_the_identity_is_what_changes_the_numbers(monkeypatch):
         assert identities("gelu", **options) != same
     assert identities("gelu", workload="digits-dense[depth=8]") == same
     assert identities("rezero[alpha=0]") == identities("rezero") != identities("rezero[alpha=0.1]")
-    monkeypatch.setattr(bench.plan, "versions", lambda: {"jax": "9.9"})
+    monkeypatch.setattr(bench.identity, "versions", lambda: {"jax": "9.9"})
     assert identities("gelu") != same
 
 
 def test_comments_and_docstrings_change_no_identity(tmp_path):
-    from bench.plan import _file_digest
+    from bench.identity import _file_digest
 
     def digest(text):
         path = tmp_path / "source.py"

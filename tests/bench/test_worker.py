@@ -17,6 +17,12 @@ def jobs(arms, steps=130, seeds=3):
     return {cell.arm: plan.job(cell) for cell in plan.planned}
 
 
+def ran(job):
+    outcome = run_cell(job)
+    assert isinstance(outcome, tuple)
+    return outcome
+
+
 def figures(manifest):
     rows = [*manifest["tuning"], *manifest["trainings"]]
     return np.array(
@@ -27,9 +33,9 @@ def figures(manifest):
 @pytest.mark.parametrize("arm", ["trainable", "batch_norm+adam"])
 def test_lanes_side_by_side_give_the_figures_of_single_trainings(arm, monkeypatch):
     (job,) = jobs(arm).values()
-    alone, curves = run_cell(job)
+    alone, curves = ran(job)
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
-    together, lanes = run_cell(job)
+    together, lanes = ran(job)
     np.testing.assert_allclose(figures(together), figures(alone), rtol=2e-3, atol=2e-3)
     assert [row["seed"] for row in together["trainings"]] == [1, 2, 3]
     assert together["parameters"] == alone["parameters"]
@@ -42,7 +48,7 @@ def test_a_diverged_lane_does_not_end_the_others(monkeypatch):
     monkeypatch.setattr("bench.protocol.Protocol.learning_rates", lambda *_: [0.01, 1e7, 0.03, 1e7, 0.1])
     for backend in ("cpu", "gpu"):
         monkeypatch.setattr(jax, "default_backend", lambda backend=backend: backend)
-        manifest, _ = run_cell(job)
+        manifest, _ = ran(job)
         assert [row["diverged_at"] is None for row in manifest["tuning"]] == [True, False, True, False, True]
         assert manifest["learning_rate"] in (0.01, 0.03, 0.1)
         assert manifest["status"] == "ok"
@@ -50,7 +56,7 @@ def test_a_diverged_lane_does_not_end_the_others(monkeypatch):
 
 def test_a_cell_records_its_start_and_its_end():
     (job,) = jobs("tanh").values()
-    manifest, curves = run_cell(job)
+    manifest, curves = ran(job)
     ratio = curves.query(
         "phase == 'reporting' and seed == 1 and instrument == 'hidden_gradient' and tower == 'encoder'"
     )
@@ -64,9 +70,13 @@ def test_a_cell_records_its_start_and_its_end():
 def test_timing_is_of_the_same_work_twice_for_the_baseline():
     (job,) = jobs("baseline", steps=20).values()
     timing = time_cell(job, 0.03, job)
-    assert len(timing["seconds_per_step"]) == len(timing["baseline_seconds_per_step"]) == 3
+    assert len(timing["seconds_per_step"]) == len(timing["baseline_seconds_per_step"]) == 6
     # One program against itself: a factor of two would be two measures.
     assert 0.5 < timing["slowdown"] < 2
+    assert timing["slowdown_low"] < timing["slowdown"] < timing["slowdown_high"]
+    # Three products to a layer of two towers, and little else at this width.
+    products = 3 * 2 * 128 * (64 * 16 + 16 * 64 + 16 * 16 + 8 * 16 + 4 * 16 * 16)
+    assert products < timing["flops_per_step"] < 1.5 * products
     assert timing["examples_per_second"] == pytest.approx(128 / np.median(timing["seconds_per_step"]))
 
 

@@ -211,7 +211,7 @@ def test_batch_normalization_is_evaluated_by_the_training_sets_statistics():
 
 def test_vectorised_lanes_agree_with_single_trainings():
     """What a GPU does with lanes, on whatever device there is: one step in float32."""
-    from bench.worker import NUMBERS_AXES, STATE_AXES
+    from bench.lanes import NUMBERS_AXES, STATE_AXES
 
     recipe = TANH.replace(optimizer=optax.adam)
     states = [begin(recipe, seed) for seed in (0, 1)]

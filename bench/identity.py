@@ -1,0 +1,100 @@
+"""What a stored cell is known by: a digest of what was asked, and one of the sources that answer it.
+
+Equal in both, a stored cell is trusted. Equal in the question alone, it is kept all the same where the worker finds its
+lowered programs and their arguments unchanged (`lanes.Bench.fingerprint`), and computed anew where not.
+"""
+
+import ast
+import functools
+import hashlib
+import importlib.metadata
+import inspect
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import vae_jax
+from bench.plugin import Workload
+from bench.protocol import Protocol
+from vae_jax.configured import Configured
+from vae_jax.recipe import Recipe
+
+# What computes the numbers; another version of any is another question. By module, since a source names modules.
+_LIBRARIES = {
+    "jax": "jax", "jaxlib": "jaxlib", "flax": "flax", "optax": "optax", "numpy": "numpy", "sklearn": "scikit-learn",
+}  # fmt: skip
+
+# What makes figures of a training's arrays outside of any compiled program: no lowered program tells of a change here.
+_HOST_SOURCES = ("curves.py", "protocol.py", "record.py")
+
+# What makes the programs: an edit here is forgiven where they come out the same.
+_PROGRAM_SOURCES = ("lanes.py", "programs.py", "worker.py")
+
+
+def question(recipe: Recipe, workload: Workload, protocol: Protocol, device_kind: str) -> str:
+    """A digest of what a cell asks: everything that changes its numbers, but for the code of the mathematics."""
+    here = Path(__file__).parent
+    content = {
+        "recipe": recipe.describe(),
+        "architecture": repr(workload.architecture),
+        "batch": workload.batch,
+        "data": f"{workload.data.__module__}.{workload.data.__qualname__}",
+        "protocol": protocol.identity(),
+        "versions": versions(),
+        "device": device_kind,
+        "host": [_file_digest(here / name) for name in _HOST_SOURCES],
+    }
+    return _digest(json.dumps(content, sort_keys=True))[:24]
+
+
+def sources(recipe: Recipe, workload: Workload) -> str:
+    """A digest of the code that answers it, without comments and docstrings."""
+    here = Path(__file__).parent
+    paths = {*Path(vae_jax.__file__).parent.rglob("*.py"), *(here / name for name in _PROGRAM_SOURCES)}
+    for function in (*_functions(recipe), workload.data, workload.plateau):
+        module = sys.modules.get(getattr(function, "__module__", None) or "")
+        # Libraries are known by their versions.
+        if module is not None and module.__name__.partition(".")[0] not in (*_LIBRARIES, "vae_jax"):
+            paths.add(Path(inspect.getfile(module)))
+    return _digest("".join(sorted(map(_file_digest, paths))))[:16]
+
+
+@functools.cache
+def versions() -> dict[str, str]:
+    """The versions of the libraries that compute the numbers."""
+    return {name: importlib.metadata.version(name) for name in _LIBRARIES.values()}
+
+
+def _functions(value: Any) -> Iterator[Any]:
+    """Every function that a recipe holds."""
+    if isinstance(value, Recipe):
+        value = tuple(getattr(value, name) for name in value.slots())
+    if isinstance(value, tuple):
+        for member in value:
+            yield from _functions(member)
+    elif isinstance(value, Configured):
+        yield from _functions(value.function)
+        yield from _functions(tuple(value.parameters.values()))
+    elif callable(value):
+        yield value
+
+
+def _file_digest(path: Path) -> str:
+    """Digest of a source without its comments and docstrings: they change no number."""
+    about = path.stat()
+    return _content_digest(path, about.st_mtime_ns, about.st_size)
+
+
+@functools.cache
+def _content_digest(path: Path, modified: int, size: int) -> str:
+    tree = ast.parse(path.read_bytes())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
+            node.body = node.body[1:] or [ast.Pass()]
+    return _digest(ast.dump(tree))
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

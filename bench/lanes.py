@@ -1,0 +1,242 @@
+"""The trainings of one arm, one after another or side by side as lanes of one program."""
+
+import functools
+import hashlib
+import os
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from bench.arm import parse_arms
+from bench.catalogue import load_catalogue
+from bench.compose import build_workload, compose
+from bench.curves import CurveWriter
+from bench.plan import Job
+from bench.plugin import Workload
+from bench.programs import Program, program
+from bench.record import Run, figures
+from vae_jax.instruments import INSTRUMENTS
+from vae_jax.keys import named_key
+from vae_jax.recipe import Recipe
+from vae_jax.train import Data, Loop, Numbers, TrainState, evaluate, init, schedules, start, train
+
+# The evaluation's draws are part of the benchmark's definition, the same for every arm and run.
+_EVALUATION_SEED = 20_000
+
+# Where the system cannot pin a worker to a core; it changes who computes, not what.
+ONE_THREAD = "--xla_cpu_multi_thread_eigen=false"
+
+# As long as can be: for timing, where chunks past a training's end would be empty and fast.
+_NO_END = 2**30
+
+
+class Bench:
+    """An arm on its workload with its compiled programs."""
+
+    def __init__(self, job: Job):
+        catalogue = load_catalogue(job.plugins)
+        self.protocol = job.protocol
+        self.limit = job.protocol.diverged_beyond * job.plateau
+        self.workload: Workload = build_workload(catalogue, job.cell.workload)[1]
+        (arm,) = parse_arms(job.cell.arm, tuple(self.workload.bases))
+        self.recipe: Recipe = compose(catalogue, self.workload, arm)
+        self.baseline: Recipe = next(iter(self.workload.bases.values()))
+        # On a CPU vectorised trainings are no faster than one after another, and not bit-equal to them.
+        self.lanes = 1 if jax.default_backend() == "cpu" else max(self.protocol.rates, self.protocol.seeds)
+        dataset = self.workload.data()
+        self.data = Data(jnp.asarray(dataset.train), jnp.asarray(dataset.mean))
+        self.held_out = {"validation": jnp.asarray(dataset.validation), "test": jnp.asarray(dataset.test)}
+
+    @property
+    def rates(self) -> list[float]:
+        """The learning rates to tune over."""
+        return self.protocol.learning_rates(self.recipe.learning_rate)
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers one training trains."""
+        return sum(leaf.size for leaf in jax.tree.leaves(self._state.parameters)) // self.lanes
+
+    @functools.cached_property
+    def program(self) -> Program:
+        """The chunk of steps, shared by all cells of this process that differ in numbers only."""
+        return self._train_program(self.protocol.validate_every, self.protocol.record_every, INSTRUMENTS)
+
+    @property
+    def flops_per_step(self) -> float:
+        """Floating-point operations of one step of one training, without instruments, by XLA's count."""
+        return self._train_program(1, 1, ()).flops / self.lanes
+
+    def fingerprint(self) -> str:
+        """A digest of the lowered programs and all that they will be given: where it is equal, so are the figures."""
+        digest = hashlib.sha256()
+        programs = (self._draw_program, self.program, *map(self._evaluation, self.held_out))
+        digest.update("".join(each.digest for each in programs).encode())
+        # Flags change what the same lowered program computes, in the last digits.
+        flags = sorted({*os.environ.get("XLA_FLAGS", "").split()} - {ONE_THREAD})
+        digest.update(repr((self.lanes, self.limit, _EVALUATION_SEED, flags)).encode())
+        steps, every = self.protocol.steps, self.protocol.validate_every
+        numbers = [schedules(self.recipe, rate, steps, every) for rate in self.rates]
+        for leaf in jax.tree.leaves((numbers, self.recipe, self.data, self.held_out)):
+            digest.update(np.asarray(leaf).tobytes())
+        return digest.hexdigest()
+
+    def trainings(
+        self,
+        wanted: Sequence[tuple[int, float]],
+        split: str,
+        phase: str,
+        curves: CurveWriter,
+        tell: Callable[[], None],
+    ) -> list[dict[str, Any]]:
+        """Train for each (seed, learning rate); the final figures on a split.
+
+        Args:
+            wanted: Seeds and rates.
+            split: `validation` or `test`.
+            phase: `tuning` or `reporting`.
+            curves: Where the readings go.
+            tell: Called after each training.
+
+        Returns:
+            For each: seed, learning_rate, and its `record.figures`.
+        """
+        results = []
+        for first in range(0, len(wanted), self.lanes):
+            group = list(wanted[first : first + self.lanes])
+            # One program has one number of lanes: the last group is filled up and the filling thrown away.
+            filled = group + group[-1:] * (self.lanes - len(group))
+            for (seed, rate), run in zip(group, self._train(filled, split), strict=False):
+                curves.add(phase, seed, rate, run.readings, run.validation)
+                results.append({"seed": seed, "learning_rate": rate, **figures(run, self.protocol.steps, self.limit)})
+                tell()
+        return results
+
+    def runner(self, learning_rate: float | None) -> Callable[[int], None]:
+        """A function that takes some chunks of steps and waits for them: for timing."""
+        rate = self.recipe.learning_rate if learning_rate is None else learning_rate
+        state, keys = self._begin([self.protocol.tuning_seed] * self.lanes)
+        numbers = self._numbers([rate] * self.lanes, stop=_NO_END)[0]
+
+        def run(chunks: int) -> None:
+            ended = state
+            for _ in range(chunks):
+                ended, _ = self.program(ended, keys, numbers, self.data)
+            jax.block_until_ready(ended)
+
+        return run
+
+    def _train(self, group: list[tuple[int, float]], split: str) -> list[Run]:
+        state, keys = self._begin([seed for seed, _ in group])
+        numbers = self._numbers([rate for _, rate in group], stop=self.protocol.steps)
+        records: list[Any] = []
+        for index, chunk in enumerate(numbers[:-1]):
+            state, readings = self.program(state, keys, chunk, self.data)
+            records.append((readings, self._evaluate(state, "validation"), state.diverged_at))
+            # The chunk before is read while this one runs, so that the device never waits for the host.
+            if index and np.all(np.asarray(records[-2][2]) >= 0):
+                break
+        final = self._evaluate(state, split)
+        # No step is left for it, so its first record is of the state at the end.
+        _, after = self.program(state, keys, numbers[-1], self.data)
+        host = jax.device_get((records, after, final, state.diverged_at))
+        return [self._unstack(host, lane) for lane in range(self.lanes)]
+
+    def _unstack(self, host: Any, lane: int) -> Run:
+        records, after, final, diverged_at = host
+        if self.lanes > 1:
+            records = [jax.tree.map(lambda leaf: leaf[lane], record[:2]) for record in records]
+            after, final, diverged_at = jax.tree.map(lambda leaf: leaf[lane], (after, final, diverged_at))
+        # The last chunk may be longer than the training: its records past the end mean nothing.
+        kept = -(-self.protocol.steps // self.protocol.record_every)
+        chunks = jax.tree.map(lambda *leaves: np.concatenate(leaves)[:kept], *[record[0] for record in records])
+        readings = jax.tree.map(lambda leaf, end: np.concatenate([leaf, end[:1]]), chunks, after)
+        validation = jax.tree.map(lambda *leaves: np.stack(leaves), *[record[1] for record in records])
+        return Run(readings, validation, final, int(diverged_at))
+
+    def _numbers(self, rates: list[float], stop: int) -> list[Numbers]:
+        recipe = self.recipe.program()
+        every = self.protocol.validate_every
+        per_lane = [schedules(self.recipe, rate, self.protocol.steps, every) for rate in rates]
+        learning_rates = _stack([lane[0] for lane in per_lane])
+        kl_weights = per_lane[0][1]
+        return [
+            Numbers(
+                recipe,
+                learning_rates[index] if self.lanes == 1 else learning_rates[:, index],
+                kl_weights[index],
+                jnp.asarray(stop, jnp.int32),
+                jnp.asarray(self.limit),
+            )
+            for index in range(kl_weights.shape[0])
+        ]
+
+    def _begin(self, seeds: list[int]) -> tuple[TrainState, jax.Array]:
+        keys = _keys(seeds)
+        drawn = self._draw_program(keys, self.recipe, self.data.mean)
+        return self._start(*drawn), keys
+
+    def _start(self, parameters: Any, statistics: Any) -> TrainState:
+        begin = _over_lanes(start, (None, 0, 0), STATE_AXES, self.lanes)
+        return begin(self.recipe.program(), parameters, statistics)
+
+    def _evaluate(self, state: TrainState, split: str) -> Any:
+        return self._evaluation(split)(state.parameters, state.statistics, *self._evaluated(split))
+
+    @functools.cached_property
+    def _draw_program(self) -> Program:
+        draw = functools.partial(_draw, architecture=self.workload.architecture)
+        arguments = (_keys([0] * self.lanes), self.recipe, self.data.mean)
+        mapped = _over_lanes(draw, (0, None, None), 0, self.lanes)
+        return program(mapped, arguments, name="init", architecture=self.workload.architecture, lanes=self.lanes)
+
+    @functools.cached_property
+    def _state(self) -> TrainState:
+        """The shapes of a training's state, without drawing one."""
+        return jax.eval_shape(self._start, *self._draw_program.results)
+
+    def _train_program(self, chunk: int, record_every: int, instruments: tuple[Any, ...]) -> Program:
+        architecture, loop = self.workload.architecture, Loop(self.workload.batch, chunk, record_every, instruments)
+        single = functools.partial(train, architecture=architecture, loop=loop)
+        mapped = _over_lanes(single, (STATE_AXES, 0, NUMBERS_AXES, None), (STATE_AXES, 0), self.lanes)
+        number, whole = jax.ShapeDtypeStruct((), jnp.float32), jax.ShapeDtypeStruct((), jnp.int32)
+        rates = jax.ShapeDtypeStruct((chunk,) if self.lanes == 1 else (self.lanes, chunk), jnp.float32)
+        weights = jax.ShapeDtypeStruct((chunk,), jnp.float32)
+        numbers = Numbers(self.recipe.program(), rates, weights, whole, number)  # type: ignore
+        arguments = (self._state, _keys([0] * self.lanes), numbers, self.data)
+        return program(mapped, arguments, name="train", architecture=architecture, loop=loop, lanes=self.lanes)
+
+    def _evaluation(self, split: str) -> Program:
+        sizes = {"architecture": self.workload.architecture, "draws": self.protocol.draws}
+        mapped = _over_lanes(functools.partial(evaluate, **sizes), (0, 0, None, None, None, None), 0, self.lanes)
+        state = self._state
+        arguments = (state.parameters, state.statistics, *self._evaluated(split))
+        return program(mapped, arguments, name="evaluate", lanes=self.lanes, **sizes)
+
+    def _evaluated(self, split: str) -> tuple[Any, ...]:
+        return jax.random.key(_EVALUATION_SEED), self.recipe.program(), self.data, self.held_out[split]
+
+
+# What differs between lanes: all of the state but the step, and of the numbers the learning rates.
+STATE_AXES: Any = TrainState(parameters=0, statistics=0, optimizer_state=0, step=None, diverged_at=0)  # type: ignore
+NUMBERS_AXES: Any = Numbers(recipe=None, learning_rates=0, kl_weights=None, stop=None, limit=None)  # type: ignore
+
+
+def _draw(key: jax.Array, recipe: Recipe, mean: jax.Array, *, architecture: Any) -> Any:
+    return init(named_key(key, "init"), recipe, architecture, mean)
+
+
+def _keys(seeds: Sequence[int]) -> jax.Array:
+    return _stack([jax.random.key(seed) for seed in seeds])
+
+
+def _over_lanes(function: Callable[..., Any], in_axes: Any, out_axes: Any, lanes: int) -> Callable[..., Any]:
+    """A function of one training as a function of all lanes; with one lane it is the function itself, bit for bit."""
+    return function if lanes == 1 else jax.vmap(function, in_axes, out_axes)
+
+
+def _stack(values: list[jax.Array]) -> jax.Array:
+    return values[0] if len(values) == 1 else jnp.stack(values)

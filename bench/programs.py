@@ -1,0 +1,87 @@
+"""The compiled programs of this process, each lowered and compiled once: the only room with jit."""
+
+import hashlib
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A compiled program: a function of arrays, and what it cost and needs.
+
+    Attributes:
+        call: The program itself.
+        seconds: Time to lower and to compile it, or to find it in the persistent cache.
+        memory_bytes: What it holds at once on the device: arguments, results and temporaries; None where the device
+            does not say.
+    """
+
+    call: Callable[..., Any]
+    seconds: float
+    memory_bytes: int | None
+
+
+class Program:
+    """A function lowered for arguments of one shape; compiled when it is first needed."""
+
+    def __init__(self, function: Callable[..., Any], arguments: tuple[Any, ...]):
+        begun = time.perf_counter()
+        self._lowered = jax.jit(function).lower(*arguments)
+        self._lower_seconds = time.perf_counter() - begun
+
+    @property
+    def results(self) -> Any:
+        """The shapes of what it gives."""
+        return self._lowered.out_info
+
+    @cached_property
+    def digest(self) -> str:
+        """Digest of the lowered program: what will be computed, whatever the sources that say it."""
+        return hashlib.sha256(self._lowered.as_text().encode()).hexdigest()
+
+    @property
+    def flops(self) -> float:
+        """Floating-point operations by XLA's count; the body of a loop counts once, however often it runs."""
+        return float((self._lowered.cost_analysis() or {}).get("flops", math.nan))
+
+    @cached_property
+    def compiled(self) -> Compiled:
+        """The program, compiled now or before."""
+        begun = time.perf_counter()
+        executable = self._lowered.compile()
+        seconds = self._lower_seconds + time.perf_counter() - begun
+        size = executable.memory_analysis()
+        memory = None
+        if size is not None:
+            held = size.argument_size_in_bytes + size.output_size_in_bytes + size.temp_size_in_bytes
+            memory = held - size.alias_size_in_bytes
+        return Compiled(executable, seconds, memory)
+
+    def __call__(self, *arguments: Any) -> Any:
+        return self.compiled.call(*arguments)
+
+
+def program(function: Callable[..., Any], arguments: tuple[Any, ...], **key: Any) -> Program:
+    """The program of a function for arguments of these shapes, lowered at most once in this process.
+
+    Args:
+        function: What to compile.
+        arguments: Arrays, or their shapes.
+        **key: All that the function is made from beside its arguments, since two closures never compare equal.
+    """
+    leaves, structure = jax.tree.flatten(arguments)
+    shapes = tuple((jnp.shape(leaf), jnp.result_type(leaf)) for leaf in leaves)
+    whole = (tuple(key.items()), structure, shapes)
+    if whole not in _programs:
+        _programs[whole] = Program(function, arguments)
+    return _programs[whole]
+
+
+_programs: dict[Any, Program] = {}
