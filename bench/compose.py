@@ -25,7 +25,8 @@ def compose(catalogue: Catalogue, workload: Workload, arm: Arm) -> Recipe:
     for term in arm.remedies:
         remedy = _remedy(catalogue, term)
         changed = _apply(remedy, term, recipe)
-        for slot in _writes(remedy, term, workload.bases):
+        # One remedy alone has none to conflict with.
+        for slot in _writes(remedy, term, workload.bases) if len(arm.remedies) > 1 else ():
             before, after = getattr(recipe, slot), getattr(changed, slot)
             chained = isinstance(after, tuple) and set(map(repr, before)) <= set(map(repr, after))
             if slot in writer and not chained and after != before:

@@ -35,7 +35,6 @@ _PROGRAM_SOURCES = ("lanes.py", "programs.py", "worker.py")
 
 def question(recipe: Recipe, workload: Workload, protocol: Protocol, device_kind: str) -> str:
     """A digest of what a cell asks: everything that changes its numbers, but for the code of the mathematics."""
-    here = Path(__file__).parent
     content = {
         "recipe": recipe.describe(),
         "architecture": repr(workload.architecture),
@@ -44,21 +43,21 @@ def question(recipe: Recipe, workload: Workload, protocol: Protocol, device_kind
         "protocol": protocol.identity(),
         "versions": versions(),
         "device": device_kind,
-        "host": [_file_digest(here / name) for name in _HOST_SOURCES],
+        "host": _own_digest(_HOST_SOURCES),
     }
     return _digest(json.dumps(content, sort_keys=True))[:24]
 
 
 def sources(recipe: Recipe, workload: Workload) -> str:
     """A digest of the code that answers it, without comments and docstrings."""
-    here = Path(__file__).parent
-    paths = {*Path(vae_jax.__file__).parent.rglob("*.py"), *(here / name for name in _PROGRAM_SOURCES)}
+    paths: set[Path] = set()
     for function in (*_functions(recipe), workload.data, workload.plateau):
         module = sys.modules.get(getattr(function, "__module__", None) or "")
         # Libraries are known by their versions.
         if module is not None and module.__name__.partition(".")[0] not in (*_LIBRARIES, "vae_jax"):
             paths.add(Path(inspect.getfile(module)))
-    return _digest("".join(sorted(map(_file_digest, paths))))[:16]
+    others = "".join(sorted(map(_file_digest, paths)))
+    return _digest(_mathematics_digest() + _own_digest(_PROGRAM_SOURCES) + others)[:16]
 
 
 @functools.cache
@@ -79,6 +78,16 @@ def _functions(value: Any) -> Iterator[Any]:
         yield from _functions(tuple(value.parameters.values()))
     elif callable(value):
         yield value
+
+
+@functools.cache
+def _own_digest(names: tuple[str, ...]) -> str:
+    return _digest("".join(_file_digest(Path(__file__).parent / name) for name in names))
+
+
+@functools.cache
+def _mathematics_digest() -> str:
+    return _digest("".join(map(_file_digest, sorted(Path(vae_jax.__file__).parent.rglob("*.py")))))
 
 
 def _file_digest(path: Path) -> str:

@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from vae_jax.data import Dataset, Examples
@@ -36,7 +37,7 @@ class Remedy:
     def __call__(self, recipe: Recipe, **parameters: Any) -> Recipe:
         return self.function(recipe, **parameters)
 
-    @property
+    @cached_property
     def parameters(self) -> dict[str, inspect.Parameter]:
         """The parameters that a person may set, with their defaults."""
         return dict(list(inspect.signature(self.function).parameters.items())[1:])
