@@ -42,6 +42,9 @@ _STORED_TYPES = {
 
 Manifest = dict[str, Any]
 
+# What a file that is no JSON can raise: text that is none, bytes that are no text, brackets without end.
+_NO_JSON = (ValueError, RecursionError)
+
 
 class DamagedRecordError(Exception):
     """A record is there and cannot be trusted: in a sentence, why."""
@@ -114,13 +117,13 @@ class Store:
             InputError: If there is none.
         """
         try:
-            return json.loads((self.directory / "plan.json").read_text())
+            return json.loads((self.directory / "plan.json").read_bytes())
         except FileNotFoundError:
             raise InputError(
                 f"{str(self.directory)!r} holds no plan.json: give a folder that a run has written, "
                 "as results/runs/quick"
             ) from None
-        except (OSError, json.JSONDecodeError) as error:
+        except (OSError, *_NO_JSON) as error:
             raise InputError(
                 f"{self.directory / 'plan.json'} cannot be read ({error}): run the command again, its cells are kept"
             ) from error
@@ -150,10 +153,10 @@ class Store:
             DamagedRecordError: If it is, and cannot be trusted.
         """
         path = self._record(identity)
-        text = path.read_text()
+        data = path.read_bytes()
         try:
-            manifest = json.loads(text)
-        except json.JSONDecodeError as error:
+            manifest = json.loads(data)
+        except _NO_JSON as error:
             raise DamagedRecordError(f"{path.name} is no JSON: {error}") from error
         if not isinstance(manifest, dict) or manifest.get("schema") != SCHEMA:
             raise DamagedRecordError(f"{path.name} is not of schema {SCHEMA}")
@@ -221,8 +224,8 @@ class Store:
     def read_timing(self, identity: str) -> dict[str, Any] | None:
         """How fast a cell's program runs, or None where that was not measured."""
         try:
-            return json.loads((self.directory / "timings" / f"{identity}.json").read_text())
-        except (OSError, json.JSONDecodeError):
+            return json.loads((self.directory / "timings" / f"{identity}.json").read_bytes())
+        except (OSError, *_NO_JSON):
             return None
 
     def _record(self, identity: str) -> Path:

@@ -1,12 +1,18 @@
-"""Whatever a person types: an arm, or a sentence; never a traceback, never another arm."""
+"""Whatever a person types, and whatever befalls a store: never a traceback, never a wrong cell."""
 
+import tempfile
+
+import pandas as pd
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from bench.arm import parse_arms
 from bench.catalogue import load_catalogue
 from bench.compose import build_workload, compose
 from bench.errors import InputError
+from bench.plan import make_plan
+from bench.store import CURVE_COLUMNS, Store
 
 BASES = ("baseline", "trainable")
 CATALOGUE = load_catalogue()
@@ -27,7 +33,7 @@ ARMS = st.builds(
 )
 
 
-@settings(max_examples=3000, deadline=None)
+@settings(max_examples=4000, deadline=None)
 @example("[" * 2000)
 @example("a[x=" + "[" * 5000 + "1" + "]" * 5000 + "]")
 @given(TEXTS)
@@ -42,7 +48,7 @@ def test_any_text_is_arms_or_a_sentence(text):
         assert parse_arms(str(arm), BASES) == [arm]
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=1000, deadline=None)
 @given(ARMS)
 def test_any_remedies_compose_or_conflict_and_their_order_does_not_matter(text):
     (arm,) = parse_arms(text, BASES)
@@ -56,3 +62,110 @@ def test_any_remedies_compose_or_conflict_and_their_order_does_not_matter(text):
             outcomes.append(None)
     if not any(term.name == "clip_by_global_norm" for term in arm.remedies):
         assert outcomes[0] == outcomes[1]
+
+
+def options(numbers):
+    return st.fixed_dictionaries(
+        {},
+        optional={
+            "steps": numbers,
+            "seeds": numbers,
+            "workload": st.sampled_from(
+                ["digits-dense", "digits-dense[depth=2]", "digits-dense[depth=0]", "digits-dense[width=16,depth=3]",
+                 "digits-dense[steps=70]", "digits-dense[depth=[2,3]]", "digits-dens", "digits-dense[depth=true]", ""]
+            ),
+        },
+    )  # fmt: skip
+
+
+@settings(max_examples=1500, deadline=None)
+@given(st.lists(ARMS, min_size=1, max_size=4).map(",".join) | TEXTS, options(st.integers(-2, 10**9)))
+def test_whatever_is_asked_is_a_plan_or_a_sentence(arms, asked):
+    try:
+        plan = make_plan(CATALOGUE, suite="smoke", arms=arms, **asked)
+    except InputError as error:
+        assert len(str(error).splitlines()) <= 8
+        return
+    # No cell twice, and every cell by its own name is the same cell.
+    assert len({(cell.identity, cell.arm) for cell in plan.cells}) == len(plan.cells)
+    assert len({cell.identity for cell in plan.planned}) == len(plan.planned)
+    for cell in plan.planned:
+        (again,) = make_plan(CATALOGUE, suite="smoke", arms=cell.arm, **asked).cells
+        assert again.identity == cell.identity
+        assert again.reason == cell.reason
+
+
+IDENTITIES = [f"{question}-{sources}" for question in ("a", "b") for sources in ("0", "1")]
+
+
+class StoreMachine(RuleBasedStateMachine):
+    """Any sequence of writes, damage and repair: what is read is what was last written whole, or nothing."""
+
+    def __init__(self):
+        super().__init__()
+        self.folder = tempfile.TemporaryDirectory()
+        self.store = Store(self.folder.name)
+        self.store.require_writable()
+        self.expected = {}
+
+    @rule(identity=st.sampled_from(IDENTITIES), value=st.floats(width=32, allow_nan=False))
+    def write(self, identity, value):
+        row = dict.fromkeys(CURVE_COLUMNS, "") | {
+            "seed": 1,
+            "step": 2,
+            "layer": -1,
+            "learning_rate": 0.1,
+            "value": value,
+        }
+        self.store.write({"identity": identity, "workload": "w", "arm": "a", "status": "ok"}, pd.DataFrame([row]))
+        self.expected[identity] = value
+
+    @rule(
+        identity=st.sampled_from(IDENTITIES), ending=st.sampled_from(["json", "parquet"]), data=st.binary(max_size=60)
+    )
+    def damage(self, identity, ending, data):
+        path = self.store.cells / f"{identity}.{ending}"
+        path.write_bytes(data)
+        self.expected.pop(identity, None)
+
+    @rule(identity=st.sampled_from(IDENTITIES), data=st.data())
+    def flip_a_bit(self, identity, data):
+        path = self.store.cells / f"{identity}.parquet"
+        if path.exists() and path.stat().st_size:
+            content = bytearray(path.read_bytes())
+            place = data.draw(st.integers(0, len(content) - 1))
+            content[place] ^= 1 << data.draw(st.integers(0, 7))
+            path.write_bytes(bytes(content))
+            self.expected.pop(identity, None)
+
+    @rule(identity=st.sampled_from(IDENTITIES), ending=st.sampled_from(["json", "parquet"]))
+    def lose(self, identity, ending):
+        (self.store.cells / f"{identity}.{ending}").unlink(missing_ok=True)
+        self.expected.pop(identity, None)
+
+    @rule(identity=st.sampled_from(IDENTITIES))
+    def set_aside(self, identity):
+        self.store.set_aside(identity)
+        self.expected.pop(identity, None)
+
+    @rule(stored=st.sampled_from(IDENTITIES), identity=st.sampled_from(IDENTITIES))
+    def adopt(self, stored, identity):
+        if stored in self.expected:
+            assert self.store.adopt(stored, identity)["identity"] == identity
+            self.expected[identity] = self.expected[stored]
+
+    @invariant()
+    def what_is_read_is_what_was_written(self):
+        for identity in IDENTITIES:
+            manifest = self.store.read(identity)
+            assert (manifest is not None) == (identity in self.expected)
+            if manifest is not None:
+                (value,) = self.store.read_curves([manifest])["value"]
+                assert value == self.expected[identity]
+
+    def teardown(self):
+        self.folder.cleanup()
+
+
+StoreMachine.TestCase.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+TestStore = StoreMachine.TestCase
