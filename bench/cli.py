@@ -21,7 +21,16 @@ from bench.errors import InputError, unknown
 from bench.store import Store
 
 # What a terminal has no room for; summary.md and the page show it.
-_NOT_IN_TERMINAL = ["family", "reconstruction, nats", "compile", "parameters", "gradient evaluations", "seeds"]
+_NOT_IN_TERMINAL = [
+    "family",
+    "reconstruction, nats",
+    "compile",
+    "FLOPs/step",
+    "memory",
+    "parameters",
+    "gradient evaluations",
+    "seeds",
+]
 
 Positional = tyro.conf.Positional
 
@@ -420,7 +429,9 @@ def _print_arm(manifest: dict[str, Any]) -> None:
             say(f"{name}: {significant(manifest[name]) if name == 'learning_rate' else round(manifest[name], 1)}")
     if manifest["timing"]:
         say(f"examples_per_second: {manifest['timing']['examples_per_second']:,.0f}; "
-            f"slowdown: {manifest['timing']['slowdown']:.2f}", highlight=False)  # fmt: skip
+            f"slowdown: {manifest['timing']['slowdown']:.2f}, 95% interval "
+            f"{manifest['timing']['slowdown_low']:.2f} to {manifest['timing']['slowdown_high']:.2f}; "
+            f"FLOPs per step: {manifest['timing']['flops_per_step']:.3g}", highlight=False)  # fmt: skip
     for name in ("device", "versions", "commit", "finished", "traceback"):
         if manifest.get(name):
             value = manifest[name]

@@ -38,7 +38,15 @@ def thousands(value: float | None, unit: str = "") -> str:
     """
     if value is None or math.isnan(value):
         return ""
-    scale, letter = (1e6, "M") if value >= 999_500 else (1e3, "k") if value >= 999.5 else (1, "")
+    scale, letter = (
+        (1e9, "G")
+        if value >= 999_500_000
+        else (1e6, "M")
+        if value >= 999_500
+        else (1e3, "k")
+        if value >= 999.5
+        else (1, "")
+    )
     scaled = value / scale
     return f"{scaled:.0f}{letter}{unit}" if scaled >= 100 or scale == 1 else f"{scaled:.3g}{letter}{unit}"
 
@@ -69,6 +77,12 @@ def _status(row: Any) -> str:
     return f"{row.status} ({row.seeds_diverged} of {row.seeds} seeds)" if row.seeds_diverged else row.status
 
 
+def _slowdown(row: Any) -> str:
+    if row.slowdown is None or row.slowdown_low is None:
+        return fixed(row.slowdown, 2, "x")
+    return f"{fixed(row.slowdown, 2, 'x')} [{fixed(row.slowdown_low)}, {fixed(row.slowdown_high)}]"
+
+
 READABLE = (
     Column("workload", "workload", lambda row: row.workload),
     Column("arm", "arm", lambda row: row.arm),
@@ -81,8 +95,10 @@ READABLE = (
     Column("learning rate", "learning_rate",
            lambda row: significant(row.learning_rate) + (" (edge)" if row.rate_at_edge and row.learning_rate else "")),
     Column("examples/s", "examples_per_second", lambda row: thousands(row.examples_per_second, "/s")),
-    Column("slowdown", "slowdown", lambda row: fixed(row.slowdown, 2, "x")),
+    Column(f"slowdown [{CONFIDENCE:.0%}]", "slowdown", _slowdown),
     Column("compile", "compile_seconds", lambda row: fixed(row.compile_seconds, 1, " s")),
+    Column("FLOPs/step", "flops_per_step", lambda row: thousands(row.flops_per_step)),
+    Column("memory", "memory_bytes", lambda row: thousands(row.memory_bytes, "B")),
     Column("parameters", "parameters", lambda row: thousands(row.parameters)),
     Column("gradient evaluations", "gradient_evaluations", lambda row: thousands(row.gradient_evaluations)),
     Column("seeds", "seeds", lambda row: thousands(row.seeds)),

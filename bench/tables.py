@@ -26,9 +26,12 @@ SUMMARY_TYPES = {
     "reconstruction": "float64", "kl_nats": "float64",
     "gradient_ratio_init": "float64", "gradient_ratio_end": "float64", "parameters": "Int64",
     "gradient_evaluations": "Int64", "seeds_diverged": "Int64", "rate_at_edge": "boolean",
-    "examples_per_second": "float64", "slowdown": "float64", "compile_seconds": "float64", "reason": "str",
+    "examples_per_second": "float64", "slowdown": "float64", "slowdown_low": "float64", "slowdown_high": "float64",
+    "compile_seconds": "float64", "flops_per_step": "float64", "memory_bytes": "Int64", "reason": "str",
 }  # fmt: skip
 """The columns of summary.csv and their types; `results/README.md` says what they mean."""
+
+_TIMED = ("examples_per_second", "slowdown", "slowdown_low", "slowdown_high", "flops_per_step")
 
 CURVE_TYPES = {
     **dict.fromkeys(("workload", "arm", "phase", "split", "instrument", "tower"), "str"),
@@ -135,7 +138,7 @@ def _row(cell: dict[str, Any], plan: dict[str, Any], store: Store) -> dict[str, 
     elbo, reconstruction, kl = (_tested(trainings, name) for name in ("negative_elbo", "reconstruction", "kl_nats"))
     timing = store.read_timing(cell["identity"]) or {}
     same = ("status", "reason", "learning_rate", "parameters", "gradient_evaluations", "rate_at_edge",
-            "compile_seconds")  # fmt: skip
+            "compile_seconds", "memory_bytes")  # fmt: skip
     return row | {name: manifest.get(name) for name in same} | {
         "seeds": len(trainings),
         "seeds_diverged": sum(training["diverged_at"] is not None for training in trainings),
@@ -145,7 +148,7 @@ def _row(cell: dict[str, Any], plan: dict[str, Any], store: Store) -> dict[str, 
         "reconstruction": reconstruction.mean,
         "kl_nats": kl.mean,
         **{name: _geometric_mean(_values(trainings, name)) for name in ("gradient_ratio_init", "gradient_ratio_end")},
-        **{name: timing.get(name) for name in ("examples_per_second", "slowdown")},
+        **{name: timing.get(name) for name in _TIMED},
     }  # fmt: skip
 
 

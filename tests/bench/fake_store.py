@@ -146,7 +146,8 @@ def _manifest(arm: FakeArm, seeds: int, steps: int, depth: int, random: np.rando
         "recipe": {"activation": "sigmoid", "optimizer": "sgd"}, "changes": changes, "plateau": PLATEAU,
         "learning_rate": None if failed else 0.01, "rate_at_edge": arm.arm == "tanh",
         "tuning": [] if failed else tuning, "trainings": [] if failed else trainings,
-        "parameters": 76_112, "gradient_evaluations": steps, "compile_seconds": 3.912, "train_seconds": 9.8,
+        "parameters": 76_112, "gradient_evaluations": steps, "compile_seconds": 3.912,
+        "memory_bytes": 9_270_000, "train_seconds": 9.8,
         "versions": {"jax": "0.10.2", "flax": "0.12.8", "optax": "0.2.8"}, "commit": "5b2d0ef" * 5 + "5b2d0",
         "device": {"kind": "cpu", "name": "Example CPU at 2.5 GHz", "cores": 2}, "finished": "2026-11-21T03:00:00Z",
     }  # fmt: skip
@@ -156,7 +157,9 @@ def _timing(arm: FakeArm) -> dict[str, Any]:
     seconds, base = 128 / arm.throughput, 128 / 186e3
     return {
         "seconds_per_step": [seconds, seconds * 1.01, seconds * 0.99], "baseline_seconds_per_step": [base] * 3,
-        "examples_per_second": arm.throughput, "slowdown": seconds / base, "batch": 128,
+        "examples_per_second": arm.throughput, "slowdown": seconds / base,
+        "slowdown_low": seconds / base - 0.02, "slowdown_high": seconds / base + 0.02, "flops_per_step": 6e7,
+        "batch": 128,
         "device": {"kind": "cpu", "name": "Example CPU at 2.5 GHz", "cores": 2},
     }  # fmt: skip
 
