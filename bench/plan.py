@@ -214,6 +214,12 @@ def versions() -> dict[str, str]:
     return {name: importlib.metadata.version(name) for name in _LIBRARIES}
 
 
+def sources() -> dict[str, str]:
+    """Digests of this project's packages, comments and docstrings apart."""
+    folders = {"vae_jax": Path(vae_jax.__file__).parent, "bench": Path(__file__).parent}
+    return {name: _sources_digest(folder) for name, folder in folders.items()}
+
+
 def _first(*values: int | None) -> int:
     return next(value for value in values if value is not None)
 
