@@ -76,6 +76,8 @@ def run(
     out: str | None = None,
     workers: int | None = None,
     device: str | None = None,
+    executor: str = "local",
+    address: str | None = None,
     dry_run: bool = False,
 ) -> int:
     """Run a suite: train, time, and write tables, plots and a page. What is stored already is not run again.
@@ -90,28 +92,26 @@ def run(
         out: Where to write; by default results/runs/SUITE.
         workers: Worker processes; by default one per core, or one on a GPU.
         device: cpu or gpu; by default a GPU where jax finds one.
+        executor: local, for worker processes on this machine, or ray, for a Ray cluster.
+        address: HOST:PORT of the Ray cluster; by default RAY_ADDRESS, or the cluster that this machine is a node of.
         dry_run: Only say what would be run, and how long it may take.
     """
     from bench.catalogue import load_catalogue
-    from bench.device import find_device
     from bench.plan import make_plan
     from bench.run import Work
 
-    if workers is not None and workers < 1:
-        raise InputError(f"workers must be at least 1, got {workers}")
     plugins = tuple(str(Path(path).resolve()) for path in plugin)
     catalogue = load_catalogue(plugins)
-    found = find_device(device)
+    engine, found, where = _executor(executor, address, workers, device)
     plan = make_plan(
         catalogue, suite=suite, workload=workload, arms=arms, seeds=seeds, steps=steps, plugins=plugins,
         device_kind=found.kind,
     )  # fmt: skip
     store = Store(out if out is not None else Path("results", "runs", suite))
-    workers = workers or (_cores() if found.platform == "cpu" else 1)
     if not dry_run:
         store.require_writable()
     work = Work(plan, store)
-    print(_forecast(work, workers, found.platform))
+    print(_forecast(work, *where), flush=True)
     for damage in work.damaged.values():
         print(f"damaged: {damage}; its cell runs anew" + ("" if dry_run else ", the record is kept in set_aside/"))
     if dry_run:
@@ -120,7 +120,7 @@ def run(
         described = plan.describe(shlex.join(["python", "-m", "bench", *_ARGUMENTS]))
         current = store.has_plan(described) and (store.directory / "report.html").exists()
         store.write_plan(described)
-        statuses = _follow(work, found, workers)
+        statuses = _follow(work, engine)
         _publish(store, rebuild=bool(statuses) or not current)
     return 1 if set(statuses) & {"failed", "timeout", "out of memory"} else 0
 
@@ -235,7 +235,33 @@ def _named(arguments: list[str]) -> str:
     return f"{arguments[0]} " if arguments and arguments[0] in ("run", "list", "report", "show") else ""
 
 
-def _forecast(work: Any, workers: int, platform: str) -> str:
+def _executor(name: str, address: str | None, workers: int | None, device: str | None) -> tuple[Any, Any, Any]:
+    """What runs the cells, on which device, and how many at once with the words for where."""
+    if name not in ("local", "ray"):
+        raise unknown("executor", name, ("local", "ray"))
+    if workers is not None and workers < 1:
+        raise InputError(f"workers must be at least 1, got {workers}")
+    if name == "ray":
+        if workers is not None:
+            raise InputError(f"workers is {workers}, but Ray counts its own; leave it out, or use --executor local")
+        from bench.ray_executor import RayExecutor
+
+        cluster = RayExecutor(address, device)
+        slots = cluster.slots
+        plural = "s" if slots != 1 else ""
+        return cluster, cluster.device, (slots, f"{cluster.device.platform} slot{plural} of the Ray cluster")
+    if address is not None:
+        raise InputError(f"address {address!r} is of a Ray cluster: give --executor ray with it")
+    from bench.device import find_device
+    from bench.executor import LocalExecutor, default_cache
+
+    found = find_device(device)
+    workers = workers or (_cores() if found.platform == "cpu" else 1)
+    local = LocalExecutor(found.platform, workers, default_cache())
+    return local, found, (workers, f"{found.platform} worker{'s' if workers > 1 else ''}")
+
+
+def _forecast(work: Any, workers: int, where: str) -> str:
     plan = work.plan
     programs = len({cell.program for cell in work.missing})
     seconds = plan.expected_seconds(work.missing, workers) if work.missing else 0.0
@@ -251,11 +277,11 @@ def _forecast(work: Any, workers: int, platform: str) -> str:
         )
         + (f"{idle} not applicable, " if idle else "")
         + f"{len(work.missing)} to run ({trainings} trainings of {plan.protocol.steps:,} steps, {programs} programs "
-        f"to compile) on {workers} {platform} worker{'s' if workers > 1 else ''}: about {seconds / 60:.1f} minutes"
+        f"to compile) on {workers} {where}: about {seconds / 60:.1f} minutes"
     )
 
 
-def _follow(work: Any, device: Any, workers: int) -> list[str]:
+def _follow(work: Any, executor: Any) -> list[str]:
     """Run, with one bar and a line per finished cell; the statuses of what was run, and of what was only timed."""
     from bench.executor import TrainingsEnded
     from bench.run import CellStored, execute
@@ -264,7 +290,7 @@ def _follow(work: Any, device: Any, workers: int) -> list[str]:
     total = len(work.missing) * work.plan.protocol.trainings
     statuses: list[str] = []
     with _bar(console, "trainings", total) as advance:
-        for event in execute(work, device, workers):
+        for event in execute(work, executor):
             if isinstance(event, TrainingsEnded):
                 advance(event.count, None)
             elif isinstance(event, CellStored):

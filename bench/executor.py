@@ -1,14 +1,15 @@
-"""Hands cells to worker processes on this machine, one pool to a core, and replaces a worker that hangs or dies."""
+"""Hands cells to worker processes on this machine, one to a core, and replaces a worker that hangs or dies."""
 
 import multiprocessing
 import os
+import signal
 import traceback
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pandas as pd
 from pebble import ProcessExpired, ProcessPool
@@ -16,9 +17,16 @@ from pebble import ProcessExpired, ProcessPool
 from bench.plan import Job
 from bench.worker import Failure, Unchanged, run_cell, start_worker, time_cell
 
-# How often the progress pipes are looked into, in seconds.
-_POLL = 0.1
+POLL_SECONDS = 0.1
+"""How often the progress pipes are looked into."""
+
 _TRIES = 2
+
+# The exit code of a worker that found no memory.
+_OUT_OF_MEMORY = 77
+
+Outcome = tuple[dict[str, Any], pd.DataFrame] | Unchanged | Failure
+"""A cell's manifest and curves, which stored ones stand for them, or the reason why there are none."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +41,79 @@ class CellEnded:
     """A cell has ended: with a record, with a stored one that stands, or with the reason why there is none."""
 
     job: Job
-    outcome: tuple[dict[str, Any], pd.DataFrame] | Unchanged | Failure
+    outcome: Outcome
+
+
+class Executor(Protocol):
+    """What runs cells somewhere and hands their records back; a context manager that ends what it has started."""
+
+    def __enter__(self) -> Any: ...
+
+    def __exit__(self, kind: type[BaseException] | None, *_: Any) -> None: ...
+
+    def run(self, jobs: Sequence[Job], limit_seconds: float) -> Iterator[TrainingsEnded | CellEnded]:
+        """Run cells; each ends exactly once.
+
+        Args:
+            jobs: The cells.
+            limit_seconds: How long one may take before its process is ended.
+        """
+        ...
+
+    def time(self, job: Job, learning_rate: float, baseline: Job, limit_seconds: float) -> dict[str, Any] | Failure:
+        """Time one cell beside the baseline, while nothing else of this run is running."""
+        ...
+
+
+def default_cache() -> Path:
+    """The folder of the persistent compilation cache: `VAE_JAX_CACHE`, or below the user's cache folder."""
+    named = os.environ.get("VAE_JAX_CACHE")
+    return Path(named) if named else Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "vae-jax"
+
+
+class Worker:
+    """One process that runs one cell after another, and is replaced when it hangs or dies."""
+
+    def __init__(self, device: str, core: int | None, cache: Path):
+        """Prepare the process; it starts with its first job.
+
+        Args:
+            device: `cpu` or `gpu`.
+            core: The core to run on, where the system can pin.
+            cache: Folder of the persistent compilation cache.
+        """
+        # A forked jax hangs: its threads are not copied with it.
+        context = multiprocessing.get_context("spawn")
+        self._progress, sender = context.Pipe(duplex=False)
+        self._pool = ProcessPool(
+            1, context=context, initializer=start_worker, initargs=(device, core, str(cache), sender)
+        )
+
+    def run(self, job: Job, limit_seconds: float) -> "Future[Any]":
+        """Start a cell."""
+        return self._schedule(limit_seconds, run_cell, job)
+
+    def time(self, job: Job, learning_rate: float, baseline: Job, limit_seconds: float) -> "Future[Any]":
+        """Start timing a cell."""
+        return self._schedule(limit_seconds, time_cell, job, learning_rate, baseline)
+
+    def _schedule(self, limit_seconds: float, function: Callable[..., Any], *arguments: Any) -> "Future[Any]":
+        return self._pool.schedule(_in_process, args=[function, *arguments], timeout=limit_seconds)
+
+    def trainings(self) -> int:
+        """How many trainings have ended since the last call."""
+        count = 0
+        while self._progress.poll():
+            count += self._progress.recv()
+        return count
+
+    def end(self, at_once: bool) -> None:
+        """Ask the process to end: after what it is doing, or at once."""
+        self._pool.stop() if at_once else self._pool.close()
+
+    def join(self) -> None:
+        """Wait until the process has ended."""
+        self._pool.join()
 
 
 class LocalExecutor:
@@ -47,28 +127,19 @@ class LocalExecutor:
             workers: How many.
             cache: Folder of the persistent compilation cache.
         """
-        # A forked jax hangs: its threads are not copied with it.
-        context = multiprocessing.get_context("spawn")
         cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
-        self._pools: list[ProcessPool] = []
-        self._progress: list[Connection] = []
-        for index in range(workers):
-            receiver, sender = context.Pipe(duplex=False)
-            core = cores[index % len(cores)] if cores and device == "cpu" else None
-            self._pools.append(
-                ProcessPool(1, context=context, initializer=start_worker, initargs=(device, core, str(cache), sender))
-            )
-            self._progress.append(receiver)
+        pinned = [cores[index % len(cores)] if cores and device == "cpu" else None for index in range(workers)]
+        self._workers = [Worker(device, core, cache) for core in pinned]
         self._home: dict[int, int] = {}
 
     def __enter__(self) -> "LocalExecutor":
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: Any) -> None:
-        for pool in self._pools:
-            pool.close() if kind is None else pool.stop()
-        for pool in self._pools:
-            pool.join()
+        for worker in self._workers:
+            worker.end(at_once=kind is not None)
+        for worker in self._workers:
+            worker.join()
 
     def run(self, jobs: Sequence[Job], limit_seconds: float) -> Iterator[TrainingsEnded | CellEnded]:
         """Run cells, those of one program on one worker where that keeps no other worker waiting.
@@ -77,73 +148,112 @@ class LocalExecutor:
             jobs: The cells.
             limit_seconds: How long one may take before its worker is ended.
         """
-        # Compositions take longest, and what takes longest should not start last.
-        waiting = sorted(jobs, key=lambda job: -job.cell.arm.count("+"))
+        waiting = Waiting(jobs)
         tries: dict[str, int] = {}
         running: dict[Future[Any], tuple[int, Job]] = {}
-        told = [0] * len(self._pools)
+        told = [0] * len(self._workers)
         while waiting or running:
-            for worker in set(range(len(self._pools))) - {worker for worker, _ in running.values()}:
+            for index in set(range(len(self._workers))) - {index for index, _ in running.values()}:
                 if waiting:
-                    job = waiting.pop(self._next(worker, waiting))
-                    self._home[job.cell.program] = worker
-                    future = self._pools[worker].schedule(run_cell, args=[job], timeout=limit_seconds)
-                    running[future] = (worker, job)
-                    told[worker] = 0
-            finished, _ = wait(running, timeout=_POLL, return_when=FIRST_COMPLETED)
-            for worker, count in enumerate(self._trainings()):
-                told[worker] += count
+                    job = waiting.take(index, self._home)
+                    self._home[job.cell.program] = index
+                    running[self._workers[index].run(job, limit_seconds)] = (index, job)
+                    told[index] = 0
+            finished, _ = wait(running, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
+            for index, worker in enumerate(self._workers):
+                count = worker.trainings()
+                told[index] += count
                 if count:
                     yield TrainingsEnded(count)
             for future in finished:
-                worker, job = running.pop(future)
-                outcome = _outcome(future, limit_seconds)
+                index, job = running.pop(future)
+                outcome = outcome_of(future, limit_seconds)
                 tried = tries[job.cell.identity] = tries.get(job.cell.identity, 0) + 1
                 if isinstance(outcome, Failure) and outcome.again and tried < _TRIES:
-                    waiting.append(job)
-                    yield TrainingsEnded(-told[worker])
+                    waiting.add(job)
+                    yield TrainingsEnded(-told[index])
                 else:
                     # A cell that ended early has no more trainings to come: the count is of work that is over.
-                    yield TrainingsEnded(job.protocol.trainings - told[worker])
+                    yield TrainingsEnded(job.protocol.trainings - told[index])
                     yield CellEnded(job, outcome)
 
     def time(self, job: Job, learning_rate: float, baseline: Job, limit_seconds: float) -> dict[str, Any] | Failure:
         """Time one cell, on the worker that has its program, while all others rest."""
-        pool = self._pools[self._home.setdefault(job.cell.program, 0)]
-        return _outcome(
-            pool.schedule(time_cell, args=[job, learning_rate, baseline], timeout=limit_seconds), limit_seconds
-        )
-
-    def _next(self, worker: int, waiting: Sequence[Job]) -> int:
-        """Which cell a free worker takes: one of its own programs, else of a new one, else another worker's."""
-
-        def rank(index: int) -> tuple[int, int]:
-            home = self._home.get(waiting[index].cell.program)
-            return (0 if home == worker else 1 if home is None else 2, index)
-
-        return min(range(len(waiting)), key=rank)
-
-    def _trainings(self) -> list[int]:
-        """How many trainings each worker has told of since the last call."""
-        counts = [0] * len(self._progress)
-        for worker, progress in enumerate(self._progress):
-            while progress.poll():
-                counts[worker] += progress.recv()
-        return counts
+        worker = self._workers[self._home.setdefault(job.cell.program, 0)]
+        return outcome_of(worker.time(job, learning_rate, baseline, limit_seconds), limit_seconds)
 
 
-def _outcome(future: "Future[Any]", limit_seconds: float) -> Any:
+class Waiting:
+    """Cells that wait for a worker, in a queue for each program."""
+
+    def __init__(self, jobs: Iterable[Job]):
+        self._queues: dict[int, deque[Job]] = {}
+        for job in longest_first(jobs):
+            self.add(job)
+
+    def __bool__(self) -> bool:
+        return bool(self._queues)
+
+    def add(self, job: Job) -> None:
+        """Put a cell at the end of its program's queue."""
+        self._queues.setdefault(job.cell.program, deque()).append(job)
+
+    def take(self, worker: int, home: Mapping[int, int]) -> Job:
+        """The cell for a free worker: one of its own programs, else of a program nobody has, else another worker's.
+
+        Args:
+            worker: The worker's number.
+            home: The worker that has a program.
+        """
+
+        def rank(program: int) -> tuple[int, int]:
+            owner = home.get(program)
+            return (0 if owner == worker else 1 if owner is None else 2, -compositions(self._queues[program][0]))
+
+        program = min(self._queues, key=rank)
+        job = self._queues[program].popleft()
+        if not self._queues[program]:
+            del self._queues[program]
+        return job
+
+
+def compositions(job: Job) -> int:
+    """How many remedies a cell's arm adds to its first."""
+    return job.cell.arm.count("+")
+
+
+def longest_first(jobs: Iterable[Job]) -> list[Job]:
+    """Cells in the order to start them: compositions take longest, and what takes longest should not start last."""
+    return sorted(jobs, key=compositions, reverse=True)
+
+
+def outcome_of(future: "Future[Any]", limit_seconds: float) -> Any:
+    """What a worker's job came to: its value, or the failure that its process or its code ended with."""
     try:
         return future.result()
     except TimeoutError:
         return Failure("timeout", f"took longer than {limit_seconds:.0f} s, so its worker was ended", again=True)
     except ProcessExpired as error:
-        return Failure("failed", f"its worker ended without a word, exit code {error.exitcode}", again=True)
-    except MemoryError as error:
-        return Failure("out of memory", f"the worker ran out of memory: {error}", again=True)
+        if error.exitcode == _OUT_OF_MEMORY:
+            return Failure("out of memory", "its worker ran out of memory, and was replaced", again=True)
+        return Failure("failed", f"its worker ended without a word, {_ending(error.exitcode)}", again=True)
     except Exception as error:
-        # What raises will raise again, but for memory, which another cell may have held.
-        full = "RESOURCE_EXHAUSTED" in str(error)
+        # What raises will raise again.
         message = f"{type(error).__name__}: {str(error).strip()}".split("\n")[0]
-        text = "".join(traceback.format_exception(error))
-        return Failure("out of memory" if full else "failed", message[:300], text, again=full)
+        return Failure("failed", message[:300], "".join(traceback.format_exception(error)))
+
+
+def _ending(code: int) -> str:
+    if code == -signal.SIGKILL:
+        return "killed by signal 9, as a system does that has no memory left"
+    return f"exit code {code}"
+
+
+def _in_process(function: Callable[..., Any], *arguments: Any) -> Any:
+    """What a worker process runs; without memory it ends, since what it still holds would fail the next cell too."""
+    try:
+        return function(*arguments)
+    except Exception as error:
+        if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error):
+            os._exit(_OUT_OF_MEMORY)
+        raise

@@ -57,13 +57,19 @@ def sources(recipe: Recipe, workload: Workload) -> str:
         if module is not None and module.__name__.partition(".")[0] not in (*_LIBRARIES, "vae_jax"):
             paths.add(Path(inspect.getfile(module)))
     others = "".join(sorted(map(_file_digest, paths)))
-    return _digest(_mathematics_digest() + _own_digest(_PROGRAM_SOURCES) + others)[:16]
+    return _digest(_package_digest(Path(vae_jax.__file__).parent) + _own_digest(_PROGRAM_SOURCES) + others)[:16]
 
 
 @functools.cache
 def versions() -> dict[str, str]:
     """The versions of the libraries that compute the numbers."""
     return {name: importlib.metadata.version(name) for name in _LIBRARIES.values()}
+
+
+def packages() -> dict[str, str]:
+    """Digests of this project's packages, for another machine to compare with its own."""
+    folders = {"vae_jax": Path(vae_jax.__file__).parent, "bench": Path(__file__).parent}
+    return {name: _package_digest(folder)[:12] for name, folder in folders.items()}
 
 
 def _functions(value: Any) -> Iterator[Any]:
@@ -86,8 +92,8 @@ def _own_digest(names: tuple[str, ...]) -> str:
 
 
 @functools.cache
-def _mathematics_digest() -> str:
-    return _digest("".join(map(_file_digest, sorted(Path(vae_jax.__file__).parent.rglob("*.py")))))
+def _package_digest(folder: Path) -> str:
+    return _digest("".join(map(_file_digest, sorted(folder.rglob("*.py")))))
 
 
 def _file_digest(path: Path) -> str:

@@ -1,6 +1,5 @@
 """One run of a suite: which cells are missing, their execution, their timing, and what is stored of them."""
 
-import os
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -9,8 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from bench.device import Device
-from bench.executor import LocalExecutor, TrainingsEnded
+from bench.executor import Executor, TrainingsEnded
 from bench.identity import versions
 from bench.plan import Cell, Plan
 from bench.record import manifest as make_manifest
@@ -89,19 +87,12 @@ class Work:
         return [cell for cell in self.plan.planned if self.store.read_timing(cell.identity) is None]
 
 
-def default_cache() -> Path:
-    """The folder of the persistent compilation cache: `VAE_JAX_CACHE`, or below the user's cache folder."""
-    named = os.environ.get("VAE_JAX_CACHE")
-    return Path(named) if named else Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "vae-jax"
-
-
-def execute(work: Work, device: Device, workers: int) -> Iterator[TrainingsEnded | CellStored | ProgramTimed]:
+def execute(work: Work, executor: Executor) -> Iterator[TrainingsEnded | CellStored | ProgramTimed]:
     """Run what is missing, then time what is untimed, storing each as it ends.
 
     Args:
         work: From a plan.
-        device: What to run on.
-        workers: Worker processes.
+        executor: What runs cells; ended when they are done.
     """
     if not work.missing and not work.untimed:
         return
@@ -110,7 +101,7 @@ def execute(work: Work, device: Device, workers: int) -> Iterator[TrainingsEnded
     for identity in work.damaged:
         store.set_aside(identity)
     jobs = [plan.job(cell, commit, work.known.get(cell.identity)) for cell in work.missing]
-    with LocalExecutor(device.platform, workers, default_cache()) as executor:
+    with executor:
         for event in executor.run(jobs, limit):
             if isinstance(event, TrainingsEnded):
                 yield event
@@ -129,7 +120,7 @@ def execute(work: Work, device: Device, workers: int) -> Iterator[TrainingsEnded
         yield from _time(work, executor, commit, limit)
 
 
-def _time(work: Work, executor: LocalExecutor, commit: str | None, limit: float) -> Iterator[ProgramTimed]:
+def _time(work: Work, executor: Executor, commit: str | None, limit: float) -> Iterator[ProgramTimed]:
     plan, store = work.plan, work.store
     baseline = plan.job(plan.baseline, commit)
     stored = [(cell, store.read(cell.identity)) for cell in work.untimed]

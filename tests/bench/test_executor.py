@@ -1,9 +1,9 @@
-from pathlib import Path
+from dataclasses import replace
 
 import pytest
 
 from bench.catalogue import load_catalogue
-from bench.executor import CellEnded, LocalExecutor, TrainingsEnded
+from bench.executor import CellEnded, LocalExecutor, TrainingsEnded, Waiting
 from bench.plan import make_plan
 from bench.worker import Failure
 
@@ -37,16 +37,34 @@ def make(arms, plugins=()):
     return make_plan(catalogue, suite="smoke", workload=SMALL, arms=arms, seeds=2, steps=20, plugins=plugins)
 
 
-def test_a_free_worker_prefers_its_own_programs_then_new_ones():
+def test_a_free_worker_prefers_its_own_programs_then_new_ones_and_compositions_first():
     plan = make("baseline,gelu,orthogonal,gelu+he_normal,tanh")
     baseline, gelu, orthogonal, gelu_he, tanh = (plan.job(cell) for cell in plan.planned)
-    executor = LocalExecutor("cpu", 2, Path("unused"))
-    executor._home = {baseline.cell.program: 0, gelu.cell.program: 1}
-    waiting = [gelu_he, tanh, orthogonal]
-    assert waiting[executor._next(0, waiting)] is orthogonal
-    assert waiting[executor._next(1, waiting)] is gelu_he
-    assert waiting[executor._next(0, waiting := [gelu_he, tanh])] is tanh
-    assert waiting[executor._next(0, waiting := [gelu_he])] is gelu_he
+    home = {baseline.cell.program: 0, gelu.cell.program: 1}
+    assert Waiting([gelu_he, tanh, orthogonal]).take(0, home) is orthogonal
+    assert Waiting([gelu_he, tanh, orthogonal]).take(1, home) is gelu_he
+    assert Waiting([gelu_he, tanh]).take(0, home) is tanh
+    assert Waiting([gelu_he]).take(0, home) is gelu_he
+    assert Waiting([tanh, gelu, gelu_he]).take(2, {}) is gelu_he
+    waiting = Waiting([gelu, gelu_he])
+    assert [waiting.take(0, home), waiting.take(0, home)] == [gelu_he, gelu]
+    assert not waiting
+
+
+def test_each_of_ten_thousand_cells_is_taken_once_and_a_worker_changes_program_only_when_its_own_is_done():
+    (cell,) = make("baseline").planned
+    job = make("baseline").job(cell)
+    jobs = [replace(job, cell=replace(cell, identity=str(n), program=n % 20)) for n in range(10_000)]
+    waiting, home, last = Waiting(jobs), {}, {}
+    taken, changes = [], 0
+    while waiting:
+        worker = len(taken) % 4
+        taken.append(waiting.take(worker, home))
+        program = taken[-1].cell.program
+        changes += last.get(worker) != program
+        home[program], last[worker] = worker, program
+    assert sorted(each.cell.identity for each in taken) == sorted(each.cell.identity for each in jobs)
+    assert changes == 20
 
 
 def test_cells_of_one_program_are_compiled_once(cache):
