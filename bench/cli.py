@@ -60,6 +60,7 @@ def run(
     out: str | None = None,
     workers: int | None = None,
     device: str | None = None,
+    timing: bool = True,
     dry_run: bool = False,
 ) -> int:
     """Run a suite: train, time, and write tables, plots and a page. What is stored already is not run again.
@@ -74,6 +75,7 @@ def run(
         out: Where to write; by default results/runs/SUITE.
         workers: Worker processes; by default one per core, or one on a GPU.
         device: cpu or gpu; by default a GPU where jax finds one.
+        timing: Measure throughput after the trainings.
         dry_run: Only say what would be run, and how long it may take.
     """
     from bench.catalogue import load_catalogue
@@ -94,7 +96,7 @@ def run(
     workers = workers or (_cores() if found.platform == "cpu" else 1)
     if not dry_run:
         store.require_writable()
-    work = Work(plan, store)
+    work = Work(plan, store, timing)
     print(_forecast(work, workers, found.platform))
     if dry_run:
         return 0

@@ -48,12 +48,14 @@ class Work:
     Attributes:
         plan: The plan.
         store: Where its cells are.
+        timing: Whether speed is to be measured.
         missing: Cells without a result.
         untimed: Cells with a result, or that will have one, whose speed was not measured.
     """
 
     plan: Plan
     store: Store
+    timing: bool = True
     missing: list[Cell] = field(default_factory=list)
     untimed: list[Cell] = field(default_factory=list)
 
@@ -62,7 +64,7 @@ class Work:
             manifest = self.store.read(cell.identity)
             if manifest is None or manifest["status"] not in RESULTS:
                 self.missing.append(cell)
-            if self.store.read_timing(cell.identity) is None:
+            if self.timing and self.store.read_timing(cell.identity) is None:
                 self.untimed.append(cell)
 
 
