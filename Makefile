@@ -34,7 +34,7 @@ report: $(READY) ## rebuild a run's tables, plots and page
 	$(BIN)/python -m bench report results/runs/$(SUITE)
 
 speed: $(READY) ## measure this suite's own speed
-	$(BIN)/python -m pytest bench/speed -q -p no:cacheprovider $(ARGS)
+	$(BIN)/python -m pytest bench/speed -q -p no:cacheprovider -o addopts= --benchmark-columns=median,iqr,rounds $(ARGS)
 
 clean: ## remove the environment and the caches; results stay
 	rm -rf .venv .pytest_cache .ruff_cache .benchmarks build dist *.egg-info

@@ -78,6 +78,7 @@ def run(
     device: str | None = None,
     executor: str = "local",
     address: str | None = None,
+    timing: bool = True,
     dry_run: bool = False,
 ) -> int:
     """Run a suite: train, time, and write tables, plots and a page. What is stored already is not run again.
@@ -94,6 +95,7 @@ def run(
         device: cpu or gpu; by default a GPU where jax finds one.
         executor: local, for worker processes on this machine, or ray, for a Ray cluster.
         address: HOST:PORT of the Ray cluster; by default RAY_ADDRESS, or the cluster that this machine is a node of.
+        timing: Measure throughput after the trainings.
         dry_run: Only say what would be run, and how long it may take.
     """
     from bench.catalogue import load_catalogue
@@ -110,7 +112,7 @@ def run(
     store = Store(out if out is not None else Path("results", "runs", suite))
     if not dry_run:
         store.require_writable()
-    work = Work(plan, store)
+    work = Work(plan, store, timing)
     print(_forecast(work, *where), flush=True)
     for damage in work.damaged.values():
         print(f"damaged: {damage}; its cell runs anew" + ("" if dry_run else ", the record is kept in set_aside/"))

@@ -48,6 +48,7 @@ class Work:
     Attributes:
         plan: The plan.
         store: Where its cells are.
+        timing: Whether speed is to be measured.
         missing: Cells without a result.
         known: For those of them that were answered by other sources: the stored identities, by fingerprint.
         damaged: What is wrong with records that are there and cannot be trusted, by their identities.
@@ -55,6 +56,7 @@ class Work:
 
     plan: Plan
     store: Store
+    timing: bool = True
     missing: list[Cell] = field(default_factory=list)
     known: dict[str, dict[str, str]] = field(default_factory=dict)
     damaged: dict[str, str] = field(default_factory=dict)
@@ -83,7 +85,9 @@ class Work:
 
     @property
     def untimed(self) -> list[Cell]:
-        """Cells whose speed was not measured."""
+        """Cells whose speed is to be measured, and was not."""
+        if not self.timing:
+            return []
         return [cell for cell in self.plan.planned if self.store.read_timing(cell.identity) is None]
 
 

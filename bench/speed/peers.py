@@ -1,121 +1,71 @@
-"""The same training as people usually write it: eager PyTorch, and a plain Flax loop. Gradient norms on in both."""
+"""Peers that do the suite's work another way: a chunk of steps, or one arm in full."""
 
-import itertools
+import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
-import jax
-import jax.numpy as jnp
-import numpy as np
-import optax
-from flax import nnx
+from bench.protocol import Protocol
+from bench.speed.flax_peer import flax_arm
+from bench.speed.setting import CHUNK, Setting
+from bench.speed.torch_peer import torch_arm
 
-from bench.speed.setting import BATCH, CHUNK
-from vae_jax.data import digits
-from vae_jax.vae import Architecture
+PEERS: dict[str, Callable[..., Callable[[int, float], Any]]] = {"torch": torch_arm, "flax": flax_arm}
+_LEARNING_RATE = 1e-3
 
 
-def torch_chunk(architecture: Architecture) -> Callable[[], None]:
-    """A chunk of steps in eager PyTorch: tanh towers, orthogonal kernels, Adam, the norm of each layer's gradient."""
-    import torch  # pyright: ignore[reportMissingImports]
+class Arm(NamedTuple):
+    """One arm, trained in full.
 
-    torch.manual_seed(0)
-    width, latent = architecture.width, architecture.latent
-    data = torch.tensor(digits().train)
-    mean = data.mean(dim=0)
+    Attributes:
+        seconds: What it took, compiling included, imports not.
+        first: -ELBO on validation at the first evaluation of each training.
+        last: -ELBO at the end of each.
+    """
 
-    def tower(inputs: int, outputs: int) -> Any:
-        layers: list[Any] = []
-        for size in (inputs, *[width] * architecture.depth):
-            layers += [torch.nn.Linear(size, width), torch.nn.Tanh()]
-        layers.append(torch.nn.Linear(width, outputs))
-        for layer in layers:
-            if isinstance(layer, torch.nn.Linear):
-                torch.nn.init.orthogonal_(layer.weight)
-                torch.nn.init.zeros_(layer.bias)
-        return torch.nn.Sequential(*layers)
+    seconds: float
+    first: list[float]
+    last: list[float]
 
-    encoder, decoder = tower(architecture.data, 2 * latent), tower(latent, architecture.data)
-    parameters = [*encoder.parameters(), *decoder.parameters()]
-    optimizer = torch.optim.Adam(parameters, lr=1e-3)
+
+def peer_chunk(name: str, **options: Any) -> Callable[[], None]:
+    """A function that takes a chunk of steps, the norm of each layer's gradient in every one, and waits for it.
+
+    Args:
+        name: `torch` or `flax`.
+        options: The peer's own.
+    """
+    training = PEERS[name](Setting().architecture, draws=1, **options)(0, _LEARNING_RATE)
 
     def chunk() -> None:
-        norms: list[Any] = []
-        for _ in range(CHUNK):
-            x = torch.bernoulli(data[torch.randint(len(data), (BATCH,))])
-            posterior_mean, log_var = encoder(x - mean).chunk(2, dim=1)
-            z = posterior_mean + torch.exp(0.5 * log_var) * torch.randn_like(posterior_mean)
-            reconstruction = torch.nn.functional.binary_cross_entropy_with_logits(decoder(z), x, reduction="sum")
-            kl = 0.5 * (posterior_mean**2 + log_var.exp() - 1 - log_var).sum()
-            optimizer.zero_grad()
-            ((reconstruction + kl) / BATCH).backward()
-            norms = [parameter.grad.norm() for parameter in parameters if parameter.ndim == 2]
-            optimizer.step()
-        assert all(torch.isfinite(norm) for norm in norms)
+        norms = [training.step(record=True) for _ in range(CHUNK)]
+        assert all(float(norm) > 0 for norm in norms[-1])
 
     return chunk
 
 
-class PlainTower(nnx.Module):
-    """A tanh tower as a Flax tutorial has it."""
+def train_arm(name: str, steps: int) -> Arm:
+    """Tune and report one arm as the protocol does, with its records and evaluations; for a process of its own.
 
-    def __init__(self, inputs: int, outputs: int, depth: int, width: int, rngs: nnx.Rngs):
-        orthogonal = jax.nn.initializers.orthogonal()
-        sizes = (inputs, *[width] * (depth + 1))
-        self.layers = nnx.List(
-            [nnx.Linear(i, o, kernel_init=orthogonal, rngs=rngs) for i, o in itertools.pairwise(sizes)]
-        )
-        self.head = nnx.Linear(width, outputs, kernel_init=orthogonal, rngs=rngs)
+    Args:
+        name: `torch` or `flax`.
+        steps: Steps of each training.
+    """
+    begun = time.perf_counter()
+    protocol = Protocol(steps)
+    begin = PEERS[name](Setting().architecture, protocol.draws)
 
-    def __call__(self, h: jax.Array) -> jax.Array:
-        for layer in self.layers:
-            h = jnp.tanh(layer(h))
-        return self.head(h)
+    def train(seed: int, rate: float, split: str) -> tuple[float, float]:
+        training = begin(seed, rate)
+        norms, validation = [], []
+        for step in range(steps):
+            norms.append(training.step(record=step % protocol.record_every == 0))
+            if (step + 1) % protocol.validate_every == 0:
+                validation.append(training.negative_elbo("validation"))
+        return float(validation[0]), float(training.negative_elbo(split))
 
-
-class PlainVAE(nnx.Module):
-    """Two such towers."""
-
-    def __init__(self, architecture: Architecture, rngs: nnx.Rngs):
-        sizes = (architecture.depth, architecture.width, rngs)
-        self.encoder = PlainTower(architecture.data, 2 * architecture.latent, *sizes)
-        self.decoder = PlainTower(architecture.latent, architecture.data, *sizes)
-
-
-def flax_chunk(architecture: Architecture) -> Callable[[], None]:
-    """A chunk of steps as a plain Flax loop: a jitted step, a Python loop over numpy batches, norms on."""
-    model = PlainVAE(architecture, nnx.Rngs(0))
-    graph, parameters = nnx.split(model)
-    optimizer = optax.adam(1e-3)
-    data = digits().train
-    mean = jnp.asarray(data.mean(axis=0))
-    draw = np.random.default_rng(0)
-
-    @jax.jit
-    def step(parameters: Any, state: Any, batch: jax.Array, key: jax.Array) -> tuple[Any, Any, Any]:
-        observe, noise = jax.random.split(key)
-        x = jax.random.bernoulli(observe, batch).astype(jnp.float32)
-
-        def loss(parameters: Any) -> jax.Array:
-            model = nnx.merge(graph, parameters)
-            posterior_mean, log_var = jnp.split(model.encoder(x - mean), 2, axis=1)
-            z = posterior_mean + jnp.exp(0.5 * log_var) * jax.random.normal(noise, posterior_mean.shape)
-            reconstruction = optax.sigmoid_binary_cross_entropy(model.decoder(z), x).sum()
-            kl = 0.5 * (posterior_mean**2 + jnp.exp(log_var) - 1 - log_var).sum()
-            return (reconstruction + kl) / BATCH
-
-        gradient = jax.grad(loss)(parameters)
-        updates, state = optimizer.update(gradient, state, parameters)
-        return optax.apply_updates(parameters, updates), state, jax.tree.map(jnp.linalg.norm, gradient)
-
-    held = [parameters, optimizer.init(parameters), jax.random.key(0)]
-
-    def chunk() -> None:
-        norms = None
-        for _ in range(CHUNK):
-            batch = data[draw.integers(len(data), size=BATCH)]
-            held[2], key = jax.random.split(held[2])
-            held[0], held[1], norms = step(held[0], held[1], batch, key)
-        jax.block_until_ready(norms)
-
-    return chunk
+    rates = protocol.learning_rates(_LEARNING_RATE)
+    curves = [train(protocol.tuning_seed, rate, "validation") for rate in rates]
+    chosen = protocol.select(rates, [last for _, last in curves])
+    assert chosen is not None
+    curves += [train(seed, rates[chosen], "test") for seed in protocol.reporting_seeds]
+    return Arm(time.perf_counter() - begun, *map(list, zip(*curves, strict=True)))

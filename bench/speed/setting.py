@@ -2,7 +2,8 @@
 
 import functools
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import jax
@@ -12,57 +13,97 @@ import numpy as np
 from bench.arm import parse_arms
 from bench.catalogue import load_catalogue
 from bench.compose import build_workload, compose
+from bench.lanes import NUMBERS_AXES, STATE_AXES
 from vae_jax.instruments import INSTRUMENTS, Instrument
 from vae_jax.keys import named_key
 from vae_jax.train import Data, Loop, Numbers, init, schedules, start, train
 from vae_jax.vae import Architecture
 
 BATCH, CHUNK, RECORD_EVERY = 128, 100, 25
-ARM = "trainable"
 
 
-def compiled_chunk(
-    architecture: Architecture,
-    record_every: int = RECORD_EVERY,
-    instruments: tuple[Instrument, ...] = INSTRUMENTS,
-    arm: str = ARM,
-) -> Callable[[], None]:
-    """A function that takes one chunk of steps of the suite's own compiled training, and waits for it.
+@dataclass(frozen=True)
+class Setting:
+    """One training to be timed; the defaults are the suite's own.
 
-    Args:
-        architecture: The model's sizes.
+    Attributes:
+        depth: Blocks in each tower.
+        width: Units in each hidden layer.
+        lanes: Trainings side by side.
+        arm: Which recipe.
+        chunk: Steps that one call takes.
         record_every: Steps between records.
         instruments: What a record holds.
-        arm: Which recipe.
     """
-    catalogue = load_catalogue()
-    workload = build_workload(catalogue, "digits-dense")[1]
-    (parsed,) = parse_arms(arm, tuple(workload.bases))
-    recipe = compose(catalogue, workload, parsed)
-    dataset = workload.data()
-    data = Data(jnp.asarray(dataset.train), jnp.asarray(dataset.mean))
-    key = jax.random.key(0)
-    drawn = jax.jit(init, static_argnums=2)(named_key(key, "init"), recipe, architecture, data.mean)
-    state = start(recipe.program(), *drawn)
-    rates, weights = schedules(recipe, recipe.learning_rate, CHUNK, CHUNK)
-    numbers = Numbers(recipe.program(), rates[0], weights[0], jnp.asarray(2**30), jnp.asarray(1e9))
-    loop = Loop(BATCH, CHUNK, record_every, instruments)
-    program = jax.jit(functools.partial(train, architecture=architecture, loop=loop))
-    compiled = program.lower(state, key, numbers, data).compile()
-    return lambda: jax.block_until_ready(compiled(state, key, numbers, data))
+
+    depth: int = 8
+    width: int = 64
+    lanes: int = 1
+    arm: str = "trainable"
+    chunk: int = CHUNK
+    record_every: int = RECORD_EVERY
+    instruments: tuple[Instrument, ...] = INSTRUMENTS
+
+    @property
+    def architecture(self) -> Architecture:
+        """The model's sizes on digits."""
+        return Architecture(data=64, depth=self.depth, width=self.width, latent=8)
 
 
-def matrix_products(architecture: Architecture) -> Callable[[], None]:
+class Training:
+    """The suite's own training, drawn and ready to be compiled."""
+
+    def __init__(self, setting: Setting):
+        catalogue = load_catalogue()
+        workload = build_workload(catalogue, "digits-dense")[1]
+        (arm,) = parse_arms(setting.arm, tuple(workload.bases))
+        recipe = compose(catalogue, workload, arm)
+        dataset = workload.data()
+        data = Data(jnp.asarray(dataset.train), jnp.asarray(dataset.mean))
+        rates, weights = schedules(recipe, recipe.learning_rate, setting.chunk, setting.chunk)
+        draw = jax.jit(init, static_argnums=2)
+        keys = [jax.random.key(seed) for seed in range(setting.lanes)]
+        states = [
+            start(recipe.program(), *draw(named_key(key, "init"), recipe, setting.architecture, data.mean))
+            for key in keys
+        ]
+        # As if the training were long: with the real length, chunks past its end would be empty and fast.
+        stop, limit = jnp.asarray(2**30), jnp.asarray(1e9)
+        self._setting = setting
+        self._arguments: Any = (states[0], keys[0], Numbers(recipe.program(), rates[0], weights[0], stop, limit), data)
+        if setting.lanes > 1:
+            state = jax.tree.map(lambda *leaves: jnp.stack(leaves), *states)._replace(step=states[0].step)
+            rate = jnp.tile(rates[0], (setting.lanes, 1))
+            numbers = Numbers(recipe.program(), rate, weights[0], stop, limit)
+            self._arguments = (state, jnp.stack(keys), numbers, data)
+
+    def compile(self) -> tuple[Callable[[], Any], float]:
+        """A function that takes one chunk of steps, waits and returns its readings; and the seconds to compile it."""
+        setting = self._setting
+        loop = Loop(BATCH, setting.chunk, setting.record_every, setting.instruments)
+        single = functools.partial(train, architecture=setting.architecture, loop=loop)
+        mapped = jax.vmap(single, (STATE_AXES, 0, NUMBERS_AXES, None), (STATE_AXES, 0))
+        begun = time.perf_counter()
+        program = jax.jit(single if setting.lanes == 1 else mapped).lower(*self._arguments).compile()
+        seconds = time.perf_counter() - begun
+        return lambda: jax.block_until_ready(program(*self._arguments))[1], seconds
+
+
+def compiled_chunk(setting: Setting) -> Callable[[], Any]:
+    """A function that takes one chunk of steps of the suite's own compiled training, and waits for it."""
+    return Training(setting).compile()[0]
+
+
+def matrix_products(setting: Setting) -> Callable[[], None]:
     """A function that takes a chunk of bare matrix products: those of one training step, and nothing else.
 
     For each layer h W on the way forward, and g W^T and h^T g on the way back: the ceiling of any implementation that
     does not change the shapes. The encoder's first layer needs no gradient at its input, so one product less.
     """
-    width, latent = architecture.width, architecture.latent
-    hidden = [(width, width)] * architecture.depth
-    shapes = [
-        (architecture.data, width), *hidden, (width, 2 * latent), (latent, width), *hidden, (width, architecture.data),
-    ]  # fmt: skip
+    sizes = setting.architecture
+    width, latent = sizes.width, sizes.latent
+    hidden = [(width, width)] * sizes.depth
+    shapes = [(sizes.data, width), *hidden, (width, 2 * latent), (latent, width), *hidden, (width, sizes.data)]
     draw = np.random.default_rng(0)
     operands = [
         tuple(jnp.asarray(draw.normal(size=size), jnp.float32) for size in ((BATCH, i), (i, o), (BATCH, o)))
@@ -77,26 +118,5 @@ def matrix_products(architecture: Architecture) -> Callable[[], None]:
             total = sum((product[0, 0] for product in jax.lax.optimization_barrier(products)), total)
         return total
 
-    compiled = jax.jit(lambda: jax.lax.fori_loop(0, CHUNK, step, jnp.zeros(()))).lower().compile()
+    compiled = jax.jit(lambda: jax.lax.fori_loop(0, setting.chunk, step, jnp.zeros(()))).lower().compile()
     return lambda: jax.block_until_ready(compiled())
-
-
-def interleaved(candidates: Mapping[str, Callable[[], None]], rounds: int) -> dict[str, list[float]]:
-    """Seconds per call of each candidate, round by round; a first round warms up and is not counted.
-
-    A machine's speed drifts; candidates of one round have met the same machine, so their ratio has not.
-    """
-    seconds: dict[str, list[float]] = {name: [] for name in candidates}
-    for number in range(rounds + 1):
-        for name, candidate in candidates.items():
-            begun = time.perf_counter()
-            candidate()
-            if number:
-                seconds[name].append(time.perf_counter() - begun)
-    return seconds
-
-
-def ratio(over: list[float], under: list[float]) -> dict[str, float]:
-    """Median and quartiles of the rounds' ratios."""
-    low, median, high = np.quantile(np.divide(over, under), [0.25, 0.5, 0.75])
-    return {"median": float(median), "low": float(low), "high": float(high)}

@@ -171,6 +171,15 @@ def test_load_gives_frames(ran):
         load(folder / "out", arms=["gelu"])
 
 
+def test_a_run_without_timing_has_all_but_throughput(tmp_path, cache):
+    small = ("--workload", "digits-dense[depth=2,width=16]", "--arms", "baseline", "--steps", 20, "--seeds", 1)
+    answer = bench("run", "--suite", "smoke", *small, "--no-timing", "--out", tmp_path / "out")
+    assert answer.returncode == 0, answer.stderr
+    (row,) = pd.read_csv(tmp_path / "out" / "summary.csv").to_dict("records")
+    assert row["status"] == "ok"
+    assert pd.isna(row["examples_per_second"])
+
+
 def test_trouble_is_a_row_and_the_others_go_on(tmp_path, cache):
     (tmp_path / "trouble.py").write_text(TROUBLE)
     answer = bench(

@@ -1,0 +1,50 @@
+"""The machine that is measured on: one core of it, as a worker has, or all of it, as a command or a peer has."""
+
+import contextlib
+import importlib.metadata
+import os
+import platform
+from collections.abc import Iterator
+from typing import Any
+
+from bench.executor import default_cache
+from bench.plan import versions
+from bench.worker import configure_process, describe_device
+
+_CAN_PIN = hasattr(os, "sched_setaffinity")
+# As they were before `work_on_one_core`.
+_CORES = os.sched_getaffinity(0) if _CAN_PIN else set(range(os.cpu_count() or 1))
+_XLA_FLAGS = os.environ.get("XLA_FLAGS")
+
+
+def work_on_one_core() -> None:
+    """Make this process what a worker is; too late once jax has started its backend."""
+    configure_process("cpu", min(_CORES) if _CAN_PIN else None, str(default_cache()))
+
+
+@contextlib.contextmanager
+def whole_machine() -> Iterator[None]:
+    """Processes that are started within have all cores and default flags: a child inherits both from its parent."""
+    ours = os.environ.pop("XLA_FLAGS", None)
+    if _XLA_FLAGS is not None:
+        os.environ["XLA_FLAGS"] = _XLA_FLAGS
+    core = os.sched_getaffinity(0) if _CAN_PIN else set()
+    if _CAN_PIN:
+        os.sched_setaffinity(0, _CORES)
+    try:
+        yield
+    finally:
+        if _CAN_PIN:
+            os.sched_setaffinity(0, core)
+        if ours is not None:
+            os.environ["XLA_FLAGS"] = ours
+
+
+def describe_machine() -> dict[str, Any]:
+    """Processor, cores and versions, fit for JSON."""
+    device = describe_device()
+    found = {"python": platform.python_version(), **versions()}
+    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+        found["torch"] = importlib.metadata.version("torch")
+    system = f"{platform.system()} {platform.machine()}"
+    return {"processor": device["name"], "cores": len(_CORES), "system": system, "versions": found}

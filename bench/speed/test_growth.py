@@ -1,0 +1,73 @@
+"""How the cost of a step and of compiling grows with depth, width and lanes; and whether to scan deep towers."""
+
+import functools
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from bench.speed.scanned import scanned_tower
+from bench.speed.setting import Setting, Training, compiled_chunk, matrix_products
+from bench.speed.timing import interleave, note
+from vae_jax.towers.dense import DenseTower
+
+# Rounds and the steps in one of them: fewer where a step is long, as there one round is long enough to be even.
+SHORT, LONG, LONGEST = (20, 100), (10, 25), (3, 25)
+
+
+@pytest.mark.parametrize(
+    ("depth", "width", "length"),
+    [(2, 64, SHORT), (8, 64, SHORT), (32, 64, LONG), (128, 64, LONG), (8, 256, LONG), (8, 1024, LONGEST)],
+)
+def test_depth_and_width(
+    benchmark: BenchmarkFixture, at_most: Callable[[int], int], uncached: None, depth: int, width: int,
+    length: tuple[int, int],
+) -> None:  # fmt: skip
+    rounds, chunk = length
+    setting = Setting(depth=depth, width=width, chunk=chunk)
+    step, compile_seconds = Training(setting).compile()
+    over, under = interleave(benchmark, step, matrix_products(setting), at_most(rounds))
+    note(
+        benchmark, "shape", f"step over its matrix products, depth {depth}, width {width}", over, under,
+        steps=chunk, depth=depth, width=width, compile_seconds=compile_seconds,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("lanes", [1, 4, 16, 64])
+def test_lanes(benchmark: BenchmarkFixture, at_most: Callable[[int], int], lanes: int) -> None:
+    chunk = 25
+    side_by_side, one = compiled_chunk(Setting(lanes=lanes, chunk=chunk)), compiled_chunk(Setting(chunk=chunk))
+    over, under = interleave(benchmark, side_by_side, one, at_most(10))
+    note(
+        benchmark, "lanes", f"a training's step of {lanes} side by side over one alone",
+        [seconds / lanes for seconds in over], under, steps=chunk, lanes=lanes,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("depth", [8, 32, 64])
+def test_scanned_over_written_out(
+    benchmark: BenchmarkFixture, at_most: Callable[[int], int], uncached: None, monkeypatch: pytest.MonkeyPatch,
+    depth: int,
+) -> None:  # fmt: skip
+    chunk = 25
+    training = Training(Setting(depth=depth, chunk=chunk))
+    written, written_compile = training.compile()
+    with monkeypatch.context() as patched:
+        patched.setattr(DenseTower, "__call__", scanned_tower)
+        scanned, scanned_compile = training.compile()
+    for name, reading in written().items():
+        assert_close = functools.partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-7, err_msg=name)
+        towers = reading if isinstance(reading, dict) else {"": reading}
+        for tower, values in towers.items():
+            other = scanned()[name]
+            assert_close(other[tower] if tower else other, values)
+    about = {"depth": depth, "width": 64}
+    over, under = interleave(benchmark, scanned, written, at_most(10))
+    note(
+        benchmark, "scan", f"blocks scanned over written out, depth {depth}, to run", over, under, steps=chunk, **about
+    )
+    note(
+        benchmark, "scan", f"blocks scanned over written out, depth {depth}, to compile",
+        [scanned_compile], [written_compile], **about,
+    )  # fmt: skip

@@ -1,0 +1,82 @@
+"""A whole suite end to end, compiling and all, through the real command; and the same trainings by peers.
+
+A peer trains one arm in full: tuning and reporting, the protocol's records and evaluations. Its time is the number of
+arms times that; with two processes, the number of arms over two, times the longer of two arms trained side by side.
+"""
+
+import multiprocessing
+import subprocess
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor
+
+import numpy as np
+import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from bench.protocol import Protocol
+from bench.speed.machine import whole_machine
+from bench.speed.peers import Arm, train_arm
+from bench.speed.timing import note
+
+# One gradient evaluation and the same matrices in every step: no arm is cheaper than `trainable`, which the peers
+# train, except where XLA makes it so.
+ARMS = (
+    "trainable", "trainable+he_normal", "trainable+cosine_decay", "trainable+learning_rate_warmup",
+    "trainable+kl_warmup", "trainable+free_bits",
+    "trainable+relu", "trainable+elu", "trainable+selu", "trainable+gelu", "trainable+silu",
+    "trainable+batch_norm", "trainable+layer_norm", "trainable+rms_norm",
+    "trainable+rezero", "trainable+pre_activation_residual", "trainable+post_activation_residual",
+    "trainable+adamw", "trainable+rmsprop", "trainable+clip_by_global_norm",
+)  # fmt: skip
+STEPS = 1500
+GOALS = {("torch", 1): 8.0, ("flax", 1): 3.0}
+NAMES = {"torch": "eager PyTorch", "flax": "plain Flax"}
+
+
+@pytest.fixture(scope="module")
+def steps(pytestconfig: pytest.Config) -> int:
+    return pytestconfig.getoption("suite_steps") or STEPS
+
+
+@pytest.fixture(scope="module")
+def suite_seconds(steps: int, tmp_path_factory: pytest.TempPathFactory) -> float:
+    """Seconds of the whole command, from nothing stored and nothing compiled to the page."""
+    folder = tmp_path_factory.mktemp("suite")
+    command = [sys.executable, "-m", "bench", "run", "--arms", ",".join(ARMS), "--steps", str(steps)]
+    command += ["--device", "cpu", "--no-timing", "--out", str(folder / "out")]
+    with whole_machine(), pytest.MonkeyPatch.context() as patched:
+        patched.setenv("VAE_JAX_CACHE", str(folder / "cache"))
+        begun = time.perf_counter()
+        answer = subprocess.run(command, capture_output=True, text=True, check=False)
+        seconds = time.perf_counter() - begun
+    assert answer.returncode == 0, answer.stderr
+    assert answer.stdout.count(": ok") == len(ARMS), answer.stdout
+    return seconds
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+@pytest.mark.parametrize("name", ["torch", "flax"])
+def test_peer_over_the_suite(
+    benchmark: BenchmarkFixture, steps: int, suite_seconds: float, name: str, processes: int
+) -> None:
+    if name == "torch":
+        pytest.importorskip("torch", reason="the peer needs pip install '.[peers]'")
+
+    def train() -> list[Arm]:
+        # A forked jax hangs: its threads are not copied with it.
+        context = multiprocessing.get_context("spawn")
+        with whole_machine(), ProcessPoolExecutor(processes, context) as pool:
+            return list(pool.map(train_arm, [name] * processes, [steps] * processes))
+
+    arms = benchmark.pedantic(train, rounds=1, iterations=1)
+    for arm in arms:
+        assert np.isfinite(arm.last).all()
+        assert min(arm.last) < max(arm.first)
+    seconds = len(ARMS) / processes * max(arm.seconds for arm in arms)
+    said = "one process" if processes == 1 else f"{processes} processes"
+    trainings = len(ARMS) * Protocol(steps).trainings
+    note(
+        benchmark, "suite", f"{trainings} x {steps:,} steps: {NAMES[name]}, {said}, over the suite",
+        [seconds], [suite_seconds], goal_at_least=GOALS.get((name, processes)),
+    )  # fmt: skip
