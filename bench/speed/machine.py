@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from bench.executor import default_cache
-from bench.plan import versions
+from bench.identity import versions
 from bench.worker import configure_process, describe_device
 
 _CAN_PIN = hasattr(os, "sched_setaffinity")
