@@ -91,7 +91,7 @@ def run(
         steps: Steps of each training.
         plugin: A Python file with remedies or workloads of your own; each remedy in it becomes an arm.
         out: Where to write; by default results/runs/SUITE.
-        workers: Worker processes; by default one per core, or one on a GPU.
+        workers: Worker processes; by default one per core, or one per GPU.
         device: cpu or gpu; by default a GPU where jax finds one.
         executor: local, for worker processes on this machine, or ray, for a Ray cluster.
         address: HOST:PORT of the Ray cluster; by default RAY_ADDRESS, or the cluster that this machine is a node of.
@@ -258,8 +258,8 @@ def _executor(name: str, address: str | None, workers: int | None, device: str |
     from bench.executor import LocalExecutor, default_cache
 
     found = find_device(device)
-    workers = workers or (_cores() if found.platform == "cpu" else 1)
-    local = LocalExecutor(found.platform, workers, default_cache())
+    workers = workers or (_cores() if found.platform == "cpu" else found.number)
+    local = LocalExecutor(found, workers, default_cache())
     return local, found, (workers, f"{found.platform} worker{'s' if workers > 1 else ''}")
 
 

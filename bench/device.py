@@ -7,14 +7,23 @@ from typing import NamedTuple
 
 from bench.errors import InputError, unknown
 
-_PROBE = "import jax; device = jax.devices({wanted})[0]; print(device.platform, device.device_kind, sep='|')"
+_PROBE = (
+    "import jax; found = jax.devices({wanted}); print(found[0].platform, found[0].device_kind, len(found), sep='|')"
+)
 
 
 class Device(NamedTuple):
-    """A device: `cpu` or `gpu`, and its kind, by which stored numbers are kept apart."""
+    """What is computed on.
+
+    Attributes:
+        platform: `cpu` or `gpu`.
+        kind: Its kind, by which stored numbers are kept apart.
+        number: How many GPUs of that kind there are.
+    """
 
     platform: str
     kind: str
+    number: int = 1
 
 
 def find_device(wanted: str | None) -> Device:
@@ -36,8 +45,8 @@ def find_device(wanted: str | None) -> Device:
         probe = _PROBE.format(wanted="'gpu'" if wanted == "gpu" else "")
         answer = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=False)
         if answer.returncode == 0:
-            platform, _, kind = answer.stdout.strip().splitlines()[-1].partition("|")
-            return Device("cpu", "cpu") if platform == "cpu" else Device("gpu", kind)
+            platform, kind, count = answer.stdout.strip().splitlines()[-1].split("|")
+            return Device("cpu", "cpu") if platform == "cpu" else Device("gpu", kind, int(count))
     if wanted == "gpu":
         raise InputError("device 'gpu': jax finds none here; install the extra with pip install '.[cuda]', or use cpu")
     return Device("cpu", "cpu")

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import pandas as pd
 from pebble import ProcessExpired, ProcessPool
 
+from bench.device import Device
 from bench.plan import Job
 from bench.worker import Failure, Unchanged, run_cell, start_worker, time_cell
 
@@ -74,19 +75,19 @@ def default_cache() -> Path:
 class Worker:
     """One process that runs one cell after another, and is replaced when it hangs or dies."""
 
-    def __init__(self, device: str, core: int | None, cache: Path):
+    def __init__(self, device: str, place: int | None, cache: Path):
         """Prepare the process; it starts with its first job.
 
         Args:
             device: `cpu` or `gpu`.
-            core: The core to run on, where the system can pin.
+            place: The core to run on, or which of the GPUs; None for whatever the system gives.
             cache: Folder of the persistent compilation cache.
         """
         # A forked jax hangs: its threads are not copied with it.
         context = multiprocessing.get_context("spawn")
         self._progress, sender = context.Pipe(duplex=False)
         self._pool = ProcessPool(
-            1, context=context, initializer=start_worker, initargs=(device, core, str(cache), sender)
+            1, context=context, initializer=start_worker, initargs=(device, place, str(cache), sender)
         )
 
     def run(self, job: Job, limit_seconds: float) -> "Future[Any]":
@@ -119,17 +120,17 @@ class Worker:
 class LocalExecutor:
     """Worker processes that live for the whole run; a context manager that ends them."""
 
-    def __init__(self, device: str, workers: int, cache: Path):
+    def __init__(self, device: Device, workers: int, cache: Path):
         """Prepare the workers; their processes start with their first job.
 
         Args:
-            device: `cpu` or `gpu`.
+            device: What to run on: one worker to a core, or to a GPU, and then the next on the first again.
             workers: How many.
             cache: Folder of the persistent compilation cache.
         """
         cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
-        pinned = [cores[index % len(cores)] if cores and device == "cpu" else None for index in range(workers)]
-        self._workers = [Worker(device, core, cache) for core in pinned]
+        places = list(range(device.number)) if device.platform == "gpu" else cores or [None]
+        self._workers = [Worker(device.platform, places[index % len(places)], cache) for index in range(workers)]
         self._home: dict[int, int] = {}
 
     def __enter__(self) -> "LocalExecutor":

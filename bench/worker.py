@@ -52,12 +52,12 @@ class Unchanged:
     identity: str
 
 
-def start_worker(device: str, core: int | None, cache: str, progress: Connection) -> None:
+def start_worker(device: str, place: int | None, cache: str, progress: Connection) -> None:
     """Set a fresh process up, before jax starts its backend.
 
     Args:
         device: `cpu` or `gpu`.
-        core: The core to run on, where the system can pin.
+        place: The core to run on, or which of the GPUs; None for whatever the system gives.
         cache: Folder of the persistent compilation cache.
         progress: Where each finished training is told.
     """
@@ -66,25 +66,28 @@ def start_worker(device: str, core: int | None, cache: str, progress: Connection
     # Ctrl-C reaches every process of the terminal; the one that schedules decides what ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _end_with_parent()
-    configure_process(device, core, cache)
+    configure_process(device, place, cache)
 
 
-def configure_process(device: str, core: int | None, cache: str) -> None:
+def configure_process(device: str, place: int | None, cache: str) -> None:
     """Choose device, core and compilation cache of this process; too late once jax has started its backend.
 
     Args:
         device: `cpu` or `gpu`.
-        core: The core to run on, where the system can pin.
+        place: The core to run on, or which of the GPUs; None for whatever the system gives.
         cache: Folder of the persistent compilation cache.
     """
     if device == "cpu":
         flags = _CPU_FLAGS
-        if core is not None and hasattr(os, "sched_setaffinity"):
-            os.sched_setaffinity(0, {core})
+        if place is not None and hasattr(os, "sched_setaffinity"):
+            os.sched_setaffinity(0, {place})
         else:
             flags += f" {ONE_THREAD}"
         os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {flags}".strip()
         jax.config.update("jax_platforms", "cpu")
+    elif place is not None:
+        visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+        os.environ["CUDA_VISIBLE_DEVICES"] = visible.split(",")[place] if visible else str(place)
     # On a GPU, float32 products may run in a shorter format: what is measured is float32.
     jax.config.update("jax_default_matmul_precision", "highest")
     jax.config.update("jax_compilation_cache_dir", cache)

@@ -1,8 +1,13 @@
+import os
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from bench.catalogue import load_catalogue
+from bench.device import Device
 from bench.executor import CellEnded, LocalExecutor, TrainingsEnded, Waiting
 from bench.plan import make_plan
 from bench.worker import Failure
@@ -29,6 +34,7 @@ def crashes(recipe):
     return recipe.replace(activation=dying)
 '''
 
+CPU = Device("cpu", "cpu")
 SMALL = "digits-dense[depth=2,width=16]"
 
 
@@ -69,7 +75,7 @@ def test_each_of_ten_thousand_cells_is_taken_once_and_a_worker_changes_program_o
 
 def test_cells_of_one_program_are_compiled_once(cache):
     plan = make("baseline,orthogonal,kl_warmup")
-    with LocalExecutor("cpu", 1, cache) as executor:
+    with LocalExecutor(CPU, 1, cache) as executor:
         events = list(executor.run([plan.job(cell) for cell in plan.planned], limit_seconds=120))
     assert sum(event.count for event in events if isinstance(event, TrainingsEnded)) == 3 * 7
     ended = [event.outcome for event in events if isinstance(event, CellEnded)]
@@ -86,7 +92,7 @@ def test_a_worker_that_hangs_or_dies_is_replaced_and_the_others_go_on(tmp_path, 
     path = tmp_path / "trouble.py"
     path.write_text(TROUBLE)
     plan = make(f"{arm},baseline", (str(path),))
-    with LocalExecutor("cpu", 1, cache) as executor:
+    with LocalExecutor(CPU, 1, cache) as executor:
         events = list(executor.run([plan.job(cell) for cell in plan.planned], limit_seconds=25))
     outcomes = {event.job.cell.arm: event.outcome for event in events if isinstance(event, CellEnded)}
     failure = outcomes[arm]
@@ -94,3 +100,27 @@ def test_a_worker_that_hangs_or_dies_is_replaced_and_the_others_go_on(tmp_path, 
     assert failure.status == status
     assert said in failure.reason
     assert not isinstance(outcomes["baseline"], Failure)
+
+
+@pytest.mark.parametrize(("visible", "wanted"), [(None, ["0", "1", "0"]), ("3,5", ["3", "5", "3"])])
+def test_every_gpu_has_a_worker_of_its_own(monkeypatch, visible, wanted):
+    places = []
+    monkeypatch.setattr("bench.executor.Worker", lambda *given: places.append(given[:2]))
+    LocalExecutor(Device("gpu", "NVIDIA H200", 2), 3, Path("unused"))
+    assert [device for device, _ in places] == ["gpu"] * 3
+    code = (
+        "import sys; from bench.worker import configure_process; import os; "
+        "configure_process('gpu', int(sys.argv[1]), sys.argv[2]); print(os.environ['CUDA_VISIBLE_DEVICES'])"
+    )
+    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": visible or ""}
+    seen = [
+        subprocess.run(
+            [sys.executable, "-c", code, str(place), "unused"],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.strip()
+        for _, place in places
+    ]
+    assert seen == wanted
