@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from bench.run import default_cache
+from bench.executor import default_cache
 from bench.worker import configure_process
 
 _CORE = min(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
