@@ -90,6 +90,7 @@ class RayExecutor:
             InputError: If Ray is not installed, no cluster answers, or it has no such device.
         """
         self._ray = _import_ray()
+        self._setup = _setup()
         self.address = address or os.environ.get("RAY_ADDRESS") or "auto"
         self._ours = not self._ray.is_initialized()
         if self._ours:
@@ -191,7 +192,7 @@ class RayExecutor:
 
     def _terms(self, job: Job, limit_seconds: float) -> Terms:
         plugins = {Path(path).name: Path(path).read_text() for path in job.plugins}
-        return Terms(self.device, _setup(), plugins, limit_seconds)
+        return Terms(self.device, self._setup, plugins, limit_seconds)
 
     def _ready(self, streams: list[Any]) -> list[Any]:
         """The streams that have something to tell, after a while at most."""
@@ -369,16 +370,10 @@ def _connect(ray: Any, address: str) -> None:
         ray.init(address=address, log_to_driver=False, logging_level="ERROR")
     except (OSError, ValueError, RuntimeError, ray.exceptions.RayError) as error:
         raise InputError(f"no Ray cluster at address {address!r} ({_said(error)}): {cure}") from error
-    # Reports on lost nodes and retries, of many lines, between the lines of the table; there is no option for them.
-    with contextlib.suppress(ImportError):
-        from ray._private.ray_logging import (  # pyright: ignore[reportMissingImports]
-            global_worker_stdstream_dispatcher,
-        )
-
-        global_worker_stdstream_dispatcher.remove_handler("ray_print_logs")
 
 
 def _said(error: BaseException) -> str:
     """The line of an error that tells what it is; Ray puts the traceback in front."""
-    lines = [line for line in str(getattr(error, "cause", None) or error).splitlines() if line.strip()]
+    text = getattr(error, "strerror", None) or str(getattr(error, "cause", None) or error)
+    lines = [line for line in text.splitlines() if line.strip()]
     return lines[-1].strip()[:300] if lines else type(error).__name__
