@@ -4,8 +4,10 @@ SUITE ?= quick
 WORKLOAD ?=
 ARGS ?=
 
-BIN := .venv/bin
-READY := .venv/.ready
+VENV ?= .venv
+
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
 .PHONY: help bench smoke test test-all check report speed clean
@@ -22,7 +24,8 @@ smoke: $(READY) ## run five arms for a few steps
 test: $(READY) ## run the tests
 	$(BIN)/python -m pytest -q $(ARGS)
 
-test-all: $(READY) ## run the tests, the long ones too
+test-all: $(READY) ## run the tests, the long ones and those of the Ray cluster too
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[ray]'
 	$(BIN)/python -m pytest -q -m 'long or not long' $(ARGS)
 
 check: $(READY) ## format, lint and types
@@ -37,10 +40,10 @@ speed: $(READY) ## measure this suite's own speed
 	$(BIN)/python -m pytest bench/speed -q -p no:cacheprovider -o addopts= --benchmark-columns=median,iqr,rounds $(ARGS)
 
 clean: ## remove the environment and the caches; results stay
-	rm -rf .venv .pytest_cache .ruff_cache .benchmarks build dist *.egg-info
+	rm -rf $(VENV) .pytest_cache .ruff_cache .benchmarks build dist *.egg-info
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11")'
-	$(PYTHON) -m venv .venv
+	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	touch $(READY)

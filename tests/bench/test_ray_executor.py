@@ -14,6 +14,7 @@ import pytest
 from bench import ray_executor
 from bench.catalogue import load_catalogue
 from bench.cli import main
+from bench.device import Device
 from bench.errors import InputError
 from bench.executor import CellEnded, LocalExecutor, TrainingsEnded
 from bench.plan import make_plan
@@ -114,7 +115,7 @@ def stored(directory):
 def run_local(plan, directory, cache):
     store = Store(directory)
     store.require_writable()
-    return list(execute(Work(plan, store), LocalExecutor("cpu", 2, cache)))
+    return list(execute(Work(plan, store), LocalExecutor(Device("cpu", "cpu"), 2, cache)))
 
 
 def test_groups_hold_one_program_and_every_cell_once():
