@@ -40,6 +40,13 @@ def whole_machine() -> Iterator[None]:
             os.environ["XLA_FLAGS"] = ours
 
 
+def take_core(number: int) -> None:
+    """Keep this process to one of the machine's cores, as a worker is; before its libraries count them."""
+    if _CAN_PIN:
+        cores = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, {cores[number % len(cores)]})
+
+
 def describe_machine() -> dict[str, Any]:
     """Processor, cores and versions, fit for JSON."""
     device = describe_device()

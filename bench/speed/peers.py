@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from bench.protocol import Protocol
 from bench.speed.flax_peer import flax_arm
+from bench.speed.machine import take_core
 from bench.speed.setting import CHUNK, Setting
 from bench.speed.torch_peer import torch_arm
 
@@ -43,13 +44,16 @@ def peer_chunk(name: str, **options: Any) -> Callable[[], None]:
     return chunk
 
 
-def train_arm(name: str, steps: int) -> Arm:
+def train_arm(name: str, steps: int, core: int | None = None) -> Arm:
     """Tune and report one arm as the protocol does, with its records and evaluations; for a process of its own.
 
     Args:
         name: `torch` or `flax`.
         steps: Steps of each training.
+        core: The number of the one core to run on; None for all, with the peer's default threads.
     """
+    if core is not None:
+        take_core(core)
     begun = time.perf_counter()
     protocol = Protocol(steps)
     begin = PEERS[name](Setting().architecture, protocol.draws)

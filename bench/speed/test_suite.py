@@ -67,7 +67,9 @@ def test_peer_over_the_suite(
         # A forked jax hangs: its threads are not copied with it.
         context = multiprocessing.get_context("spawn")
         with whole_machine(), ProcessPoolExecutor(processes, context) as pool:
-            return list(pool.map(train_arm, [name] * processes, [steps] * processes))
+            # Side by side, each on a core of its own: more threads than cores would only slow the peers down.
+            cores = [None] if processes == 1 else list(range(processes))
+            return list(pool.map(train_arm, [name] * processes, [steps] * processes, cores))
 
     arms = benchmark.pedantic(train, rounds=1, iterations=1)
     for arm in arms:
