@@ -161,7 +161,7 @@ def train(
     def draw(step: Int[Array, ""]) -> tuple[Float[Array, "batch data"], Float[Array, "batch latent"]]:
         return present(key, step, data.train[order[step - first]], architecture)
 
-    def gradient(state: TrainState, taps: dict[str, Array], x: Array, noise: Array) -> tuple[Any, Any]:
+    def gradient(state: TrainState, taps: dict[str, Array] | None, x: Array, noise: Array) -> tuple[Any, Any]:
         kl_weight = numbers.kl_weights[state.step - first]
         differentiate = jax.value_and_grad(partial(loss, graph, architecture), argnums=(0, 1), has_aux=True)
         (_, aux), gradients = differentiate(
@@ -175,10 +175,8 @@ def train(
             optimizer = _optimizer(numbers.recipe, numbers.learning_rates[state.step - first])
             return optimizer.update(gradient, state.optimizer_state, state.parameters)
 
-    no_taps = architecture.taps(loop.batch, data.train.dtype)
-
     def step(x: Array, noise: Array, index: Int[Array, ""], state: TrainState) -> TrainState:
-        (terms, _), (parameter_gradient, _) = gradient(state, no_taps, x[index], noise[index])
+        (terms, _), (parameter_gradient, _) = gradient(state, None, x[index], noise[index])
         updates, optimizer_state = update(state, parameter_gradient)
         # A comparison with NaN is false, so this is true of every loss that is not a number below the limit.
         diverged = ~(terms.negative_elbo <= numbers.limit)
@@ -193,7 +191,8 @@ def train(
     def record(state: TrainState, _: None) -> tuple[TrainState, dict[str, Any]]:
         # One vectorised draw for all steps up to the next record: the same numbers as one draw to a step.
         x, noise = jax.vmap(draw)(state.step + jnp.arange(loop.record_every))
-        (terms, forward), (parameter_gradient, tap_gradient) = gradient(state, no_taps, x[0], noise[0])
+        taps = architecture.taps(loop.batch, data.train.dtype)
+        (terms, forward), (parameter_gradient, tap_gradient) = gradient(state, taps, x[0], noise[0])
         view = StepView(
             terms=terms,
             hidden=forward.hidden,
@@ -247,7 +246,7 @@ def loss(
     graph: Any,
     architecture: Architecture,
     parameters: Parameters,
-    taps: dict[str, Float[Array, "depth batch width"]],
+    taps: dict[str, Float[Array, "depth batch width"]] | None,
     statistics: Statistics,
     recipe: Recipe,
     kl_weight: Float[Array, ""],
@@ -261,7 +260,7 @@ def loss(
         graph: From `structure`.
         architecture: The model's sizes.
         parameters: What is trained.
-        taps: Zeros, see `DenseTower`.
+        taps: Zeros or None, see `DenseTower`.
         statistics: What the model keeps beside its parameters.
         recipe: The recipe's program, with its numbers.
         kl_weight: Weight of the KL term.
@@ -296,7 +295,7 @@ def calibrate(
     noise = jax.random.normal(named_key(key, "noise"), (examples, architecture.latent), x.dtype)
     model = nnx.merge(structure(recipe, architecture), parameters, statistics)
     model.train()
-    model(x - data.mean[None], noise, architecture.taps(examples, x.dtype), recipe)
+    model(x - data.mean[None], noise, None, recipe)
     return nnx.as_pure(nnx.split(model, nnx.Param, ...)[2])
 
 
@@ -328,7 +327,7 @@ def evaluate(
     model.eval()
     repeated = jnp.tile(x, (draws, 1))
     noise = jax.random.normal(named_key(key, "evaluate"), (len(repeated), architecture.latent), x.dtype)
-    forward = model(repeated - data.mean[None], noise, architecture.taps(len(repeated), x.dtype), recipe)
+    forward = model(repeated - data.mean[None], noise, None, recipe)
     reconstruction = -architecture.likelihood.log_prob(forward.outputs, repeated).mean()
     kl = total_kl(gaussian_kl(forward.mean, forward.log_var))
     return Terms(reconstruction + kl, reconstruction, kl)

@@ -44,21 +44,23 @@ class DenseTower(nnx.Module):
         self.head = dense(width, outputs, recipe, named_key(key, "head"))
 
     def __call__(
-        self, x: Float[Array, "batch inputs"], taps: Float[Array, "depth batch width"], recipe: "Recipe"
+        self, x: Float[Array, "batch inputs"], taps: Float[Array, "depth batch width"] | None, recipe: "Recipe"
     ) -> tuple[Float[Array, "batch outputs"], Float[Array, "depth batch width"]]:
         """The head's output, and every hidden layer's.
 
         Args:
             x: Inputs.
             taps: Zeros, added to the hidden layers (depth here counts the input layer too): the loss's gradient with
-                respect to them is dL/dh, layer by layer, after the activation.
+                respect to them is dL/dh, layer by layer, after the activation. None where nobody asks for it: XLA
+                would add the zeros.
             recipe: The recipe, with the numbers of this training.
         """
-        h = recipe.activation(self.normalization(self.input(x))) + taps[0]
-        hidden = [h]
-        for block, tap in zip(self.blocks, taps[1:], strict=True):
-            h = block(h, recipe) + tap
-            hidden.append(h)
+        h = recipe.activation(self.normalization(self.input(x)))
+        hidden = [h if taps is None else h + taps[0]]
+        for index, block in enumerate(self.blocks, start=1):
+            h = block(hidden[-1], recipe)
+            hidden.append(h if taps is None else h + taps[index])
+        h = hidden[-1]
         if self.blocks[-1].leaves_sum:
             h = recipe.activation(self.final_normalization(h))
         return self.head(h), jnp.stack(hidden)
