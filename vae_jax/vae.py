@@ -92,8 +92,8 @@ class VAE(nnx.Module):
             taps: See `DenseTower`.
             recipe: The recipe, with the numbers of this training.
         """
-        posterior, encoder_hidden = self.encoder(x, taps and taps["encoder"], recipe)
+        posterior, encoder_hidden = self.encoder(x, None if taps is None else taps["encoder"], recipe)
         mean, log_var = jnp.split(posterior, 2, axis=-1)
         z = mean + jnp.exp(0.5 * log_var) * noise
-        outputs, decoder_hidden = self.decoder(z, taps and taps["decoder"], recipe)
+        outputs, decoder_hidden = self.decoder(z, None if taps is None else taps["decoder"], recipe)
         return Forward(outputs, mean, log_var, {"encoder": encoder_hidden, "decoder": decoder_hidden})
