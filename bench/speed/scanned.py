@@ -10,7 +10,9 @@ from vae_jax.recipe import Recipe
 from vae_jax.towers.dense import DenseTower
 
 
-def scanned_tower(self: DenseTower, x: jax.Array, taps: jax.Array, recipe: Recipe) -> tuple[jax.Array, jax.Array]:
+def scanned_tower(
+    self: DenseTower, x: jax.Array, taps: jax.Array | None, recipe: Recipe
+) -> tuple[jax.Array, jax.Array]:
     """What `DenseTower` computes, with one block in the program, whatever the depth.
 
     Parameters stay one leaf per layer, as optimizers must see them, and are stacked in every pass.
@@ -21,11 +23,13 @@ def scanned_tower(self: DenseTower, x: jax.Array, taps: jax.Array, recipe: Recip
 
     def one_block(h: jax.Array, layer: Any) -> tuple[jax.Array, jax.Array]:
         state, tap = layer
-        h = nnx.merge(graph, state)(h, recipe) + tap
+        h = nnx.merge(graph, state)(h, recipe)
+        h = h if tap is None else h + tap
         return h, h
 
-    first = recipe.activation(self.normalization(self.input(x))) + taps[0]
-    last, hidden = jax.lax.scan(one_block, first, (stacked, taps[1:]))
+    first = recipe.activation(self.normalization(self.input(x)))
+    first = first if taps is None else first + taps[0]
+    last, hidden = jax.lax.scan(one_block, first, (stacked, None if taps is None else taps[1:]))
     if self.blocks[-1].leaves_sum:
         last = recipe.activation(self.final_normalization(last))
     return self.head(last), jnp.concatenate([first[None], hidden])
