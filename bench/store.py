@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -132,7 +132,8 @@ class Store:
         """Store one cell, or replace it: whole or not at all."""
         path = self._record(manifest["identity"])
         data = curves.astype(_STORED_TYPES)[list(_STORED_TYPES)].to_parquet(index=False)
-        write_atomically(path.with_suffix(".parquet"), data)
+        # Between the two renames no JSON may stand that speaks of other curves: a kill there would look like damage.
+        write_atomically(path.with_suffix(".parquet"), data, before=lambda: path.unlink(missing_ok=True))
         record = {"schema": SCHEMA, **manifest, "curves_sha256": hashlib.sha256(data).hexdigest()}
         write_atomically(path, _json(record))
 
@@ -238,14 +239,22 @@ def _json(value: Any) -> bytes:
     return (json.dumps(value, indent=1, allow_nan=False) + "\n").encode()
 
 
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write beside the target, sync, and rename: a reader sees the old file or the new one, never a part."""
+def write_atomically(path: Path, data: bytes, before: Callable[[], None] | None = None) -> None:
+    """Write beside the target, sync, and rename: a reader sees the old file or the new one, never a part.
+
+    Args:
+        path: The target.
+        data: Its content.
+        before: Called when all is written, just before the rename.
+    """
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", suffix=".tmp", delete=False) as file:
         try:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
             Path(file.name).chmod(0o644)
+            if before is not None:
+                before()
             Path(file.name).replace(path)
         except BaseException:
             Path(file.name).unlink(missing_ok=True)

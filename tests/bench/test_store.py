@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import bench.store
 from bench.errors import InputError
 from bench.store import CURVE_COLUMNS, Store
 
@@ -82,6 +83,22 @@ def test_a_failing_write_leaves_what_was_there(store, monkeypatch):
     monkeypatch.undo()
     assert store.read_curves([store.read("a" * 64)])["value"].iloc[0] == 1.0
     assert not [path for path in store.cells.iterdir() if path.suffix == ".tmp"]
+
+
+def test_a_kill_between_the_two_files_of_a_record_is_no_damage(store, monkeypatch):
+    store.write(manifest() | {"status": "failed"}, curves(1.0))
+    whole = bench.store.write_atomically
+
+    def killed(path, data, **options):
+        if path.suffix == ".json":
+            raise KeyboardInterrupt
+        whole(path, data, **options)
+
+    monkeypatch.setattr(bench.store, "write_atomically", killed)
+    with pytest.raises(KeyboardInterrupt):
+        store.write(manifest(), curves(2.0))
+    assert store.identities() == set()
+    assert store.read("a" * 64) is None
 
 
 def test_nan_is_no_json(store):
