@@ -13,29 +13,15 @@ from typing import Any
 import tyro
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.table import Table
-from rich.text import Text
 
-from bench.arm import parse_arms
+from bench.arm_record import arm_record
 from bench.errors import InputError, unknown
 from bench.store import Store
+from bench.terminal import arm_texts, cell_line, entries_table, forecast, plateau_line, summary_table
 
-# What a terminal has no room for; summary.md and the page show it.
-_NOT_IN_TERMINAL = [
-    "family",
-    "reconstruction, nats",
-    "compile",
-    "FLOPs/step",
-    "memory",
-    "parameters",
-    "gradient evaluations",
-    "seeds",
-]
+_LISTINGS = ("remedies", "workloads", "suites", "instruments")
 
 Positional = tyro.conf.Positional
-
-# How a plan calls a cell, whatever it was called when it was run.
-_CELL_NAMES = ("workload", "arm", "base", "family")
 
 # What was typed, for the plan to keep.
 _ARGUMENTS: list[str] = []
@@ -112,13 +98,14 @@ def run(
     store = Store(out if out is not None else Path("results", "runs", suite))
     if not dry_run:
         store.require_writable()
-    work = Work(plan, store, timing)
-    print(_forecast(work, *where), flush=True)
-    for damage in work.damaged.values():
-        print(f"damaged: {damage}; its cell runs anew" + ("" if dry_run else ", the record is kept in set_aside/"))
-    if dry_run:
-        return 0
-    with store.locked():
+    # What another run is writing, no plan is made from.
+    with contextlib.nullcontext() if dry_run else store.locked():
+        work = Work(plan, store, timing)
+        print(forecast(work, *where), flush=True)
+        for damage in work.damaged.values():
+            print(f"damaged: {damage}; its cell runs anew" + ("" if dry_run else ", the record is kept in set_aside/"))
+        if dry_run:
+            return 0
         described = plan.describe(shlex.join(["python", "-m", "bench", *_ARGUMENTS]))
         current = store.has_plan(described) and (store.directory / "report.html").exists()
         store.write_plan(described)
@@ -148,25 +135,14 @@ def show(directory: Positional[str], arm: Positional[str], json: bool = False) -
         arm: As in its table.
         json: Print the record itself.
     """
-    store = Store(directory)
-    plan = store.read_plan()
-    (text,) = plan["workloads"]
-    bases = plan["workloads"][text]["bases"]
-    # The order of remedies is no difference, except between two that chain: then the names say which is meant.
-    wanted = [sorted(str(each).split("+")) for each in parse_arms(arm, bases)]
-    names = [cell["arm"] for cell in plan["cells"]]
-    found = [name for name in names if wanted == [sorted(name.split("+"))]]
-    if not found:
-        raise unknown(f"arm of {directory}:", arm, names)
-    name = arm if arm in found else found[0]
-    cell = next(cell for cell in plan["cells"] if cell["arm"] == name)
-    manifest = {**(store.read(cell["identity"]) or {"status": _absent(cell)}), **{k: cell[k] for k in _CELL_NAMES}}
-    manifest["timing"] = store.read_timing(cell["identity"])
-    manifest["command"] = _again(plan, text, name, directory)
+    record = arm_record(Store(directory), arm)
     if json:
-        _print_json(manifest)
-    else:
-        _print_arm(manifest)
+        _print_json(record)
+        return 0
+    console = _console()
+    for text in arm_texts(record):
+        console.print(text)
+    console.print(f"again: {record['command']}", markup=False, highlight=False, soft_wrap=True)
     return 0
 
 
@@ -182,21 +158,16 @@ def list_(
         plugin: A Python file whose remedies and workloads are listed too.
         json: Print as JSON.
     """
-    listings = {"remedies": _remedies, "workloads": _workloads, "suites": _suites, "instruments": _instruments}
-    if what not in listings:
-        raise unknown("listing", what, listings)
+    if what not in _LISTINGS:
+        raise unknown("listing", what, _LISTINGS)
     from bench.catalogue import load_catalogue
+    from bench.listing import list_entries
 
-    entries = listings[what](load_catalogue(plugin))
+    entries = list_entries(load_catalogue(plugin), what)
     if json:
         _print_json(entries)
-        return 0
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in entries[0]:
-        table.add_column(name, overflow="fold")
-    for entry in entries:
-        table.add_row(*(Text(_cell_text(value)) for value in entry.values()))
-    _console().print(table)
+    else:
+        _console().print(entries_table(entries))
     return 0
 
 
@@ -263,26 +234,6 @@ def _executor(name: str, address: str | None, workers: int | None, device: str |
     return local, found, (workers, f"{found.platform} worker{'s' if workers > 1 else ''}")
 
 
-def _forecast(work: Any, workers: int, where: str) -> str:
-    plan = work.plan
-    programs = len({cell.program for cell in work.missing})
-    seconds = plan.expected_seconds(work.missing, workers) if work.missing else 0.0
-    trainings = len(work.missing) * plan.protocol.trainings
-    idle = len(plan.cells) - len(plan.planned)
-    arms = f"{len(plan.cells)} arm{'s' * (len(plan.cells) != 1)}"
-    return (
-        f"{plan.workload_text}: {arms}, {len(plan.planned) - len(work.missing)} stored, "
-        + (
-            f"{len(work.known)} stored of other sources (kept where their programs are the same), "
-            if work.known
-            else ""
-        )
-        + (f"{idle} not applicable, " if idle else "")
-        + f"{len(work.missing)} to run ({trainings} trainings of {plan.protocol.steps:,} steps, {programs} programs "
-        f"to compile) on {workers} {where}: about {seconds / 60:.1f} minutes"
-    )
-
-
 def _follow(work: Any, executor: Any) -> list[str]:
     """Run, with one bar and a line per finished cell; the statuses of what was run, and of what was only timed."""
     from bench.executor import TrainingsEnded
@@ -297,7 +248,7 @@ def _follow(work: Any, executor: Any) -> list[str]:
                 advance(event.count, None)
             elif isinstance(event, CellStored):
                 statuses.append(event.manifest["status"])
-                line = _line(event.manifest, len(statuses), len(work.missing), event.kept)
+                line = cell_line(event.manifest, len(statuses), len(work.missing), event.kept)
                 console.print(line, markup=False, highlight=False)
             else:
                 statuses.append("timed")
@@ -323,21 +274,6 @@ def _bar(console: Console, what: str, total: int) -> Iterator[Callable[[int, str
         yield advance
 
 
-def _line(manifest: dict[str, Any], done: int, of: int, kept: bool) -> str:
-    from bench.readable import fixed, interval_text, significant
-    from bench.statistics import student_t
-
-    figures = [training["negative_elbo"] for training in manifest["trainings"]]
-    finite = [float("nan") if figure is None else figure for figure in figures]
-    said = f"-ELBO {interval_text(student_t(finite))} nats" if manifest["status"] == "ok" else manifest["reason"]
-    rate = f" at rate {significant(manifest['learning_rate'])}" if manifest["status"] == "ok" else ""
-    seconds = manifest["train_seconds"]
-    took = (
-        "  (kept: its programs are the same)" if kept else f"  ({fixed(seconds, 0)} s)" if seconds is not None else ""
-    )
-    return f"[{done}/{of}] {manifest['arm']}: {manifest['status']}  {said}{rate}{took}"
-
-
 def _publish(store: Store, rebuild: bool) -> None:
     """Write tables, plots and page, print the table, and say what is missing."""
     from bench.tables import missing, summary, write_tables
@@ -350,140 +286,14 @@ def _publish(store: Store, rebuild: bool) -> None:
         write_plots(store)
         write_report(store)
     table = summary(store)
-    _print_summary(table)
+    console = _console()
+    console.print(summary_table(table))
+    if plateau := plateau_line(table):
+        console.print(plateau, highlight=False)
     absent = missing(table)
     if absent:
         print(f"{len(absent)} of {len(table)} arms are missing: {', '.join(absent[:5])}{' ...' if absent[5:] else ''}")
     print(f"{store.directory / 'report.html'} is the page; summary.csv, summary.md, curves.parquet, plots/ beside it")
-
-
-def _print_summary(summary: Any) -> None:
-    from bench.readable import readable
-
-    shown = readable(summary).drop(columns=_NOT_IN_TERMINAL, errors="ignore")
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in shown.columns:
-        words = name in ("workload", "arm", "status", "reason")
-        table.add_column(name, justify="left" if words else "right", overflow="fold", no_wrap=not words)
-    for row in shown.itertuples(index=False):
-        # As text: a remedy's brackets would be read as markup.
-        table.add_row(*(Text(str(value)) for value in row))
-    console = _console()
-    console.print(table)
-    plateau = ", ".join(f"{value:.2f}" for value in summary["plateau"].dropna().unique())
-    if plateau:
-        console.print(f"plateau: {plateau} nats, where an arm sits that ignores z", highlight=False)
-
-
-def _remedies(catalogue: Any) -> list[dict[str, Any]]:
-    return [
-        {
-            "name": remedy.name,
-            "family": remedy.family,
-            "parameters": {name: parameter.default for name, parameter in remedy.parameters.items()},
-            "mechanism": " ".join(remedy.mechanism.split()),
-            "source": remedy.source,
-        }
-        for remedy in catalogue.remedies.values()
-    ]
-
-
-def _workloads(catalogue: Any) -> list[dict[str, Any]]:
-    from bench.compose import build_workload
-
-    entries = []
-    for kind in catalogue.workloads.values():
-        _, built = build_workload(catalogue, kind.name)
-        data = built.data()
-        entries.append(
-            {
-                "name": kind.name,
-                "plateau_nats": round(built.plateau(data, data.test), 4),
-                "bases": list(built.bases),
-                "parameters": {name: parameter.default for name, parameter in kind.parameters.items()},
-                "description": kind.description,
-            }
-        )
-    return entries
-
-
-def _suites(catalogue: Any) -> list[dict[str, Any]]:
-    return [
-        {"name": name, "workload": suite.workload, "arms": list(suite.arms), "description": description}
-        for name, (suite, description) in catalogue.suites.items()
-    ]
-
-
-def _instruments(catalogue: Any) -> list[dict[str, Any]]:
-    from vae_jax.instruments import INSTRUMENTS
-
-    return [{"name": instrument.name, "description": instrument.description} for instrument in INSTRUMENTS]
-
-
-def _cell_text(value: Any) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{name}={entry}" for name, entry in value.items())
-    return ", ".join(value) if isinstance(value, list) else str(value)
-
-
-def _print_arm(manifest: dict[str, Any]) -> None:
-    from bench.readable import fixed, interval_text, significant
-    from bench.statistics import student_t
-
-    say = _console().print
-    say(f"{manifest['arm']} on {manifest['workload']}: {manifest['status']}", style="bold", markup=False)
-    if manifest.get("reason"):
-        say(manifest["reason"], markup=False)
-    for slot, (before, after) in manifest.get("changes", {}).items():
-        say(f"  {slot}: {_json_line(before)} -> {_json_line(after)}", markup=False, highlight=False)
-    if manifest.get("trainings"):
-        figures = [
-            float("nan") if each["negative_elbo"] is None else each["negative_elbo"] for each in manifest["trainings"]
-        ]
-        say(f"-ELBO {interval_text(student_t(figures))} nats; plateau {fixed(manifest['plateau'])}", markup=False)
-    for title, name in (("tuning on validation", "tuning"), ("reported on test", "trainings")):
-        rows = manifest.get(name, [])
-        if rows:
-            table = Table(title=title, box=None, pad_edge=False, header_style="bold", title_justify="left")
-            for column in rows[0]:
-                table.add_column(column, justify="right")
-            for row in rows:
-                table.add_row(
-                    *("" if v is None else str(v) if isinstance(v, int) else f"{v:.4g}" for v in row.values())
-                )
-            say(table)
-    for name in ("learning_rate", "parameters", "gradient_evaluations", "compile_seconds", "train_seconds"):
-        if manifest.get(name) is not None:
-            say(f"{name}: {significant(manifest[name]) if name == 'learning_rate' else round(manifest[name], 1)}")
-    if manifest["timing"]:
-        say(f"examples_per_second: {manifest['timing']['examples_per_second']:,.0f}; "
-            f"slowdown: {manifest['timing']['slowdown']:.2f}, 95% interval "
-            f"{manifest['timing']['slowdown_low']:.2f} to {manifest['timing']['slowdown_high']:.2f}; "
-            f"FLOPs per step: {manifest['timing']['flops_per_step']:.3g}", highlight=False)  # fmt: skip
-    for name in ("device", "versions", "commit", "finished", "traceback"):
-        if manifest.get(name):
-            value = manifest[name]
-            text = ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else str(value)
-            say(f"{name}: {text}", markup=False, highlight=False)
-    say(f"again: {manifest['command']}", markup=False, highlight=False, soft_wrap=True)
-
-
-def _again(plan: dict[str, Any], workload: str, arm: str, directory: str) -> str:
-    protocol = plan["protocol"]
-    plugins = [part for path in plan["plugins"] for part in ("--plugin", path)]
-    return shlex.join(
-        ["python", "-m", "bench", "run", "--suite", plan["suite"], "--workload", workload, "--arms", arm,
-         "--seeds", str(protocol["seeds"]), "--steps", str(protocol["steps"]), *plugins,
-         "--out", f"{directory.rstrip('/')}-again"]
-    )  # fmt: skip
-
-
-def _absent(cell: dict[str, Any]) -> str:
-    return cell["status"] if cell["status"] != "planned" else "missing"
-
-
-def _json_line(value: Any) -> str:
-    return json.dumps(value) if isinstance(value, dict | list) else str(value)
 
 
 def _print_json(value: Any) -> None:

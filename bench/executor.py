@@ -14,9 +14,10 @@ from typing import Any, Protocol
 import pandas as pd
 from pebble import ProcessExpired, ProcessPool
 
+from bench.cell import Unchanged, run_cell
 from bench.device import Device
 from bench.plan import Job
-from bench.worker import Failure, Unchanged, run_cell, start_worker, time_cell
+from bench.worker import Failure, start_worker, time_cell
 
 POLL_SECONDS = 0.1
 """How often the progress pipes are looked into."""

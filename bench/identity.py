@@ -8,7 +8,6 @@ import ast
 import functools
 import hashlib
 import importlib.metadata
-import inspect
 import json
 import sys
 from collections.abc import Iterator
@@ -26,11 +25,12 @@ _LIBRARIES = {
     "jax": "jax", "jaxlib": "jaxlib", "flax": "flax", "optax": "optax", "numpy": "numpy", "sklearn": "scikit-learn",
 }  # fmt: skip
 
-# What makes figures of a training's arrays outside of any compiled program: no lowered program tells of a change here.
-_HOST_SOURCES = ("curves.py", "protocol.py", "record.py")
+# What decides outside of any compiled program what is trained and what is made of it: no lowered program tells of a
+# change here, so it is part of the question.
+_HOST_SOURCES = ("cell.py", "curves.py", "lanes.py", "protocol.py", "record.py")
 
-# What makes the programs: an edit here is forgiven where they come out the same.
-_PROGRAM_SOURCES = ("lanes.py", "programs.py", "worker.py")
+# How programs are compiled: an edit here, as one of the mathematics, is forgiven where they come out the same.
+_PROGRAM_SOURCES = ("programs.py", "worker.py")
 
 
 def question(recipe: Recipe, workload: Workload, protocol: Protocol, device_kind: str) -> str:
@@ -52,10 +52,11 @@ def sources(recipe: Recipe, workload: Workload) -> str:
     """A digest of the code that answers it, without comments and docstrings."""
     paths: set[Path] = set()
     for function in (*_functions(recipe), workload.data, workload.plateau):
-        module = sys.modules.get(getattr(function, "__module__", None) or "")
-        # Libraries are known by their versions.
-        if module is not None and module.__name__.partition(".")[0] not in (*_LIBRARIES, "vae_jax"):
-            paths.add(Path(inspect.getfile(module)))
+        name = getattr(function, "__module__", None) or ""
+        file = getattr(sys.modules.get(name), "__file__", None) or ""
+        # Libraries are known by their versions; what is built in, or compiled, has no source to read.
+        if name.partition(".")[0] not in (*_LIBRARIES, "vae_jax") and file.endswith(".py"):
+            paths.add(Path(file))
     others = "".join(sorted(map(_file_digest, paths)))
     return _digest(_package_digest(Path(vae_jax.__file__).parent) + _own_digest(_PROGRAM_SOURCES) + others)[:16]
 

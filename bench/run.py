@@ -8,12 +8,13 @@ from typing import Any
 
 import pandas as pd
 
+from bench.cell import Unchanged
 from bench.executor import Executor, TrainingsEnded
 from bench.identity import versions
 from bench.plan import Cell, Plan
 from bench.record import manifest as make_manifest
 from bench.store import CURVE_COLUMNS, DamagedRecordError, Store
-from bench.worker import Failure, Unchanged
+from bench.worker import Failure
 
 # Results of a training; any other status is an accident, and the same command tries the cell again.
 RESULTS = ("ok", "diverged")

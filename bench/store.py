@@ -7,6 +7,7 @@ made it.
 
 import contextlib
 import hashlib
+import itertools
 import json
 import os
 import tempfile
@@ -130,12 +131,7 @@ class Store:
 
     def write(self, manifest: Manifest, curves: pd.DataFrame) -> None:
         """Store one cell, or replace it: whole or not at all."""
-        path = self._record(manifest["identity"])
-        data = curves.astype(_STORED_TYPES)[list(_STORED_TYPES)].to_parquet(index=False)
-        # Between the two renames no JSON may stand that speaks of other curves: a kill there would look like damage.
-        write_atomically(path.with_suffix(".parquet"), data, before=lambda: path.unlink(missing_ok=True))
-        record = {"schema": SCHEMA, **manifest, "curves_sha256": hashlib.sha256(data).hexdigest()}
-        write_atomically(path, _json(record))
+        self._write(manifest, curves.astype(_STORED_TYPES)[list(_STORED_TYPES)].to_parquet(index=False))
 
     def identities(self) -> set[str]:
         """The identities of all records that are there, whole or not."""
@@ -182,18 +178,15 @@ class Store:
         """Move a damaged record out of the way, to `set_aside/`, where a person can look at it."""
         aside = self.directory / "set_aside"
         aside.mkdir(exist_ok=True)
+        number = next(n for n in itertools.count() if not list(aside.glob(f"{identity}.{n}.*")))
         for path in (self._record(identity), self._record(identity).with_suffix(".parquet")):
             if path.exists():
-                number = len(list(aside.glob(f"{path.stem}*{path.suffix}")))
-                path.replace(aside / f"{path.stem}.{number}{path.suffix}")
+                path.replace(aside / f"{identity}.{number}{path.suffix}")
 
     def adopt(self, stored: str, identity: str) -> Manifest:
         """Let a stored record answer for another identity too; the old one stays, for sources that may come back."""
         manifest = self.require(stored) | {"identity": identity}
-        write_atomically(
-            self._record(identity).with_suffix(".parquet"), self._record(stored).with_suffix(".parquet").read_bytes()
-        )
-        write_atomically(self._record(identity), _json(manifest))
+        self._write(manifest, self._record(stored).with_suffix(".parquet").read_bytes())
         timing = self.read_timing(stored)
         if timing is not None:
             self.write_timing(identity, timing)
@@ -228,6 +221,14 @@ class Store:
             return json.loads((self.directory / "timings" / f"{identity}.json").read_bytes())
         except (OSError, *_NO_JSON):
             return None
+
+    def _write(self, manifest: Manifest, curves: bytes) -> None:
+        path = self._record(manifest["identity"])
+        # Between the two renames no JSON may stand that speaks of other curves: a kill there would look like damage.
+        write_atomically(path.with_suffix(".parquet"), curves, before=lambda: path.unlink(missing_ok=True))
+        write_atomically(
+            path, _json(manifest | {"schema": SCHEMA, "curves_sha256": hashlib.sha256(curves).hexdigest()})
+        )
 
     def _record(self, identity: str) -> Path:
         # By identity, not by arm: one cell may be called by several arms' names.

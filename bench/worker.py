@@ -1,4 +1,4 @@
-"""What runs in a worker process: one cell at a time, run or timed."""
+"""A worker process: how it is set up, what it says of its machine, and how it times a program."""
 
 import math
 import os
@@ -13,13 +13,9 @@ from typing import Any
 
 import jax
 import numpy as np
-import pandas as pd
 
-from bench.curves import CurveWriter
-from bench.identity import versions
 from bench.lanes import ONE_THREAD, Bench
 from bench.plan import Job
-from bench.record import manifest, outcome
 from bench.statistics import student_t
 
 # Level 1 compiles an eighth faster and runs as fast. Without the concurrency-optimized scheduler, two QR calls of one
@@ -46,17 +42,6 @@ class Failure:
     reason: str
     traceback: str = ""
     again: bool = False
-
-
-@dataclass(frozen=True)
-class Unchanged:
-    """A stored cell asked the same, and its programs and arguments are these: its figures stand.
-
-    Attributes:
-        identity: The stored cell's.
-    """
-
-    identity: str
 
 
 def start_worker(device: str, place: int | None, cache: str, progress: Connection) -> None:
@@ -102,52 +87,6 @@ def configure_process(device: str, place: int | None, cache: str) -> None:
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 
 
-def run_cell(job: Job) -> tuple[dict[str, Any], pd.DataFrame] | Unchanged:
-    """Tune and report one arm, unless a stored cell has the figures already.
-
-    Args:
-        job: What to run.
-
-    Returns:
-        The cell's manifest and its curves; or which stored cell is this one in all but its sources.
-    """
-    started = time.perf_counter()
-    bench = Bench(job)
-    fingerprint = bench.fingerprint()
-    if fingerprint in job.known:
-        return Unchanged(job.known[fingerprint])
-    protocol, curves, rates = job.protocol, CurveWriter(job.protocol), bench.rates
-    tuning = bench.trainings([(protocol.tuning_seed, rate) for rate in rates], "validation", "tuning", curves, _tell)
-    chosen = protocol.select(rates, [result["negative_elbo"] for result in tuning])
-    reporting: list[dict[str, Any]] = []
-    if chosen is not None:
-        seeds = [(seed, rates[chosen]) for seed in protocol.reporting_seeds]
-        reporting = bench.trainings(seeds, "test", "reporting", curves, _tell)
-    status, reason = outcome(tuning, reporting)
-    found = manifest(
-        job,
-        status=status,
-        reason=reason,
-        recipe=bench.recipe.describe(),
-        changes={
-            slot: [bench.baseline.describe()[slot], bench.recipe.describe()[slot]]
-            for slot in bench.recipe.changes(bench.baseline)
-        },
-        learning_rate=None if chosen is None else rates[chosen],
-        rate_at_edge=chosen in (0, len(rates) - 1),
-        tuning=tuning,
-        trainings=reporting,
-        parameters=bench.parameters,
-        program=fingerprint,
-        compile_seconds=bench.program.compiled.seconds,
-        memory_bytes=bench.program.compiled.memory_bytes,
-        train_seconds=time.perf_counter() - started,
-        versions={"python": platform.python_version(), **versions()},
-        device=describe_device(),
-    )
-    return found, curves.frame()
-
-
 def time_cell(job: Job, learning_rate: float, baseline: Job) -> dict[str, Any]:
     """Time a cell's program beside the baseline's, in interleaved rounds; the machine must be doing nothing else."""
     benches = {"cell": (Bench(job), learning_rate), "baseline": (Bench(baseline), None)}
@@ -188,7 +127,8 @@ def describe_device() -> dict[str, Any]:
 _progress: Connection | None = None
 
 
-def _tell() -> None:
+def tell_training() -> None:
+    """Tell whoever follows the run that one more training has ended."""
     if _progress is not None:
         _progress.send(1)
 

@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 
 import bench
+from bench.catalogue import load_catalogue
+from bench.compose import build_workload
+from bench.identity import sources
 
 ROOT = Path(bench.__file__).parent.parent
 
@@ -70,3 +73,9 @@ def test_an_edit_recomputes_the_arms_it_touches_and_no_others(copied):
     # What is done with a program's figures on the host is in no program: it recomputes all.
     edit(root / "bench" / "record.py", "profile[:, 1].astype", "profile[:, 2].astype")
     assert "0 stored, 2 to run" in run("--dry-run")
+
+
+def test_a_function_without_a_source_of_its_own_is_no_obstacle():
+    workload = build_workload(load_catalogue(()), "digits-dense")[1]
+    recipe = next(iter(workload.bases.values()))
+    assert sources(recipe.replace(activation=abs), workload) == sources(recipe, workload)

@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 
 from bench.catalogue import load_catalogue
+from bench.cell import run_cell
 from bench.plan import make_plan
 from bench.tables import load
-from bench.worker import run_cell, time_cell
+from bench.worker import time_cell
 
 SMALL = "digits-dense[depth=2,width=16]"
 

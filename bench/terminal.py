@@ -1,0 +1,165 @@
+"""What the command line shows, as text and tables: the words of a forecast, a finished cell, a summary, one arm."""
+
+import json
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+from rich.table import Table
+from rich.text import Text
+
+from bench.readable import fixed, interval_text, readable, significant
+from bench.statistics import student_t
+
+if TYPE_CHECKING:
+    # What is run imports jax; what is read does not.
+    from bench.run import Work
+
+# What a terminal has no room for; summary.md and the page show it.
+_NOT_IN_TERMINAL = [
+    "family",
+    "reconstruction, nats",
+    "compile",
+    "FLOPs/step",
+    "memory",
+    "parameters",
+    "gradient evaluations",
+    "seeds",
+]
+
+
+def forecast(work: "Work", slots: int, where: str) -> str:
+    """What a run is about to do, and about how long it takes.
+
+    Args:
+        work: What is missing.
+        slots: How many cells run at once.
+        where: What they run on, in words.
+    """
+    plan = work.plan
+    programs = len({cell.program for cell in work.missing})
+    seconds = plan.expected_seconds(work.missing, slots) if work.missing else 0.0
+    trainings = len(work.missing) * plan.protocol.trainings
+    idle = len(plan.cells) - len(plan.planned)
+    counts = [
+        f"{len(plan.cells)} arm{'s' * (len(plan.cells) != 1)}",
+        f"{len(plan.planned) - len(work.missing)} stored",
+        *(
+            [f"{len(work.known)} stored of other sources (kept where their programs are the same)"]
+            if work.known
+            else []
+        ),
+        *([f"{idle} not applicable"] if idle else []),
+        f"{len(work.missing)} to run ({trainings} trainings of {plan.protocol.steps:,} steps, {programs} programs to "
+        f"compile) on {slots} {where}",
+    ]
+    return f"{plan.workload_text}: {', '.join(counts)}: about {seconds / 60:.1f} minutes"
+
+
+def cell_line(manifest: dict[str, Any], done: int, of: int, kept: bool) -> str:
+    """What a finished cell came to, in a line.
+
+    Args:
+        manifest: Its record.
+        done: How many have ended.
+        of: How many there are.
+        kept: Whether a stored cell stands for it.
+    """
+    came_to, took = manifest["reason"], ""
+    if manifest["status"] == "ok":
+        rate = significant(manifest["learning_rate"])
+        came_to = f"-ELBO {interval_text(student_t(_figures(manifest)))} nats at rate {rate}"
+    if kept:
+        took = "  (kept: its programs are the same)"
+    elif manifest["train_seconds"] is not None:
+        took = f"  ({fixed(manifest['train_seconds'], 0)} s)"
+    return f"[{done}/{of}] {manifest['arm']}: {manifest['status']}  {came_to}{took}"
+
+
+def summary_table(summary: pd.DataFrame) -> Table:
+    """The summary, as far as a terminal is wide."""
+    shown = readable(summary).drop(columns=_NOT_IN_TERMINAL, errors="ignore")
+    table = _table()
+    for name in shown.columns:
+        words = name in ("workload", "arm", "status", "reason")
+        table.add_column(name, justify="left" if words else "right", overflow="fold", no_wrap=not words)
+    for row in shown.itertuples(index=False):
+        # As text: a remedy's brackets would be read as markup.
+        table.add_row(*(Text(str(value)) for value in row))
+    return table
+
+
+def plateau_line(summary: pd.DataFrame) -> str:
+    """Where an arm sits that learns nothing; empty where no cell says it."""
+    plateau = ", ".join(f"{value:.2f}" for value in summary["plateau"].dropna().unique())
+    return f"plateau: {plateau} nats, where an arm sits that ignores z" if plateau else ""
+
+
+def entries_table(entries: list[dict[str, Any]]) -> Table:
+    """What can be named, a row each."""
+    table = _table()
+    for name in entries[0]:
+        table.add_column(name, overflow="fold")
+    for entry in entries:
+        table.add_row(*(Text(_entry_text(value)) for value in entry.values()))
+    return table
+
+
+def arm_texts(record: dict[str, Any]) -> Iterator[Text | Table]:
+    """One arm, whole: how its recipe differs, each training, its cost, and the command that runs it again.
+
+    Args:
+        record: From `arm_record`.
+    """
+    yield Text(f"{record['arm']} on {record['workload']}: {record['status']}", style="bold")
+    if record.get("reason"):
+        yield Text(record["reason"])
+    for slot, (before, after) in record.get("changes", {}).items():
+        yield Text(f"  {slot}: {_value_text(before)} -> {_value_text(after)}")
+    if record.get("trainings"):
+        yield Text(f"-ELBO {interval_text(student_t(_figures(record)))} nats; plateau {fixed(record['plateau'])}")
+    for title, name in (("tuning on validation", "tuning"), ("reported on test", "trainings")):
+        rows = record.get(name, [])
+        if rows:
+            table = _table(title=title, title_justify="left")
+            for column in rows[0]:
+                table.add_column(column, justify="right")
+            for row in rows:
+                table.add_row(*map(_figure_text, row.values()))
+            yield table
+    for name in ("learning_rate", "parameters", "gradient_evaluations", "compile_seconds", "train_seconds"):
+        if record.get(name) is not None:
+            yield Text(f"{name}: {significant(record[name]) if name == 'learning_rate' else round(record[name], 1)}")
+    timing = record["timing"]
+    if timing:
+        yield Text(
+            f"examples_per_second: {timing['examples_per_second']:,.0f}; slowdown: {timing['slowdown']:.2f}, 95% "
+            f"interval {timing['slowdown_low']:.2f} to {timing['slowdown_high']:.2f}; FLOPs per step: "
+            f"{timing['flops_per_step']:.3g}"
+        )
+    for name in ("device", "versions", "commit", "finished", "traceback"):
+        if record.get(name):
+            yield Text(f"{name}: {_entry_text(record[name], ' ')}")
+
+
+def _table(**options: Any) -> Table:
+    return Table(box=None, pad_edge=False, header_style="bold", **options)
+
+
+def _figures(record: dict[str, Any]) -> list[float]:
+    figures = [training["negative_elbo"] for training in record["trainings"]]
+    return [float("nan") if figure is None else figure for figure in figures]
+
+
+def _figure_text(value: Any) -> str:
+    return "" if value is None else str(value) if isinstance(value, int) else f"{value:.4g}"
+
+
+def _value_text(value: Any) -> str:
+    return json.dumps(value) if isinstance(value, dict | list) else str(value)
+
+
+def _entry_text(value: Any, between: str = "=") -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name}{between}{entry}" for name, entry in value.items())
+    return ", ".join(value) if isinstance(value, list) else str(value)
