@@ -1,0 +1,362 @@
+import functools
+import itertools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import scipy.integrate
+import scipy.special
+import scipy.stats
+from flax import nnx
+
+from vae_jax.configured import configure
+from vae_jax.layers.blocks import HighwayBlock, PlainBlock, PreActivationResidualBlock, ReZeroBlock
+from vae_jax.layers.initializers import variance_scaling
+from vae_jax.layers.normalization import layer_norm
+from vae_jax.moments import closed_form, kinks, product_moment, quadrature, second_moment, slope_moment
+from vae_jax.recipe import GLOROT, Recipe
+from vae_jax.theory import (
+    NoPrediction,
+    Profile,
+    chi,
+    correlation_map,
+    length_map,
+    plain_profile,
+    predict,
+    residual_profile,
+)
+from vae_jax.towers.dense import DenseTower
+from vae_jax.train import init, observed_paths, structure
+from vae_jax.vae import TOWERS, Architecture
+
+ERF = jax.scipy.special.erf
+GELU = configure(jax.nn.gelu, approximate=False)
+LEAKY = configure(jax.nn.leaky_relu, negative_slope=0.2)
+ACTIVATIONS = {
+    "sigmoid": jax.nn.sigmoid, "tanh": jnp.tanh, "relu": jax.nn.relu, "erf": ERF, "gelu": GELU,
+    "linear": jax.nn.identity,
+}  # fmt: skip
+DEPTH, WIDTH, EXAMPLES, DRAWS = 20, 256, 128, 5
+
+
+def gaussian(scale):
+    return configure(variance_scaling, scale=scale, mode="fan_in", distribution="normal")
+
+
+# Moments and maps, against closed forms, another integrator and the published fixed points.
+
+
+@pytest.mark.parametrize("activation", [jax.nn.identity, jax.nn.relu, LEAKY, ERF, GELU], ids=str)
+@pytest.mark.parametrize("weight_variance", [1.0, 2.0])
+def test_quadrature_agrees_with_the_closed_forms(activation, weight_variance):
+    for variance in (1e-6, 0.01, 0.5, 1.0, 7.0, 3000.0):
+        closed = closed_form(activation, variance)
+        assert closed
+        found = quadrature(activation, np.zeros(1), variance)
+        np.testing.assert_allclose(found.second[0], closed[0], rtol=1e-10)
+        np.testing.assert_allclose(weight_variance * found.slope[0], chi(activation, variance, weight_variance), 1e-10)
+        assert length_map(activation, variance, weight_variance, 0.1) == weight_variance * closed[0] + 0.1
+
+
+NUMPY = {
+    jnp.tanh: (np.tanh, lambda u: 1 - np.tanh(u) ** 2),
+    jax.nn.sigmoid: (scipy.special.expit, lambda u: scipy.special.expit(u) * scipy.special.expit(-u)),
+    jax.nn.elu: (lambda u: np.where(u > 0, u, np.expm1(np.minimum(u, 0))), lambda u: np.exp(np.minimum(u, 0))),
+    jax.nn.relu6: (lambda u: np.clip(u, 0, 6), lambda u: 1.0 * (u > 0) * (u < 6)),
+    jax.nn.hard_tanh: (lambda u: np.clip(u, -1, 1), lambda u: 1.0 * (np.abs(u) < 1)),
+}
+
+
+@pytest.mark.parametrize("activation", NUMPY, ids=str)
+@pytest.mark.parametrize("variance", [0.02, 1.0, 40.0])
+def test_quadrature_agrees_with_an_adaptive_integrator(activation, variance):
+    deviation = np.sqrt(variance)
+    borders = [-12, *sorted(u / deviation for u in (-1, 0, 1, 6) if u < 12 * deviation), 12]
+
+    def mean_square(function):
+        def integrand(z):
+            return function(deviation * z) ** 2 * scipy.stats.norm.pdf(z)
+
+        panels = itertools.pairwise(borders)
+        return sum(scipy.integrate.quad(integrand, *ends, epsabs=0, epsrel=1e-12)[0] for ends in panels)
+
+    value, slope = NUMPY[activation]
+    np.testing.assert_allclose(second_moment(activation, variance), mean_square(value), rtol=1e-10)
+    np.testing.assert_allclose(slope_moment(activation, variance), mean_square(slope), rtol=1e-10)
+
+
+@pytest.mark.parametrize(
+    ("activation", "expected"), [(jax.nn.relu6, {0, 6}), (jax.nn.hard_tanh, {-1, 0, 1}), (jnp.tanh, {0}), (LEAKY, {0})]
+)
+def test_kinks_are_found(activation, expected):
+    np.testing.assert_allclose(sorted(kinks(activation)), sorted(expected), atol=1e-12)
+
+
+def test_the_product_moment_agrees_with_the_arc_cosine_and_arc_sine_kernels():
+    for correlation in (-1.0, -0.4, 0.0, 0.5, 0.99, 1 - 1e-6, 1 - 1e-12, 1.0):
+        for variance in (0.05, 1.0, 20.0):
+            angle = np.arccos(correlation)
+            cho_saul = variance / (2 * np.pi) * (np.sin(angle) + (np.pi - angle) * correlation)
+            williams = 2 / np.pi * np.arcsin(2 * variance * correlation / (1 + 2 * variance))
+            for activation, expected in ((jax.nn.relu, cho_saul), (ERF, williams)):
+                found = product_moment(activation, variance, correlation)
+                np.testing.assert_allclose(found, expected, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("activation", "weight_variance", "fixed_point", "slope"),
+    [
+        (jax.nn.sigmoid, 1.0, 0.26469, 0.05572),
+        (jax.nn.sigmoid, 2.0, 0.55529, 0.10098),
+        (jax.nn.sigmoid, 0.0064, 0.0016, 3.997e-4),
+        (jnp.tanh, 2.0, 0.61797, 1.10553),
+        (ERF, 1.0, 0.14192, 1.01690),
+        (ERF, 2.0, 0.88075, 1.19737),
+        # lambda^2 (1 / 2 + alpha^2 e^2 Phi(-2)) by hand.
+        (
+            jax.nn.selu,
+            1.0,
+            1.0,
+            1.0507009873554805**2 * (0.5 + 1.6732632423543772**2 * np.exp(2) * scipy.stats.norm.cdf(-2)),
+        ),
+    ],
+    ids=str,
+)
+def test_the_length_maps_fixed_points(activation, weight_variance, fixed_point, slope):
+    """Computed independently of this code, with another rule; no bias."""
+    variance = 1.0
+    for _ in range(300):
+        variance = length_map(activation, variance, weight_variance)
+    np.testing.assert_allclose(variance, fixed_point, atol=6e-6)
+    np.testing.assert_allclose(chi(activation, variance, weight_variance), slope, atol=6e-6)
+
+
+def test_two_examples_merge_under_relu_and_part_under_wide_tanh():
+    assert correlation_map(jax.nn.relu, 1.0, 0.5, 2.0) > 0.5
+    # Above the critical point c = 1 is unstable: the map's slope there is chi > 1.
+    assert correlation_map(jnp.tanh, 0.61797, 0.999, 2.0) < 0.999
+    assert correlation_map(jnp.tanh, 0.61797, 1.0, 2.0, 0.1) == pytest.approx(1.0, abs=1e-12)
+
+
+@pytest.mark.parametrize("variance", [-1.0, np.inf, np.nan])
+def test_a_variance_is_not_negative_and_finite(variance):
+    for activation in (jax.nn.relu, jnp.tanh):
+        with pytest.raises(ValueError, match="a variance must be at least 0 and finite"):
+            second_moment(activation, variance)
+
+
+# Measurements: a tower's taps under a random linear loss.
+
+
+@functools.cache
+def drawing(block):
+    def draw(key, kernel_init):
+        recipe = Recipe(activation=jax.nn.identity, block=block, kernel_init=kernel_init)
+        return nnx.as_pure(nnx.split(DenseTower(WIDTH, WIDTH, DEPTH, WIDTH, recipe, key), nnx.Param)[1])
+
+    return jax.jit(draw)
+
+
+@functools.cache
+def measurement(name, block):
+    """A program that gives the hidden layers and dL/dh of one draw."""
+    recipe = Recipe().replace(activation=ACTIVATIONS[name], block=block)
+    graph = nnx.split(
+        nnx.eval_shape(lambda: DenseTower(WIDTH, WIDTH, DEPTH, WIDTH, recipe, jax.random.key(0))), nnx.Param
+    )[0]
+
+    def measure(parameters, x, direction):
+        def linear_loss(taps):
+            outputs, hidden = nnx.merge(graph, parameters).observed(x, taps, recipe)
+            return jnp.sum(outputs * direction), hidden.output
+
+        gradient, hidden = jax.grad(linear_loss, has_aux=True)(jnp.zeros((DEPTH + 1, EXAMPLES, WIDTH)))
+        return hidden, gradient
+
+    return jax.jit(measure)
+
+
+@functools.cache
+def measured(name, weight_variance, block):
+    """Mean square and mean cosine of each hidden layer, "draws layers", and dL/dh, "draws layers examples"."""
+    squares, cosines, gradients = [], [], []
+    for draw in range(DRAWS):
+        key, examples = jax.random.split(jax.random.key(draw))
+        x, direction = jax.random.normal(examples, (2, EXAMPLES, WIDTH))
+        parameters = drawing(block)(key, gaussian(weight_variance))
+        hidden, gradient = (np.asarray(a, np.float64) for a in measurement(name, block)(parameters, x, direction))
+        squares.append(np.mean(hidden**2, axis=(1, 2)))
+        cosines.append(cosine(hidden))
+        gradients.append(np.sqrt(np.mean(gradient**2, axis=2)))
+    return np.array(squares), np.array(cosines), np.array(gradients)
+
+
+def cosine(hidden):
+    """Mean over pairs of examples, layer by layer."""
+    unit = hidden / np.linalg.norm(hidden, axis=2, keepdims=True)
+    pairs = unit @ unit.transpose(0, 2, 1)
+    return np.mean(pairs[:, ~np.eye(hidden.shape[1], dtype=bool)], axis=1)
+
+
+def over_the_batch(gradients):
+    """What the instrument records: the root mean square over examples too, "draws layers"."""
+    return np.sqrt(np.mean(gradients**2, axis=2))
+
+
+def geometric_mean(ratios, axis=None):
+    return np.exp(np.mean(np.log(ratios), axis=axis))
+
+
+PLAIN = [
+    ("sigmoid", 1.0), ("sigmoid", 2.0), ("tanh", 1.0), ("tanh", 2.0), ("relu", 1.0), ("relu", 2.0), ("erf", 2.0),
+    ("gelu", 2.0),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "weight_variance"), PLAIN)
+def test_the_gradient_of_an_example_passes_a_plain_tower_as_theory_expects(name, weight_variance):
+    """Ratio of dL/dh's rms over units from layer to layer, by sqrt(chi): geometric mean of examples, layers, draws."""
+    _, _, gradients = measured(name, weight_variance, PlainBlock)
+    expected = plain_profile(ACTIVATIONS[name], [weight_variance] * (DEPTH + 1), 1.0, 0.0).gradient_ratio
+    found = gradients[:, :-1] / gradients[:, 1:] / np.array(expected)[:, None]
+    assert geometric_mean(found) == pytest.approx(1.0, abs=0.05)
+
+
+# Not GELU at 2: its signal shrinks where small and stays where large, so that at this width examples part, ten of 128
+# carry the rms over the batch at the lowest layers, and the rms follows their chi: 5 to 7 % above that of the average.
+# Every example follows chi of its own variance to 0.4 %.
+@pytest.mark.parametrize(("name", "weight_variance"), PLAIN[:-1])
+def test_a_plain_tower_is_as_theory_expects(name, weight_variance):
+    """Signal, similarity and gradient over the whole batch, as the instruments record them."""
+    squares, cosines, gradients = measured(name, weight_variance, PlainBlock)
+    expected = plain_profile(ACTIVATIONS[name], [weight_variance] * (DEPTH + 1), 1.0, 0.0)
+    assert expected.mean_cosine
+    gradients = over_the_batch(gradients)
+    ratio = gradients[:, :-1] / gradients[:, 1:] / expected.gradient_ratio
+    assert geometric_mean(ratio) == pytest.approx(1.0, abs=0.05)
+    np.testing.assert_allclose(geometric_mean(ratio, axis=0), 1.0, atol=0.05)
+    square = squares / expected.mean_square
+    # Errors of the length add up where no fixed point pulls it back, so growth from layer to layer is compared.
+    assert geometric_mean(square[:, 1:] / square[:, :-1]) == pytest.approx(1.0, abs=0.05)
+    if (name, weight_variance) in (("sigmoid", 1.0), ("sigmoid", 2.0), ("tanh", 2.0), ("erf", 2.0)):
+        np.testing.assert_allclose(geometric_mean(square, axis=0), 1.0, atol=0.05)
+    np.testing.assert_allclose(np.mean(cosines, axis=0), expected.mean_cosine, atol=0.02)
+
+
+@pytest.mark.parametrize(("name", "weight_variance"), [("tanh", 1.0), ("relu", 0.2)])
+def test_a_pre_activation_residual_tower_is_as_theory_expects(name, weight_variance):
+    squares, _, gradients = measured(name, weight_variance, PreActivationResidualBlock)
+    expected = residual_profile(ACTIVATIONS[name], [weight_variance] * (DEPTH + 1), 1.0)
+    gradients = over_the_batch(gradients)
+    ratio = gradients[:, :-1] / gradients[:, 1:] / expected.gradient_ratio
+    # The branch adds little to 1: held to a tenth of the plain tower's margin.
+    np.testing.assert_allclose(geometric_mean(ratio, axis=0), 1.0, atol=0.005)
+    square = squares / expected.mean_square
+    assert geometric_mean(square[:, 1:] / square[:, :-1]) == pytest.approx(1.0, abs=0.005)
+
+
+# Predictions for a whole VAE.
+
+VAE_SIZES = Architecture(data=256, depth=4, width=256, latent=64)
+
+
+@functools.cache
+def vae_drawing(block):
+    def draw(key, kernel_init):
+        recipe = Recipe(activation=jax.nn.identity, block=block, kernel_init=kernel_init)
+        return init(key, recipe, VAE_SIZES, jnp.full((256,), 0.5))
+
+    return jax.jit(draw)
+
+
+@pytest.mark.parametrize(
+    ("name", "block", "kernel_init"),
+    [
+        ("sigmoid", PlainBlock, GLOROT),
+        ("tanh", PlainBlock, configure(GLOROT.function, **{**GLOROT.parameters, "scale": 1.5})),
+        ("tanh", PreActivationResidualBlock, gaussian(0.5)),
+    ],
+    ids=["sigmoid", "tanh", "residual"],
+)
+def test_both_towers_of_a_vae_are_as_predicted(name, block, kernel_init):
+    recipe = Recipe().replace(activation=ACTIVATIONS[name], block=block, kernel_init=kernel_init)
+    graph, program = structure(recipe.program(), VAE_SIZES), recipe.program()
+
+    def total(parameters, taps, *given):
+        paths, (_, hidden) = observed_paths(graph, VAE_SIZES, parameters, taps, *given)
+        return jnp.sum(paths), hidden
+
+    gradient = jax.jit(jax.grad(total, argnums=1, has_aux=True))
+    found = {(tower, what): [] for tower in TOWERS for what in ("square", "cosine", "ratio")}
+    for draw in range(3):
+        keys = jax.random.split(jax.random.key(draw), 4)
+        parameters, statistics = vae_drawing(block)(keys[0], kernel_init)
+        x = jax.random.bernoulli(keys[1], 0.5, (EXAMPLES, 256)).astype(jnp.float32)
+        centred, noise = jax.random.normal(keys[2], (EXAMPLES, 256)), jax.random.normal(keys[3], (EXAMPLES, 64))
+        gradients, layers = gradient(
+            parameters, VAE_SIZES.taps(EXAMPLES), statistics, program, jnp.asarray(1.0), x, centred, noise
+        )
+        prediction = predict(recipe, parameters, np.asarray(centred))
+        for tower in TOWERS:
+            profile, hidden = prediction[tower], np.asarray(layers[tower].output, np.float64)
+            assert isinstance(profile, Profile)
+            assert (profile.mean_cosine is None) == (block is PreActivationResidualBlock)
+            rms = np.sqrt(np.mean(np.asarray(gradients[tower], np.float64) ** 2, axis=(1, 2)))
+            found[tower, "square"].append(np.mean(hidden**2, axis=(1, 2)) / profile.mean_square)
+            found[tower, "ratio"].append(rms[:-1] / rms[1:] / profile.gradient_ratio)
+            found[tower, "cosine"].append(cosine(hidden) - (profile.mean_cosine or cosine(hidden)))
+    for tower in TOWERS:
+        np.testing.assert_allclose(geometric_mean(found[tower, "square"], axis=0), 1.0, atol=0.05)
+        np.testing.assert_allclose(geometric_mean(found[tower, "ratio"], axis=0), 1.0, atol=0.05)
+        np.testing.assert_allclose(np.mean(found[tower, "cosine"], axis=0), 0.0, atol=0.01)
+
+
+def hand_made(scale=1.0, depth=3, **block):
+    """Parameters as `init` gives them, square towers 16 wide."""
+    draw = np.random.default_rng(0)
+
+    def layer():
+        return {"kernel": scale * draw.normal(size=(16, 16)) / 4}
+
+    return {
+        tower: {"input": layer(), "blocks": {i: {"dense": layer(), **block} for i in range(depth)}, "head": layer()}
+        for tower in TOWERS
+    }
+
+
+X = np.random.default_rng(1).normal(size=(64, 16))
+
+
+def test_blocks_that_start_as_the_identity_pass_everything_unchanged():
+    recipe = Recipe().replace(activation=jnp.tanh, block=configure(ReZeroBlock, alpha=0.0))
+    for profile in predict(recipe, hand_made(alpha=np.zeros(())), X).values():
+        assert isinstance(profile, Profile)
+        assert profile.gradient_ratio == (1.0, 1.0, 1.0)
+        assert len(set(profile.mean_square)) == len(set(profile.mean_cosine or ())) == 1
+    plain = predict(recipe.replace(block=PlainBlock), hand_made(), X)["encoder"]
+    rezero = predict(recipe, hand_made(alpha=np.zeros(())), X)["encoder"]
+    assert isinstance(plain, Profile)
+    assert isinstance(rezero, Profile)
+    assert plain.mean_square[0] == rezero.mean_square[0]
+
+
+@pytest.mark.parametrize(
+    ("slots", "block", "reason"),
+    [
+        ({"normalization": layer_norm}, {}, "layer_norm"),
+        ({"block": configure(HighwayBlock, gate_bias=-1.0)}, {}, "HighwayBlock"),
+        ({"block": configure(ReZeroBlock, alpha=0.5)}, {"alpha": np.full((), 0.5)}, "ReZeroBlock"),
+    ],
+)
+def test_where_theory_does_not_hold_it_says_why(slots, block, reason):
+    for prediction in predict(Recipe().replace(**slots), hand_made(**block), X).values():
+        assert isinstance(prediction, NoPrediction)
+        assert reason in prediction.reason
+
+
+def test_posteriors_too_wide_for_floats_have_no_decoder_profile():
+    prediction = predict(Recipe().replace(activation=jax.nn.relu), hand_made(scale=5.0), X)
+    assert isinstance(prediction["encoder"], Profile)
+    assert isinstance(prediction["decoder"], NoPrediction)
+    assert "overflows" in prediction["decoder"].reason
