@@ -14,7 +14,14 @@ from jaxtyping import Array, Float
 
 from vae_jax.vae import TOWERS
 
+# Below this share of its largest slope an activation passes nothing on: for sigmoid, |z| beyond 4.4.
+_FLAT = 0.05
+
+# As many as leave a batch of 128 enough examples in each.
+_MICROBATCHES = 8
+
 Layers = Float[Array, " layers"]
+HiddenLayers = Float[Array, "layers batch width"]
 Reading = dict[str, Layers] | Float[Array, ""]
 
 
@@ -31,16 +38,23 @@ class StepView(NamedTuple):
 
     Attributes:
         terms: The bound's parts on this minibatch.
-        hidden: For each tower, every hidden layer's output, "depth batch width"; layer 0 is the input layer.
-        hidden_gradient: For each tower, the gradient of every example's own loss with respect to those, same shape.
+        hidden: For each tower, every hidden layer's output, "layers batch width"; layer 0 is the input layer.
+        slope: For each tower, |phi'| where each of those was activated, as a share of phi's largest; same shape.
+        hidden_gradient: For each tower, the gradient of every example's own loss with respect to the outputs, same
+            shape.
+        reconstruction_gradient: The part of it that comes from the reconstruction.
+        kl_gradient: The part of it that comes from the KL term, of the encoder: the decoder has none.
         parameters: The parameters before the step, as a nested mapping; `kernels` finds a tower's matrices in it.
         gradient: The loss's gradient, like `parameters`.
         update: What the optimizer adds to the parameters in this step, like `parameters`.
     """
 
     terms: Terms
-    hidden: dict[str, Float[Array, "depth batch width"]]
-    hidden_gradient: dict[str, Float[Array, "depth batch width"]]
+    hidden: dict[str, HiddenLayers]
+    slope: dict[str, HiddenLayers]
+    hidden_gradient: dict[str, HiddenLayers]
+    reconstruction_gradient: dict[str, HiddenLayers]
+    kl_gradient: dict[str, HiddenLayers]
     parameters: Any
     gradient: Any
     update: Any
@@ -53,6 +67,22 @@ class Instrument:
     name: str
     description: str
     measure: Callable[[StepView], Reading]
+
+    def read(self, view: StepView) -> Reading:
+        """What it measures.
+
+        Raises:
+            ValueError: It is neither a number nor one number per hidden layer or matrix of each tower.
+        """
+        reading = self.measure(view)
+        by_tower = isinstance(reading, dict)
+        shapes = [jnp.shape(value) for value in (reading.values() if by_tower else [reading])]
+        if any(len(shape) != by_tower for shape in shapes):
+            raise ValueError(
+                f"instrument {self.name!r} gave shapes {shapes}: return a number, or for each tower's name one number "
+                "per layer"
+            )
+        return reading
 
 
 def instrument(function: Callable[[StepView], Reading]) -> Instrument:
@@ -93,7 +123,7 @@ def kl_nats(view: StepView) -> Reading:
 @instrument
 def hidden_gradient(view: StepView) -> Reading:
     """Root mean square of dL/dh over examples and units, after each hidden layer: the backward signal."""
-    return {tower: _rms(view.hidden_gradient[tower]) for tower in TOWERS}
+    return _by_tower(_rms, view.hidden_gradient)
 
 
 @instrument
@@ -112,13 +142,49 @@ def relative_update(view: StepView) -> Reading:
 @instrument
 def mean_square(view: StepView) -> Reading:
     """q: mean square of each hidden layer over examples and units: the forward signal."""
-    return {tower: jnp.mean(view.hidden[tower] ** 2, axis=(1, 2)) for tower in TOWERS}
+    return _by_tower(lambda h: jnp.mean(h**2, axis=(1, 2)), view.hidden)
 
 
 @instrument
 def mean_cosine(view: StepView) -> Reading:
     """c: mean cosine between two examples in each hidden layer; at 1 the layer tells no two apart."""
-    return {tower: jax.vmap(_mean_cosine)(view.hidden[tower]) for tower in TOWERS}
+    return _by_tower(jax.vmap(_mean_cosine), view.hidden)
+
+
+@instrument
+def reconstruction_gradient(view: StepView) -> Reading:
+    """Root mean square of dL/dh that comes from the reconstruction: what teaches the encoder to tell examples apart."""
+    return _by_tower(_rms, view.reconstruction_gradient)
+
+
+@instrument
+def kl_gradient(view: StepView) -> Reading:
+    """Root mean square of dL/dh that comes from the KL term: what pulls every posterior onto the prior."""
+    return _by_tower(_rms, view.kl_gradient)
+
+
+@instrument
+def gradient_to_noise(view: StepView) -> Reading:
+    """Gradient of a bias after each layer, over 8 microbatches: |mean| over its standard error; at 1 it is noise."""
+    return _by_tower(jax.vmap(_signal_to_noise), view.hidden_gradient)
+
+
+@instrument
+def zero_gradients(view: StepView) -> Reading:
+    """Count of entries of dL/dh that are exactly 0: what has underflowed, or was cut off."""
+    return _by_tower(lambda gradient: jnp.sum(gradient == 0, axis=(1, 2)).astype(jnp.float32), view.hidden_gradient)
+
+
+@instrument
+def saturated(view: StepView) -> Reading:
+    """Share of (example, unit) where phi' is below 5 % of its largest; half, for ReLU, is its nature."""
+    return _by_tower(lambda slope: jnp.mean(_flat(slope), axis=(1, 2)), view.slope)
+
+
+@instrument
+def dead(view: StepView) -> Reading:
+    """Share of units whose phi' is below 5 % of its largest for every example of the batch."""
+    return _by_tower(lambda slope: jnp.mean(jnp.min(_flat(slope), axis=1), axis=1), view.slope)
 
 
 INSTRUMENTS = (
@@ -130,11 +196,32 @@ INSTRUMENTS = (
     relative_update,
     mean_square,
     mean_cosine,
+    reconstruction_gradient,
+    kl_gradient,
+    gradient_to_noise,
+    zero_gradients,
+    saturated,
+    dead,
 )
 
 
+def _by_tower(measure: Callable[[HiddenLayers], Layers], towers: dict[str, HiddenLayers]) -> dict[str, Layers]:
+    """A measurement of each tower; of both at once where they are of one shape, which takes half as long to compile."""
+    if len({layers.shape for layers in towers.values()}) > 1:
+        return {tower: measure(layers) for tower, layers in towers.items()}
+    return dict(zip(towers, jax.vmap(measure)(jnp.stack(list(towers.values()))), strict=True))
+
+
 def _over_kernels(tree: Any) -> dict[str, Layers]:
-    return {tower: jnp.stack([_rms(kernel[None])[0] for kernel in kernels(tree, tower)]) for tower in TOWERS}
+    """Root mean square of each matrix; those of one shape at once, since each reduction by itself takes its time to
+    compile.
+    """
+    matrices = [(tower, kernel) for tower in TOWERS for kernel in kernels(tree, tower)]
+    found: dict[int, Float[Array, ""]] = {}
+    for shape in dict.fromkeys(kernel.shape for _, kernel in matrices):
+        same = [index for index, (_, kernel) in enumerate(matrices) if kernel.shape == shape]
+        found |= dict(zip(same, _rms(jnp.stack([matrices[index][1] for index in same])), strict=True))
+    return {tower: jnp.stack([found[i] for i, (own, _) in enumerate(matrices) if own == tower]) for tower in TOWERS}
 
 
 def _rms(layers: Float[Array, "layers rows columns"]) -> Layers:
@@ -142,6 +229,20 @@ def _rms(layers: Float[Array, "layers rows columns"]) -> Layers:
     # gradient is what this is here to see.
     scale = jnp.maximum(jnp.max(jnp.abs(layers), axis=(1, 2)), jnp.finfo(layers.dtype).tiny)
     return scale * jnp.sqrt(jnp.mean((layers / scale[:, None, None]) ** 2, axis=(1, 2)))
+
+
+def _flat(slope: HiddenLayers) -> HiddenLayers:
+    return (slope < _FLAT).astype(slope.dtype)
+
+
+def _signal_to_noise(gradient: Float[Array, "batch width"]) -> Float[Array, ""]:
+    parts = min(_MICROBATCHES, gradient.shape[0])
+    size = gradient.shape[0] // parts
+    scale = jnp.maximum(jnp.max(jnp.abs(gradient)), jnp.finfo(gradient.dtype).tiny)
+    means = jnp.mean((gradient[: parts * size] / scale).reshape(parts, size, -1), axis=1)
+    # The variance of the mean over all parts; where nothing differs, nothing is noise.
+    noise = jnp.sum(jnp.var(means, axis=0, ddof=1)) / parts
+    return jnp.sqrt(jnp.sum(jnp.mean(means, axis=0) ** 2) / jnp.maximum(noise, jnp.finfo(gradient.dtype).tiny))
 
 
 def _mean_cosine(h: Float[Array, "batch width"]) -> Float[Array, ""]:

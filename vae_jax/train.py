@@ -17,6 +17,7 @@ from vae_jax.instruments import Instrument, StepView, Terms
 from vae_jax.keys import named_key
 from vae_jax.objective import gaussian_kl, total_kl
 from vae_jax.recipe import Recipe
+from vae_jax.towers.dense import Hidden
 from vae_jax.vae import VAE, Architecture, Forward
 
 Parameters = Any
@@ -161,13 +162,9 @@ def train(
     def draw(step: Int[Array, ""]) -> tuple[Float[Array, "batch data"], Float[Array, "batch latent"]]:
         return present(key, step, data.train[order[step - first]], architecture)
 
-    def gradient(state: TrainState, taps: dict[str, Array] | None, x: Array, noise: Array) -> tuple[Any, Any]:
+    def given(state: TrainState, x: Array, noise: Array) -> tuple[Any, ...]:
         kl_weight = numbers.kl_weights[state.step - first]
-        differentiate = jax.value_and_grad(partial(loss, graph, architecture), argnums=(0, 1), has_aux=True)
-        (_, aux), gradients = differentiate(
-            state.parameters, taps, state.statistics, numbers.recipe, kl_weight, x, x - data.mean[None], noise
-        )
-        return aux, gradients
+        return state.statistics, numbers.recipe, kl_weight, x, x - data.mean[None], noise
 
     def update(state: TrainState, gradient: Parameters) -> tuple[Parameters, Any]:
         # optax mixes float32 with int32 counts, which strict promotion forbids.
@@ -175,36 +172,57 @@ def train(
             optimizer = _optimizer(numbers.recipe, numbers.learning_rates[state.step - first])
             return optimizer.update(gradient, state.optimizer_state, state.parameters)
 
-    def step(x: Array, noise: Array, index: Int[Array, ""], state: TrainState) -> TrainState:
-        (terms, _), (parameter_gradient, _) = gradient(state, None, x[index], noise[index])
-        updates, optimizer_state = update(state, parameter_gradient)
+    def watch(state: TrainState, x: Array, noise: Array) -> dict[str, Any]:
+        """What of a step's view is not its gradient or its update, by a pass of its own."""
+        taps = architecture.taps(loop.batch, data.train.dtype)
+        observe = partial(observed_paths, graph, architecture, state.parameters)
+        _, pullback, (terms, hidden) = jax.vjp(lambda taps: observe(taps, *given(state, x, noise)), taps, has_aux=True)
+        # The loss is a mean over the batch; each example's own gradient does not shrink with the batch.
+        paths = jax.vmap(pullback)(loop.batch * jnp.eye(2, dtype=data.train.dtype))[0]
+        return {
+            "terms": terms,
+            "hidden": {tower: layers.output for tower, layers in hidden.items()},
+            "slope": {tower: layers.slope for tower, layers in hidden.items()},
+            # The loss is the sum of its two paths, so its gradient is the sum of theirs.
+            "hidden_gradient": {tower: jnp.sum(both, axis=0) for tower, both in paths.items()},
+            "reconstruction_gradient": {tower: both[0] for tower, both in paths.items()},
+            "kl_gradient": {"encoder": paths["encoder"][1]},
+        }
+
+    def read(watched: dict[str, Any], parameters: Parameters, gradient: Parameters, updates: Parameters) -> Any:
+        view = StepView(**watched, parameters=parameters, gradient=gradient, update=updates)
+        return {instrument.name: instrument.read(view) for instrument in loop.instruments}
+
+    def step(
+        x: Array, noise: Array, watched: dict[str, Any], index: Int[Array, ""], carry: tuple[TrainState, Any]
+    ) -> tuple[TrainState, Any]:
+        state, readings = carry
+        differentiate = jax.value_and_grad(partial(loss, graph, architecture), has_aux=True)
+        (_, terms), gradient = differentiate(state.parameters, *given(state, x[index], noise[index]))
+        # As arrays of their own, so that it makes no difference to the step whether somebody looks at them.
+        updates, optimizer_state = update(state, gradient)
+        if loop.instruments:
+            seen = (state.parameters, gradient, updates)
+            readings = jax.lax.cond(index == 0, lambda: read(watched, *seen), lambda: readings)
         # A comparison with NaN is false, so this is true of every loss that is not a number below the limit.
         diverged = ~(terms.negative_elbo <= numbers.limit)
-        return TrainState(
+        after = TrainState(
             parameters=optax.apply_updates(state.parameters, updates),
             statistics=state.statistics,
             optimizer_state=optimizer_state,
             step=state.step + 1,
             diverged_at=jnp.where(diverged & (state.diverged_at < 0), state.step, state.diverged_at),
         )
+        return after, readings
 
     def record(state: TrainState, _: None) -> tuple[TrainState, dict[str, Any]]:
         # One vectorised draw for all steps up to the next record: the same numbers as one draw to a step.
         x, noise = jax.vmap(draw)(state.step + jnp.arange(loop.record_every))
-        taps = architecture.taps(loop.batch, data.train.dtype)
-        (terms, forward), (parameter_gradient, tap_gradient) = gradient(state, taps, x[0], noise[0])
-        view = StepView(
-            terms=terms,
-            hidden=forward.hidden,
-            # The loss is a mean over the batch; each example's own gradient does not shrink with the batch.
-            hidden_gradient={tower: loop.batch * g for tower, g in tap_gradient.items()},
-            parameters=state.parameters,
-            gradient=parameter_gradient,
-            update=update(state, parameter_gradient)[0],
-        )
-        readings = {instrument.name: instrument.measure(view) for instrument in loop.instruments}
+        watched = watch(state, x[0], noise[0])
+        shapes = jax.eval_shape(read, watched, *[state.parameters] * 3)
+        readings = jax.tree.map(lambda shape: jnp.zeros(shape.shape, shape.dtype), shapes)
         steps = jnp.clip(numbers.stop - state.step, 0, loop.record_every)
-        return jax.lax.fori_loop(0, steps, partial(step, x, noise), state), readings
+        return jax.lax.fori_loop(0, steps, partial(step, x, noise, watched), (state, readings))
 
     return jax.lax.scan(record, state, length=loop.chunk // loop.record_every)
 
@@ -246,21 +264,19 @@ def loss(
     graph: Any,
     architecture: Architecture,
     parameters: Parameters,
-    taps: dict[str, Float[Array, "depth batch width"]] | None,
     statistics: Statistics,
     recipe: Recipe,
     kl_weight: Float[Array, ""],
     x: Float[Array, "batch data"],
     centred: Float[Array, "batch data"],
     noise: Float[Array, "batch latent"],
-) -> tuple[Float[Array, ""], tuple[Terms, Forward]]:
-    """The training objective in nats, with the plain bound's parts and the pass beside it.
+) -> tuple[Float[Array, ""], Terms]:
+    """The training objective in nats, with the plain bound's parts beside it.
 
     Args:
         graph: From `structure`.
         architecture: The model's sizes.
         parameters: What is trained.
-        taps: Zeros or None, see `DenseTower`.
         statistics: What the model keeps beside its parameters.
         recipe: The recipe's program, with its numbers.
         kl_weight: Weight of the KL term.
@@ -270,12 +286,54 @@ def loss(
     """
     model = nnx.merge(graph, parameters, statistics)
     model.train()
-    forward = model(centred, noise, taps, recipe)
+    paths, terms = _paths(architecture, recipe, kl_weight, x, model(centred, noise, recipe))
+    return jnp.sum(paths), terms
+
+
+def observed_paths(
+    graph: Any,
+    architecture: Architecture,
+    parameters: Parameters,
+    taps: dict[str, Float[Array, "layers batch width"]],
+    statistics: Statistics,
+    recipe: Recipe,
+    kl_weight: Float[Array, ""],
+    x: Float[Array, "batch data"],
+    centred: Float[Array, "batch data"],
+    noise: Float[Array, "batch latent"],
+) -> tuple[Float[Array, " paths"], tuple[Terms, dict[str, Hidden]]]:
+    """The objective as its two paths, reconstruction and weighted KL, whose sum is `loss`; to be looked into.
+
+    Args:
+        graph: From `structure`.
+        architecture: The model's sizes.
+        parameters: What is trained.
+        taps: Zeros, see `DenseTower.observed`.
+        statistics: What the model keeps beside its parameters.
+        recipe: The recipe's program, with its numbers.
+        kl_weight: Weight of the KL term.
+        x: What is to be reconstructed.
+        centred: The encoder's inputs.
+        noise: Standard normal draws.
+
+    Returns:
+        The two paths in nats; the plain bound's parts, and each tower's hidden layers.
+    """
+    model = nnx.merge(graph, parameters, statistics)
+    model.train()
+    forward, hidden = model.observed(centred, noise, taps, recipe)
+    paths, terms = _paths(architecture, recipe, kl_weight, x, forward)
+    return paths, (terms, hidden)
+
+
+def _paths(
+    architecture: Architecture, recipe: Recipe, kl_weight: Array, x: Array, forward: Forward
+) -> tuple[Float[Array, " paths"], Terms]:
     reconstruction = -architecture.likelihood.log_prob(forward.outputs, x).mean()
     kl_units = gaussian_kl(forward.mean, forward.log_var)
     plain_kl = total_kl(kl_units)
-    objective = reconstruction + kl_weight * recipe.kl_treatment(kl_units)
-    return objective, (Terms(reconstruction + plain_kl, reconstruction, plain_kl), forward)
+    paths = jnp.stack([reconstruction, kl_weight * recipe.kl_treatment(kl_units)])
+    return paths, Terms(reconstruction + plain_kl, reconstruction, plain_kl)
 
 
 def calibrate(
@@ -295,7 +353,7 @@ def calibrate(
     noise = jax.random.normal(named_key(key, "noise"), (examples, architecture.latent), x.dtype)
     model = nnx.merge(structure(recipe, architecture), parameters, statistics)
     model.train()
-    model(x - data.mean[None], noise, None, recipe)
+    model(x - data.mean[None], noise, recipe)
     return nnx.as_pure(nnx.split(model, nnx.Param, ...)[2])
 
 
@@ -327,7 +385,7 @@ def evaluate(
     model.eval()
     repeated = jnp.tile(x, (draws, 1))
     noise = jax.random.normal(named_key(key, "evaluate"), (len(repeated), architecture.latent), x.dtype)
-    forward = model(repeated - data.mean[None], noise, None, recipe)
+    forward = model(repeated - data.mean[None], noise, recipe)
     reconstruction = -architecture.likelihood.log_prob(forward.outputs, repeated).mean()
     kl = total_kl(gaussian_kl(forward.mean, forward.log_var))
     return Terms(reconstruction + kl, reconstruction, kl)

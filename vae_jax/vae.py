@@ -12,7 +12,7 @@ from vae_jax.keys import named_key
 from vae_jax.layers.blocks import set_bias
 from vae_jax.likelihoods import Bernoulli, Likelihood
 from vae_jax.recipe import Recipe
-from vae_jax.towers.dense import DenseTower
+from vae_jax.towers.dense import DenseTower, Hidden
 
 TOWERS = ("encoder", "decoder")
 BERNOULLI = Bernoulli()
@@ -41,18 +41,17 @@ class Architecture:
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
 
-    def taps(self, batch: int, dtype: DTypeLike = jnp.float32) -> dict[str, Float[Array, "depth batch width"]]:
+    def taps(self, batch: int, dtype: DTypeLike = jnp.float32) -> dict[str, Float[Array, "layers batch width"]]:
         """Zeros to add to every hidden layer of both towers."""
         return {tower: jnp.zeros((self.depth + 1, batch, self.width), dtype) for tower in TOWERS}
 
 
 class Forward(NamedTuple):
-    """What one pass gives: the decoder's outputs, the posterior, and each tower's hidden layers."""
+    """What one pass gives: the decoder's outputs and the posterior."""
 
     outputs: Float[Array, "batch data"]
     mean: Float[Array, "batch latent"]
     log_var: Float[Array, "batch latent"]
-    hidden: dict[str, Float[Array, "depth batch width"]]
 
 
 class VAE(nnx.Module):
@@ -77,23 +76,33 @@ class VAE(nnx.Module):
         self.decoder = DenseTower(architecture.latent, architecture.data, *sizes, named_key(key, "decoder"))
         set_bias(self.decoder.head, architecture.likelihood.output_bias(data_mean))
 
-    def __call__(
-        self,
-        x: Float[Array, "batch data"],
-        noise: Float[Array, "batch latent"],
-        taps: dict[str, Float[Array, "depth batch width"]] | None,
-        recipe: Recipe,
-    ) -> Forward:
+    def __call__(self, x: Float[Array, "batch data"], noise: Float[Array, "batch latent"], recipe: Recipe) -> Forward:
         """One pass with one draw of z.
 
         Args:
             x: Encoder inputs, centred.
             noise: Standard normal draws; z = mean + exp(log_var / 2) noise.
-            taps: See `DenseTower`.
             recipe: The recipe, with the numbers of this training.
         """
-        posterior, encoder_hidden = self.encoder(x, None if taps is None else taps["encoder"], recipe)
-        mean, log_var = jnp.split(posterior, 2, axis=-1)
-        z = mean + jnp.exp(0.5 * log_var) * noise
-        outputs, decoder_hidden = self.decoder(z, None if taps is None else taps["decoder"], recipe)
-        return Forward(outputs, mean, log_var, {"encoder": encoder_hidden, "decoder": decoder_hidden})
+        mean, log_var, z = _draw(self.encoder(x, recipe), noise)
+        return Forward(self.decoder(z, recipe), mean, log_var)
+
+    def observed(
+        self,
+        x: Float[Array, "batch data"],
+        noise: Float[Array, "batch latent"],
+        taps: dict[str, Float[Array, "layers batch width"]],
+        recipe: Recipe,
+    ) -> tuple[Forward, dict[str, Hidden]]:
+        """The same pass, and what each tower's hidden layers look like; see `DenseTower.observed`."""
+        posterior, encoder = self.encoder.observed(x, taps["encoder"], recipe)
+        mean, log_var, z = _draw(posterior, noise)
+        outputs, decoder = self.decoder.observed(z, taps["decoder"], recipe)
+        return Forward(outputs, mean, log_var), {"encoder": encoder, "decoder": decoder}
+
+
+def _draw(
+    posterior: Float[Array, "batch parameters"], noise: Float[Array, "batch latent"]
+) -> tuple[Float[Array, "batch latent"], Float[Array, "batch latent"], Float[Array, "batch latent"]]:
+    mean, log_var = jnp.split(posterior, 2, axis=-1)
+    return mean, log_var, mean + jnp.exp(0.5 * log_var) * noise

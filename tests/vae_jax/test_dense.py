@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from vae_jax.configured import configure
+from vae_jax.layers.blocks import PlainBlock, PreActivationResidualBlock
 from vae_jax.layers.initializers import orthogonal
+from vae_jax.layers.normalization import batch_norm, no_normalization
 from vae_jax.recipe import Recipe
 from vae_jax.towers.dense import DenseTower
 
@@ -22,7 +24,7 @@ def profile(recipe):
     model = tower(recipe)
 
     def loss(taps):
-        return jnp.sum(model(x, taps, recipe)[0] * direction)
+        return jnp.sum(model.observed(x, taps, recipe)[0] * direction)
 
     gradient = jax.grad(loss)(jnp.zeros((DEPTH + 1, 32, WIDTH)))
     return np.sqrt(np.mean(np.asarray(gradient, np.float64) ** 2, axis=(1, 2)))
@@ -49,11 +51,30 @@ def test_hidden_layers_are_returned_in_order_and_taps_are_added_after_the_activa
     model = tower(recipe, depth=2)
     x = jax.random.normal(jax.random.key(1), (5, WIDTH))
     taps = jnp.zeros((3, 5, WIDTH)).at[1].set(1.0)
-    _, hidden = model(x, taps, recipe)
+    _, hidden = model.observed(x, taps, recipe)
     first = jnp.tanh(model.input(x))
     second = jnp.tanh(model.blocks[0].dense(first)) + 1.0
     third = jnp.tanh(model.blocks[1].dense(second))
-    np.testing.assert_allclose(hidden, jnp.stack([first, second, third]), rtol=1e-6)
+    np.testing.assert_allclose(hidden.output, jnp.stack([first, second, third]), rtol=1e-6)
+
+
+@pytest.mark.parametrize("block", [PlainBlock, PreActivationResidualBlock])
+@pytest.mark.parametrize("normalization", [no_normalization, batch_norm])
+def test_a_pass_that_is_observed_is_the_same_pass(block, normalization):
+    recipe = Recipe().replace(activation=jax.nn.gelu, block=block, normalization=normalization)
+    model = tower(recipe, depth=3)
+    x = jax.random.normal(jax.random.key(1), (5, WIDTH))
+    outputs, _ = model.observed(x, jnp.zeros((4, 5, WIDTH)), recipe)
+    np.testing.assert_allclose(outputs, model(x, recipe), rtol=1e-4, atol=1e-5)
+
+
+def test_slopes_are_shares_of_the_steepest():
+    recipe = Recipe()
+    model = tower(recipe, depth=2)
+    x = 20 * jax.random.normal(jax.random.key(1), (5, WIDTH))
+    hidden = model.observed(x, jnp.zeros((3, 5, WIDTH)), recipe)[1]
+    h = np.asarray(hidden.output, np.float64)
+    np.testing.assert_allclose(hidden.slope, 4 * h * (1 - h), atol=1e-6)
 
 
 def test_a_tower_needs_a_block():

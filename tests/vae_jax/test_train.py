@@ -9,13 +9,13 @@ import pytest
 from tests.vae_jax import reference
 from tests.vae_jax.setting import ARCHITECTURE, DATASET, LOOP, begin, compiled, data, numbers, run
 from vae_jax.configured import configure
-from vae_jax.instruments import kernels
+from vae_jax.instruments import Instrument, kernels
 from vae_jax.keys import named_key
 from vae_jax.layers.initializers import orthogonal
 from vae_jax.layers.normalization import batch_norm
 from vae_jax.objective import free_bits
 from vae_jax.recipe import Recipe
-from vae_jax.train import Loop, batches, calibrate, evaluate, loss, present, structure, train
+from vae_jax.train import Loop, batches, calibrate, evaluate, loss, observed_paths, present, structure, train
 from vae_jax.vae import Architecture
 
 TANH = Recipe().replace(activation=jnp.tanh, kernel_init=configure(orthogonal, scale=1.0))
@@ -80,6 +80,67 @@ def test_mean_cosine_is_the_mean_over_pairs():
         np.testing.assert_allclose(readings["mean_cosine"]["encoder"][0][layer], pairs.mean(), atol=1e-5)
 
 
+def test_the_paths_add_up_and_only_the_encoder_has_one_from_the_kl_term():
+    state, x, noise, readings = one_step(TANH)
+    parameters, program = state.parameters, TANH.program()
+    given = (state.statistics, program, jnp.asarray(1.0), jnp.asarray(x, jnp.float32))
+    given += (given[3] - data().mean[None], jnp.asarray(noise, jnp.float32))
+    observe = functools.partial(observed_paths, structure(program, ARCHITECTURE), ARCHITECTURE, parameters)
+
+    def path(index):
+        return jax.jit(jax.grad(lambda taps: observe(taps, *given)[0][index]))(ARCHITECTURE.taps(LOOP.batch))
+
+    reconstruction, kl = path(0), path(1)
+    for tower in ("encoder", "decoder"):
+        rms = [np.sqrt(np.mean((LOOP.batch * g) ** 2)) for g in double(reconstruction)[tower]]
+        np.testing.assert_allclose(readings["reconstruction_gradient"][tower][0], rms, rtol=1e-4)
+    rms = [np.sqrt(np.mean((LOOP.batch * g) ** 2)) for g in double(kl)["encoder"]]
+    np.testing.assert_allclose(readings["kl_gradient"]["encoder"][0], rms, rtol=1e-4)
+    assert list(readings["kl_gradient"]) == ["encoder"]
+    assert not np.any(kl["decoder"])
+
+
+def test_signal_to_noise_is_of_the_mean_over_microbatches():
+    state, x, noise, readings = one_step(TANH)
+    gradient = reference.step(double(state.parameters), x, x - DATASET.mean, noise)["hidden_gradient"]["decoder"]
+    for layer, g in enumerate(gradient):
+        means = g.reshape(8, LOOP.batch // 8, -1).mean(axis=1)
+        error = np.sqrt(np.sum(means.var(axis=0, ddof=1)) / 8)
+        expected = np.linalg.norm(means.mean(axis=0)) / error
+        np.testing.assert_allclose(readings["gradient_to_noise"]["decoder"][0][layer], expected, rtol=1e-3)
+
+
+def test_flat_dead_and_zero_are_counted():
+    relu = Recipe().replace(activation=jax.nn.relu)
+    state, x, _, readings = one_step(relu)
+    slope = np.asarray(reference_relu_slopes(double(state.parameters)["encoder"], x - DATASET.mean))
+    np.testing.assert_allclose(readings["saturated"]["encoder"][0], np.mean(slope == 0, axis=(1, 2)), atol=1e-6)
+    np.testing.assert_allclose(readings["dead"]["encoder"][0], np.mean(np.all(slope == 0, axis=1), axis=1), atol=1e-6)
+    assert not np.any(readings["zero_gradients"]["encoder"][0])
+    # Biases of -100 switch every unit off: nothing comes back from above.
+    off = state._replace(parameters=jax.tree.map(lambda leaf: leaf - 100 * (leaf.ndim == 1), state.parameters))
+    _, readings = compiled()(off, jax.random.key(0), numbers(relu, 0.01, 10)[0], data())
+    layers, entries = ARCHITECTURE.depth, LOOP.batch * ARCHITECTURE.width
+    np.testing.assert_array_equal(readings["zero_gradients"]["encoder"][0][:layers], entries)
+    np.testing.assert_array_equal(readings["dead"]["encoder"][0], 1.0)
+
+
+def reference_relu_slopes(tower, h):
+    """phi' of every hidden layer of a ReLU tower, in plain numpy."""
+    slopes = []
+    for layer in (tower["input"], *(tower["blocks"][index]["dense"] for index in sorted(tower["blocks"]))):
+        z = h @ layer["kernel"] + layer["bias"]
+        h = np.maximum(z, 0)
+        slopes.append((z > 0).astype(float))
+    return slopes
+
+
+def test_an_instrument_of_another_shape_is_named():
+    wrong = Instrument("wrong", "Hidden layers whole.", lambda view: view.hidden)
+    with pytest.raises(ValueError, match=r"instrument .wrong. gave shapes .*: return a number, or for each tower"):
+        run(TANH, 0.05, 5, loop=Loop(LOOP.batch, LOOP.chunk, 5, (wrong,)))
+
+
 def test_the_compiled_loop_is_a_plain_loop_of_optax_steps():
     recipe = TANH.replace(optimizer=optax.adam)
     state, _ = run(recipe, 1e-3, 20)
@@ -87,7 +148,6 @@ def test_the_compiled_loop_is_a_plain_loop_of_optax_steps():
     parameters, optimizer = start.parameters, optax.adam(1e-3)
     optimizer_state = optimizer.init(parameters)
     graph = structure(recipe.program(), ARCHITECTURE)
-    taps = ARCHITECTURE.taps(LOOP.batch)
     gradient = jax.jit(jax.grad(functools.partial(loss, graph, ARCHITECTURE), has_aux=True))
     for step in range(20):
         first = jnp.asarray(step // LOOP.chunk * LOOP.chunk)
@@ -95,16 +155,17 @@ def test_the_compiled_loop_is_a_plain_loop_of_optax_steps():
         x, noise = present(key, jnp.asarray(step), data().train[examples], ARCHITECTURE)
         kl_weight = jnp.asarray(1.0)
         centred = x - data().mean[None]
-        gradients, _ = gradient(parameters, taps, start.statistics, recipe.program(), kl_weight, x, centred, noise)
+        gradients, _ = gradient(parameters, start.statistics, recipe.program(), kl_weight, x, centred, noise)
         with jax.numpy_dtype_promotion("standard"):
             updates, optimizer_state = optimizer.update(gradients, optimizer_state)
         parameters = optax.apply_updates(parameters, updates)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=2e-3, atol=2e-6), state.parameters, parameters)
 
 
-def test_watching_changes_nothing():
-    blind = Loop(LOOP.batch, LOOP.chunk, LOOP.chunk, ())
-    watched, unwatched = run(TANH, 0.05, 20)[0], run(TANH, 0.05, 20, loop=blind)[0]
+@pytest.mark.parametrize(("optimizer", "rate"), [(optax.sgd, 0.05), (optax.adam, 1e-3)])
+def test_watching_changes_nothing(optimizer, rate):
+    recipe, blind = TANH.replace(optimizer=optimizer), Loop(LOOP.batch, LOOP.chunk, LOOP.chunk, ())
+    watched, unwatched = run(recipe, rate, 100)[0], run(recipe, rate, 100, loop=blind)[0]
     jax.tree.map(np.testing.assert_array_equal, watched.parameters, unwatched.parameters)
 
 
