@@ -4,6 +4,7 @@ import contextlib
 import io
 import json
 import os
+import re
 import shlex
 import sys
 from collections.abc import Callable, Iterator
@@ -17,7 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from bench.arm_record import arm_record
 from bench.errors import InputError, unknown
 from bench.store import Store
-from bench.terminal import arm_texts, cell_line, entries_table, forecast, plateau_line, summary_table
+from bench.terminal import arm_texts, cell_line, diagnosis_texts, entries_table, forecast, plateau_line, summary_table
 
 _LISTINGS = ("remedies", "workloads", "suites", "instruments")
 
@@ -171,9 +172,36 @@ def list_(
     return 0
 
 
+def doctor(
+    model: Positional[str], data: str, loss: str | None = None, examples: int = 128, out: str | None = None
+) -> int:
+    """Diagnose a model of your own: a figure for each layer, a verdict, and the block that stops the gradient.
+
+    Args:
+        model: package.module:make_model or file.py:make_model, a function that returns a Flax NNX module, a pair of a
+            Linen module and its variables, or a pair of an apply function and its parameters.
+        data: An .npy file, examples along its first axis.
+        loss: package.module:loss or file.py:loss, of the outputs or of outputs and batch; without one, a fixed random
+            unit vector is pulled back from the output.
+        examples: How many of the examples to use, the first ones.
+        out: Where to write the page; by default results/doctor/NAME.
+    """
+    from bench.doctor import examine
+    from bench.report.diagnosis import write_diagnosis
+
+    case = examine(model, data, loss, examples, shlex.join(["python", "-m", "bench", *_ARGUMENTS]))
+    name = re.sub(r"[^A-Za-z0-9_.-]+", "-", model.removeprefix("./")).strip("-.")
+    page = write_diagnosis(case, Path(out) if out is not None else Path("results", "doctor", name))
+    console = _console()
+    for text in diagnosis_texts(case):
+        console.print(text)
+    print(f"{page} is the page")
+    return 0
+
+
 def _parse(arguments: list[str]) -> Callable[[], int]:
     """The command with its arguments bound; an argument that does not hold is bad input like any other."""
-    commands = {"run": run, "list": list_, "report": report, "show": show}
+    commands = {"run": run, "list": list_, "report": report, "show": show, "doctor": doctor}
     bound = {name: _deferred(function) for name, function in commands.items()}
     said = io.StringIO()
     try:
@@ -205,7 +233,7 @@ def _deferred(function: Callable[..., int]) -> Callable[..., Callable[[], int]]:
 
 
 def _named(arguments: list[str]) -> str:
-    return f"{arguments[0]} " if arguments and arguments[0] in ("run", "list", "report", "show") else ""
+    return f"{arguments[0]} " if arguments and arguments[0] in ("run", "list", "report", "show", "doctor") else ""
 
 
 def _executor(name: str, address: str | None, workers: int | None, device: str | None) -> tuple[Any, Any, Any]:

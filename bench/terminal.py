@@ -1,6 +1,7 @@
 """What the command line shows, as text and tables: the words of a forecast, a finished cell, a summary, one arm."""
 
 import json
+import textwrap
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -8,6 +9,7 @@ import pandas as pd
 from rich.table import Table
 from rich.text import Text
 
+from bench.diagnosed import Case, diagnosis_table, diagnosis_words
 from bench.readable import fixed, interval_text, readable, significant
 from bench.statistics import student_t
 
@@ -19,6 +21,12 @@ if TYPE_CHECKING:
 _NOT_IN_TERMINAL = [
     "family",
     "reconstruction, nats",
+    "to blame",
+    "importance-weighted, nats",
+    "mutual information, nats",
+    "gradient per layer, init",
+    "c, init",
+    "c, end",
     "compile",
     "FLOPs/step",
     "memory",
@@ -26,6 +34,24 @@ _NOT_IN_TERMINAL = [
     "gradient evaluations",
     "seeds",
 ]
+
+
+# Of a training, as much as a line holds; --json has the rest.
+_OF_A_TRAINING = (
+    "seed",
+    "learning_rate",
+    "negative_elbo",
+    "kl_nats",
+    "importance_weighted",
+    "active_units",
+    "mutual_information",
+    "gradient_ratio_init",
+    "gradient_ratio_end",
+    "mean_cosine_init",
+    "mean_cosine_end",
+    "reconstruction_share_init",
+    "diverged_at",
+)
 
 
 def forecast(work: "Work", slots: int, where: str) -> str:
@@ -82,7 +108,9 @@ def summary_table(summary: pd.DataFrame) -> Table:
     table = _table()
     for name in shown.columns:
         words = name in ("workload", "arm", "status", "reason")
-        table.add_column(name, justify="left" if words else "right", overflow="fold", no_wrap=not words)
+        # Figures stay whole, and their titles make way.
+        title = textwrap.fill(str(name), 12)
+        table.add_column(title, justify="left" if words else "right", overflow="fold", no_wrap=not words)
     for row in shown.itertuples(index=False):
         # As text: a remedy's brackets would be read as markup.
         table.add_row(*(Text(str(value)) for value in row))
@@ -122,11 +150,21 @@ def arm_texts(record: dict[str, Any]) -> Iterator[Text | Table]:
         rows = record.get(name, [])
         if rows:
             table = _table(title=title, title_justify="left")
-            for column in rows[0]:
-                table.add_column(column, justify="right")
+            columns = [column for column in _OF_A_TRAINING if column in rows[0]]
+            for column in columns:
+                table.add_column(column.replace("_", " "), justify="right", overflow="fold")
             for row in rows:
-                table.add_row(*map(_figure_text, row.values()))
+                table.add_row(*(_figure_text(row[column]) for column in columns))
             yield table
+    if record.get("blame"):
+        blame = record["blame"]
+        yield Text(
+            f"to blame: {blame['block'] or 'every'} {blame['kind']}: with its Jacobian replaced by the identity, "
+            f"{significant(blame['factor'])} times as much of the gradient comes back at the first layer"
+        )
+    for row in record.get("trainings", []):
+        if row["verdict"]:
+            yield Text(f"seed {row['seed']}: {row['verdict']}: {row['because']}")
     for name in ("learning_rate", "parameters", "gradient_evaluations", "compile_seconds", "train_seconds"):
         if record.get(name) is not None:
             yield Text(f"{name}: {significant(record[name]) if name == 'learning_rate' else round(record[name], 1)}")
@@ -142,6 +180,22 @@ def arm_texts(record: dict[str, Any]) -> Iterator[Text | Table]:
             yield Text(f"{name}: {_entry_text(record[name], ' ')}")
 
 
+def diagnosis_texts(case: Case) -> Iterator[Table | Text]:
+    """A diagnosis: its layers, then its sentences.
+
+    Args:
+        case: What was found.
+    """
+    heads, rows = diagnosis_table(case.diagnosis.layers)
+    table = _table()
+    for index, head in enumerate(heads):
+        table.add_column(head, justify="left" if index < 3 else "right", overflow="fold")
+    for row in rows:
+        table.add_row(*map(Text, row), style="bold" if row[0] == case.diagnosis.blame.block else "")
+    yield table
+    yield from map(Text, diagnosis_words(case))
+
+
 def _table(**options: Any) -> Table:
     return Table(box=None, pad_edge=False, header_style="bold", **options)
 
@@ -152,7 +206,9 @@ def _figures(record: dict[str, Any]) -> list[float]:
 
 
 def _figure_text(value: Any) -> str:
-    return "" if value is None else str(value) if isinstance(value, int) else f"{value:.4g}"
+    if isinstance(value, list):
+        return " ".join(map(_figure_text, value))
+    return "" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _value_text(value: Any) -> str:

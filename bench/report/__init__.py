@@ -1,17 +1,15 @@
 """The page: one HTML file of everything in a store, which asks no host for anything. No jax."""
 
-import re
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup, escape
-from matplotlib.figure import Figure
+from markupsafe import Markup
 
 from bench import plots
-from bench.readable import READABLE, Column, fixed, readable, records, significant, thousands
+from bench.readable import READABLE, Column, readable, records
 from bench.report.finding import finding
+from bench.report.template import environment, inline
 from bench.statistics import CONFIDENCE
 from bench.store import Manifest, Store, write_atomically
 from bench.tables import PLATEAU_MARGIN_NATS, left_plateau, missing, stored, summary
@@ -40,15 +38,10 @@ def write_report(store: Store) -> Path:
             "about": plan["workloads"].get(name, {}),
             "finding": finding(rows),
             "table": shown,
-            "figures": _figures(rows, curves.loc[curves["workload"] == name], f"w{number}"),
+            "figures": _figures(rows, curves.loc[curves["workload"] == name], plots.theories(own), f"w{number}"),
             "arms": _arms(shown, own),
         })  # fmt: skip
-    environment = Environment(
-        loader=PackageLoader("bench.report", "."), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
-    environment.filters |= {"breakable": _breakable, "fixed": fixed, "significant": significant, "thousands": thousands}
-    page = environment.get_template("page.html.j2").render(
+    page = environment().get_template("page.html.j2").render(
         plan=plan, workloads=workloads, missing=missing(table), cells=len(table), machines=_machines(manifests),
         confidence=f"{CONFIDENCE:.0%}", margin=PLATEAU_MARGIN_NATS,
     )  # fmt: skip
@@ -84,9 +77,11 @@ def _kind(column: Column) -> str:
     return column.sorted_by.replace("_", "-") + " words" * (column.sorted_by in WORDS)
 
 
-def _figures(rows: pd.DataFrame, curves: pd.DataFrame, prefix: str) -> dict[str, list[Markup]]:
+def _figures(
+    rows: pd.DataFrame, curves: pd.DataFrame, theories: dict[str, dict[str, Any]], prefix: str
+) -> dict[str, list[Markup]]:
     """Every plot, in pieces that each fit a narrow page; a plot with nothing to show has no pieces."""
-    bands, gradients = plots.validation_bands(curves), plots.hidden_gradients(curves)
+    bands, gradients = plots.validation_bands(curves), plots.hidden_gradients(curves, theories)
     panels = [{title: arms} for title, arms in plots.panels(rows).items()]
     drawn = {
         "progress": [plots.elbo_over_steps(rows, bands, panel, 1) for panel in panels],
@@ -96,17 +91,9 @@ def _figures(rows: pd.DataFrame, curves: pd.DataFrame, prefix: str) -> dict[str,
         "depth": [plots.gradient_over_depth(rows, gradients, panel, 1) for panel in panels],
     }
     return {
-        kind: [_inline(figure, f"{prefix}-{kind}-{place}") for place, figure in enumerate(pieces) if figure is not None]
+        kind: [inline(figure, f"{prefix}-{kind}-{place}") for place, figure in enumerate(pieces) if figure is not None]
         for kind, pieces in drawn.items()
     }
-
-
-def _inline(figure: Figure, name: str) -> Markup:
-    """A figure as an SVG element: without the prolog, and without the style that would reach the whole page."""
-    text = plots.svg(figure, name)
-    text = re.sub(r"<style.*?</style>", "", text[text.index("<svg") :], flags=re.DOTALL)
-    # Matplotlib's own markup, with every label escaped by it.
-    return Markup(text)
 
 
 def _arms(table: dict[str, Any], manifests: list[Manifest]) -> list[dict[str, Any]]:
@@ -116,11 +103,6 @@ def _arms(table: dict[str, Any], manifests: list[Manifest]) -> list[dict[str, An
         "traceback": "", **by_arm[row["arm"]], "id": row["id"],
         **{name: cell["text"] for name in ("status", "negative-elbo") for cell in row["cells"] if name in cell["kind"]},
     } for row in table["rows"] if row["stored"]]  # fmt: skip
-
-
-def _breakable(text: str) -> Markup:
-    """Text whose long names may break after a plus or an underscore, not in a word."""
-    return Markup(re.sub(r"([+_])(?=\w)", r"\1<wbr>", str(escape(text))))
 
 
 def _machines(manifests: list[Manifest]) -> list[str]:

@@ -11,7 +11,8 @@ import bench
 import vae_jax
 
 ROOT = Path(bench.__file__).parent.parent
-READERS = ("tables", "plots", "report", "statistics", "store", "readable", "arm", "arm_record", "terminal", "errors")
+READERS = ("tables", "plots", "report", "statistics", "store", "readable", "arm", "arm_record", "terminal",
+           "errors", "diagnosed")  # fmt: skip
 
 
 def imports(path):

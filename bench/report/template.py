@@ -1,0 +1,33 @@
+"""How a page is made: templates beside this file, figures as SVG inside it."""
+
+import re
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
+from matplotlib.figure import Figure
+
+from bench import plots
+from bench.readable import fixed, significant, thousands
+
+
+def environment() -> Environment:
+    """Where templates are found, with the filters that they use."""
+    made = Environment(
+        loader=PackageLoader("bench.report", "."), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    made.filters |= {"breakable": breakable, "fixed": fixed, "significant": significant, "thousands": thousands}
+    return made
+
+
+def inline(figure: Figure, name: str) -> Markup:
+    """A figure as an SVG element: without the prolog, and without the style that would reach the whole page."""
+    text = plots.svg(figure, name)
+    text = re.sub(r"<style.*?</style>", "", text[text.index("<svg") :], flags=re.DOTALL)
+    # Matplotlib's own markup, with every label escaped by it.
+    return Markup(text)
+
+
+def breakable(text: str) -> Markup:
+    """Text whose long names may break after a plus or an underscore, not in a word."""
+    return Markup(re.sub(r"([+_])(?=\w)", r"\1<wbr>", str(escape(text))))
