@@ -5,7 +5,7 @@ import importlib.util
 import pkgutil
 import sys
 import traceback
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
@@ -15,6 +15,7 @@ from bench import remedies, suites, workloads
 from bench.errors import InputError
 from bench.plugin import Remedy, WorkloadKind
 from bench.suite import Suite
+from vae_jax.instruments import INSTRUMENTS, Instrument
 
 T = TypeVar("T")
 
@@ -27,12 +28,14 @@ class Catalogue:
         remedies: The remedies, in order of family file and definition.
         workloads: The workloads.
         suites: Each suite with its docstring.
+        instruments: What is measured inside a training.
         from_plugins: Names of the remedies that came with a plugin.
     """
 
     remedies: dict[str, Remedy]
     workloads: dict[str, WorkloadKind]
     suites: dict[str, tuple[Suite, str]]
+    instruments: dict[str, Instrument]
     from_plugins: tuple[str, ...]
 
 
@@ -44,6 +47,7 @@ def load_catalogue(plugins: Sequence[str] = ()) -> Catalogue:
     """
     found: dict[str, Remedy] = {}
     kinds: dict[str, WorkloadKind] = {}
+    instruments = {instrument.name: instrument for instrument in INSTRUMENTS}
     for module in _modules(remedies):
         family = module.__name__.rpartition(".")[2]
         for remedy in _members(module, Remedy):
@@ -68,8 +72,14 @@ def load_catalogue(plugins: Sequence[str] = ()) -> Catalogue:
             if kind.name in kinds:
                 raise InputError(f"workload {kind.name!r} in {path} takes a name that is taken: give it another")
             kinds[kind.name] = kind
+        for instrument in _own_instruments(module):
+            if instrument.name in instruments:
+                raise InputError(
+                    f"instrument {instrument.name!r} in {path} takes a name that is taken: give it another"
+                )
+            instruments[instrument.name] = instrument
     named_suites = {m.__name__.rpartition(".")[2]: (m.SUITE, (m.__doc__ or "").strip()) for m in _modules(suites)}
-    return Catalogue(found, kinds, named_suites, tuple(name for name in found if name not in built_in))
+    return Catalogue(found, kinds, named_suites, instruments, tuple(name for name in found if name not in built_in))
 
 
 def _modules(package: ModuleType) -> Iterator[ModuleType]:
@@ -77,8 +87,13 @@ def _modules(package: ModuleType) -> Iterator[ModuleType]:
         yield importlib.import_module(f"{package.__name__}.{info.name}")
 
 
-def _members(module: ModuleType, kind: type[T]) -> Iterable[T]:
+def _members(module: ModuleType, kind: type[T]) -> list[T]:
     return [value for value in vars(module).values() if isinstance(value, kind)]
+
+
+def _own_instruments(module: ModuleType) -> list[Instrument]:
+    # A plugin may well import a built-in one, to measure something beside it.
+    return [each for each in _members(module, Instrument) if each.measure.__module__ == module.__name__]
 
 
 def _load_file(path: str) -> ModuleType:
@@ -101,8 +116,9 @@ def _load_file(path: str) -> ModuleType:
         where = f", line {lines[-1]}," if lines else ""
         said = str(error).strip().split("\n")[0]
         raise InputError(f"plugin {path}{where} raised {type(error).__name__} when it was loaded: {said}") from error
-    if not _members(module, Remedy) and not _members(module, WorkloadKind):
+    if not (_members(module, Remedy) or _members(module, WorkloadKind) or _own_instruments(module)):
         raise InputError(
-            f"plugin {path} defines no remedy and no workload: decorate a function with @remedy or @workload"
+            f"plugin {path} defines no remedy, workload or instrument: decorate a function with @remedy, @workload or "
+            "@instrument"
         )
     return module

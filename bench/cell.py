@@ -8,10 +8,11 @@ from typing import Any
 import pandas as pd
 
 from bench.curves import CurveWriter
+from bench.explanation import blamed, expected
 from bench.identity import versions
 from bench.lanes import Bench
 from bench.plan import Job
-from bench.record import manifest, outcome
+from bench.record import commonest_verdict, manifest, outcome
 from bench.worker import describe_device, tell_training
 
 
@@ -49,6 +50,7 @@ def run_cell(job: Job) -> tuple[dict[str, Any], pd.DataFrame] | Unchanged:
         seeds = [(seed, rates[chosen]) for seed in protocol.reporting_seeds]
         reporting = bench.trainings(seeds, "test", "reporting", curves, tell_training)
     status, reason = outcome(tuning, reporting)
+    verdict, agreeing = commonest_verdict(reporting)
     found = manifest(
         job,
         status=status,
@@ -63,6 +65,10 @@ def run_cell(job: Job) -> tuple[dict[str, Any], pd.DataFrame] | Unchanged:
         tuning=tuning,
         trainings=reporting,
         parameters=bench.parameters,
+        theory=expected(bench, protocol.reporting_seeds[0]),
+        verdict=verdict,
+        verdict_seeds=agreeing,
+        blame=blamed(bench, protocol.reporting_seeds[0], verdict),
         program=fingerprint,
         compile_seconds=bench.program.compiled.seconds,
         memory_bytes=bench.program.compiled.memory_bytes,

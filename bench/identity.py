@@ -10,7 +10,7 @@ import hashlib
 import importlib.metadata
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ import vae_jax
 from bench.plugin import Workload
 from bench.protocol import Protocol
 from vae_jax.configured import Configured
+from vae_jax.instruments import Instrument
 from vae_jax.recipe import Recipe
 
 # What computes the numbers; another version of any is another question. By module, since a source names modules.
@@ -27,13 +28,18 @@ _LIBRARIES = {
 
 # What decides outside of any compiled program what is trained and what is made of it: no lowered program tells of a
 # change here, so it is part of the question.
-_HOST_SOURCES = ("cell.py", "curves.py", "lanes.py", "protocol.py", "record.py")
+_HOST_SOURCES = (
+    *(f"bench/{name}.py" for name in ("cell", "curves", "explanation", "lanes", "protocol", "record")),
+    *(f"vae_jax/{name}.py" for name in ("attribution", "chain", "graph", "moments", "theory", "verdict")),
+)
 
 # How programs are compiled: an edit here, as one of the mathematics, is forgiven where they come out the same.
-_PROGRAM_SOURCES = ("programs.py", "worker.py")
+_PROGRAM_SOURCES = ("bench/programs.py", "bench/worker.py")
 
 
-def question(recipe: Recipe, workload: Workload, protocol: Protocol, device_kind: str) -> str:
+def question(
+    recipe: Recipe, workload: Workload, protocol: Protocol, instruments: Iterable[Instrument], device_kind: str
+) -> str:
     """A digest of what a cell asks: everything that changes its numbers, but for the code of the mathematics."""
     content = {
         "recipe": recipe.describe(),
@@ -41,6 +47,7 @@ def question(recipe: Recipe, workload: Workload, protocol: Protocol, device_kind
         "batch": workload.batch,
         "data": f"{workload.data.__module__}.{workload.data.__qualname__}",
         "protocol": protocol.identity(),
+        "instruments": [instrument.name for instrument in instruments],
         "versions": versions(),
         "device": device_kind,
         "host": _own_digest(_HOST_SOURCES),
@@ -48,10 +55,11 @@ def question(recipe: Recipe, workload: Workload, protocol: Protocol, device_kind
     return _digest(json.dumps(content, sort_keys=True))[:24]
 
 
-def sources(recipe: Recipe, workload: Workload) -> str:
+def sources(recipe: Recipe, workload: Workload, instruments: Iterable[Instrument]) -> str:
     """A digest of the code that answers it, without comments and docstrings."""
     paths: set[Path] = set()
-    for function in (*_functions(recipe), workload.data, workload.plateau):
+    measures = (instrument.measure for instrument in instruments)
+    for function in (*_functions(recipe), workload.data, workload.plateau, *measures):
         name = getattr(function, "__module__", None) or ""
         file = getattr(sys.modules.get(name), "__file__", None) or ""
         # Libraries are known by their versions; what is built in, or compiled, has no source to read.
@@ -89,7 +97,7 @@ def _functions(value: Any) -> Iterator[Any]:
 
 @functools.cache
 def _own_digest(names: tuple[str, ...]) -> str:
-    return _digest("".join(_file_digest(Path(__file__).parent / name) for name in names))
+    return _digest("".join(_file_digest(Path(__file__).parents[1] / name) for name in names))
 
 
 @functools.cache

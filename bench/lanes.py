@@ -18,16 +18,19 @@ from bench.plan import Job
 from bench.plugin import Workload
 from bench.programs import Program, program
 from bench.record import Run, figures
-from vae_jax.instruments import INSTRUMENTS
+from vae_jax.estimate import estimate
 from vae_jax.keys import named_key
 from vae_jax.recipe import Recipe
-from vae_jax.train import Data, Loop, Numbers, TrainState, evaluate, init, schedules, start, train
+from vae_jax.train import Data, Loop, Numbers, TrainState, evaluate, init, present, schedules, start, train
 
 # The evaluation's draws are part of the benchmark's definition, the same for every arm and run.
 _EVALUATION_SEED = 20_000
 
 # Where the system cannot pin a worker to a core; it changes who computes, not what.
 ONE_THREAD = "--xla_cpu_multi_thread_eigen=false"
+
+# Of the importance-weighted bound: as many as keep the decoder's matrices busy.
+_SAMPLES_AT_ONCE = 10
 
 # As long as can be: for timing, where chunks past a training's end would be empty and fast.
 _NO_END = 2**30
@@ -40,6 +43,7 @@ class Bench:
         catalogue = load_catalogue(job.plugins)
         self.protocol = job.protocol
         self.limit = job.protocol.diverged_beyond * job.plateau
+        self.instruments = tuple(catalogue.instruments.values())
         self.workload: Workload = build_workload(catalogue, job.cell.workload)[1]
         (arm,) = parse_arms(job.cell.arm, tuple(self.workload.bases))
         self.recipe: Recipe = compose(catalogue, self.workload, arm)
@@ -63,7 +67,7 @@ class Bench:
     @functools.cached_property
     def program(self) -> Program:
         """The chunk of steps, shared by all cells of this process that differ in numbers only."""
-        return self._train_program(self.protocol.validate_every, self.protocol.record_every, INSTRUMENTS)
+        return self._train_program(self.protocol.validate_every, self.protocol.record_every, self.instruments)
 
     @property
     def flops_per_step(self) -> float:
@@ -73,7 +77,7 @@ class Bench:
     def fingerprint(self) -> str:
         """A digest of the lowered programs and all that they will be given: where it is equal, so are the figures."""
         digest = hashlib.sha256()
-        programs = (self._draw_program, self.program, *map(self._evaluation, self.held_out))
+        programs = (self._draw_program, self.program, *map(self._evaluation, self.held_out), self._estimation)
         digest.update("".join(each.digest for each in programs).encode())
         # Flags change what the same lowered program computes, in the last digits.
         flags = sorted({*os.environ.get("XLA_FLAGS", "").split()} - {ONE_THREAD})
@@ -109,11 +113,19 @@ class Bench:
             group = list(wanted[first : first + self.lanes])
             # One program has one number of lanes: the last group is filled up and the filling thrown away.
             filled = group + group[-1:] * (self.lanes - len(group))
-            for (seed, rate), run in zip(group, self._train(filled, split), strict=False):
+            for (seed, rate), run in zip(group, self._train(filled, split, phase == "reporting"), strict=False):
                 curves.add(phase, seed, rate, run.readings, run.validation)
                 results.append({"seed": seed, "learning_rate": rate, **figures(run, self.protocol.steps, self.limit)})
                 tell()
         return results
+
+    def initial(self, seed: int) -> tuple[Any, Any, jax.Array, jax.Array]:
+        """A training's parameters and statistics before its first step, a presentation of the data, and noise."""
+        state, keys = self._begin([seed] * self.lanes)
+        drawn = (state.parameters, state.statistics, keys)
+        parameters, statistics, key = drawn if self.lanes == 1 else jax.tree.map(lambda leaf: leaf[0], drawn)
+        step = jnp.zeros((), jnp.int32)
+        return parameters, statistics, *present(key, step, self.data.train, self.workload.architecture)
 
     def runner(self, learning_rate: float | None) -> Callable[[int], None]:
         """A function that takes some chunks of steps and waits for them: for timing."""
@@ -129,7 +141,7 @@ class Bench:
 
         return run
 
-    def _train(self, group: list[tuple[int, float]], split: str) -> list[Run]:
+    def _train(self, group: list[tuple[int, float]], split: str, estimated: bool) -> list[Run]:
         state, keys = self._begin([seed for seed, _ in group])
         numbers = self._numbers([rate for _, rate in group], stop=self.protocol.steps)
         records: list[Any] = []
@@ -140,22 +152,25 @@ class Bench:
             if index and np.all(np.asarray(records[-2][2]) >= 0):
                 break
         final = self._evaluate(state, split)
-        # No step is left for it, so its first record is of the state at the end.
-        _, after = self.program(state, keys, numbers[-1], self.data)
-        host = jax.device_get((records, after, final, state.diverged_at))
+        estimates = self._estimation(*self._evaluated(state, split)) if estimated else None
+        # One step more, for its record of the state at the end; what comes after that state is thrown away.
+        last = numbers[-1]._replace(stop=numbers[-1].stop + 1)
+        _, after = self.program(state, keys, last, self.data)
+        host = jax.device_get((records, after, final, estimates, state.diverged_at))
         return [self._unstack(host, lane) for lane in range(self.lanes)]
 
     def _unstack(self, host: Any, lane: int) -> Run:
-        records, after, final, diverged_at = host
+        records, after, final, estimates, diverged_at = host
         if self.lanes > 1:
             records = [jax.tree.map(lambda leaf: leaf[lane], record[:2]) for record in records]
-            after, final, diverged_at = jax.tree.map(lambda leaf: leaf[lane], (after, final, diverged_at))
+            ended = (after, final, estimates, diverged_at)
+            after, final, estimates, diverged_at = jax.tree.map(lambda leaf: leaf[lane], ended)
         # The last chunk may be longer than the training: its records past the end mean nothing.
         kept = -(-self.protocol.steps // self.protocol.record_every)
         chunks = jax.tree.map(lambda *leaves: np.concatenate(leaves)[:kept], *[record[0] for record in records])
         readings = jax.tree.map(lambda leaf, end: np.concatenate([leaf, end[:1]]), chunks, after)
         validation = jax.tree.map(lambda *leaves: np.stack(leaves), *[record[1] for record in records])
-        return Run(readings, validation, final, int(diverged_at))
+        return Run(readings, validation, final, int(diverged_at), estimates)
 
     def _numbers(self, rates: list[float], stop: int) -> list[Numbers]:
         recipe = self.recipe.program()
@@ -184,7 +199,7 @@ class Bench:
         return begin(self.recipe.program(), parameters, statistics)
 
     def _evaluate(self, state: TrainState, split: str) -> Any:
-        return self._evaluation(split)(state.parameters, state.statistics, *self._evaluated(split))
+        return self._evaluation(split)(*self._evaluated(state, split))
 
     @functools.cached_property
     def _draw_program(self) -> Program:
@@ -212,12 +227,18 @@ class Bench:
     def _evaluation(self, split: str) -> Program:
         sizes = {"architecture": self.workload.architecture, "draws": self.protocol.draws}
         mapped = _over_lanes(functools.partial(evaluate, **sizes), (0, 0, None, None, None, None), 0, self.lanes)
-        state = self._state
-        arguments = (state.parameters, state.statistics, *self._evaluated(split))
-        return program(mapped, arguments, name="evaluate", lanes=self.lanes, **sizes)
+        return program(mapped, self._evaluated(self._state, split), name="evaluate", lanes=self.lanes, **sizes)
 
-    def _evaluated(self, split: str) -> tuple[Any, ...]:
-        return jax.random.key(_EVALUATION_SEED), self.recipe.program(), self.data, self.held_out[split]
+    @property
+    def _estimation(self) -> Program:
+        samples = self.protocol.importance_samples
+        sizes = {"architecture": self.workload.architecture, "samples": samples, "chunk": _SAMPLES_AT_ONCE}
+        mapped = _over_lanes(functools.partial(estimate, **sizes), (0, 0, None, None, None, None), 0, self.lanes)
+        return program(mapped, self._evaluated(self._state, "test"), name="estimate", lanes=self.lanes, **sizes)
+
+    def _evaluated(self, state: TrainState, split: str) -> tuple[Any, ...]:
+        key = jax.random.key(_EVALUATION_SEED)
+        return state.parameters, state.statistics, key, self.recipe.program(), self.data, self.held_out[split]
 
 
 # What differs between lanes: all of the state but the step, and of the numbers the learning rates.

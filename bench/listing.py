@@ -4,7 +4,6 @@ from typing import Any
 
 from bench.catalogue import Catalogue
 from bench.compose import build_workload
-from vae_jax.instruments import INSTRUMENTS
 
 
 def list_entries(catalogue: Catalogue, what: str) -> list[dict[str, Any]]:
@@ -56,5 +55,8 @@ def _suites(catalogue: Catalogue) -> list[dict[str, Any]]:
     ]
 
 
-def _instruments(_: Catalogue) -> list[dict[str, Any]]:
-    return [{"name": instrument.name, "description": instrument.description} for instrument in INSTRUMENTS]
+def _instruments(catalogue: Catalogue) -> list[dict[str, Any]]:
+    return [
+        {"name": instrument.name, "description": instrument.description}
+        for instrument in catalogue.instruments.values()
+    ]

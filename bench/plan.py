@@ -14,6 +14,7 @@ from bench.errors import unknown
 from bench.identity import question, sources
 from bench.plugin import Workload
 from bench.protocol import Protocol
+from vae_jax.verdict import RULES
 
 # First readings on two cores, for the minutes to expect.
 _COMPILE_SECONDS = 6.0
@@ -141,6 +142,7 @@ class Plan:
                 }
             },
             "protocol": {"words": self.protocol.words(), **self.protocol.identity()},
+            "verdict_rules": list(RULES),
             "cells": [asdict(cell) for cell in self.cells],
         }
 
@@ -182,6 +184,7 @@ def make_plan(
         seeds=_first(seeds, chosen.seeds),
     )
     programs: dict[Any, int] = {}
+    instruments = tuple(catalogue.instruments.values())
 
     def make_cell(arm: Arm) -> Cell:
         recipe = compose(catalogue, built, arm)
@@ -193,7 +196,8 @@ def make_plan(
             arm=str(arm),
             base=arm.base,
             family=family(catalogue, arm),
-            identity=f"{question(recipe, built, protocol, device_kind)}-{sources(recipe, built)}",
+            identity=f"{question(recipe, built, protocol, instruments, device_kind)}-"
+            f"{sources(recipe, built, instruments)}",
             program=programs.setdefault(key, len(programs)),
             status="not applicable" if idle else "planned",
             reason=f"changes nothing: {remedies} gives what the base {arm.base!r} has already" if idle else "",

@@ -22,6 +22,7 @@ class Protocol:
         record_every: Steps between two records of the instruments.
         validate_every: Steps between two evaluations on validation.
         draws: Draws of z for each held-out example.
+        importance_samples: Draws of z for each test example, for the importance-weighted bound.
         diverged_beyond: -ELBO, in multiples of the plateau, beyond which a training has diverged.
     """
 
@@ -33,6 +34,7 @@ class Protocol:
     record_every: int = 25
     validate_every: int = 100
     draws: int = 4
+    importance_samples: int = 100
     diverged_beyond: float = 10.0
 
     def __post_init__(self):
@@ -75,7 +77,7 @@ class Protocol:
             f"optimizer's own scale, for {self.steps:,} steps on tuning seed {self.tuning_seed}.",
             "The rate with the least -ELBO on validation is kept; a best rate at either end of the grid is marked.",
             f"At that rate {self.seeds} fresh seeds are trained and reported on test, at KL weight 1, with "
-            f"{self.draws} draws of z per example.",
+            f"{self.draws} draws of z per example; the importance-weighted bound has {self.importance_samples}.",
             f"Intervals are Student's t over seeds, {CONFIDENCE:.0%}; an arm of which a seed diverged has none.",
             f"A training has diverged when a minibatch's -ELBO is not finite or beyond {self.diverged_beyond:g} times "
             "the plateau.",

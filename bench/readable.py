@@ -83,6 +83,16 @@ def _slowdown(row: Any) -> str:
     return f"{fixed(row.slowdown, 2, 'x')} [{fixed(row.slowdown_low)}, {fixed(row.slowdown_high)}]"
 
 
+def _verdict(row: Any) -> str:
+    return f"{row.verdict} {row.verdict_seeds}/{row.seeds}" if row.verdict else ""
+
+
+def _per_layer(row: Any) -> str:
+    """Measured, and in brackets what theory predicts."""
+    predicted = significant(row.gradient_per_layer_predicted)
+    return significant(row.gradient_per_layer_init) + (f" ({predicted})" if predicted else "")
+
+
 READABLE = (
     Column("workload", "workload", lambda row: row.workload),
     Column("arm", "arm", lambda row: row.arm),
@@ -90,8 +100,16 @@ READABLE = (
     Column(f"-ELBO, nats [{CONFIDENCE:.0%}]", "negative_elbo", lambda row: interval_text(row_interval(row))),
     Column("reconstruction, nats", "reconstruction", lambda row: fixed(row.reconstruction)),
     Column("KL, nats", "kl_nats", lambda row: fixed(row.kl_nats)),
+    Column("active units", "active_units", lambda row: fixed(row.active_units, 1)),
+    Column("verdict", "verdict", _verdict),
+    Column("to blame", "blame", lambda row: f"{row.blame} {significant(row.blame_factor)}x" if row.blame else ""),
+    Column("importance-weighted, nats", "importance_weighted", lambda row: fixed(row.importance_weighted)),
+    Column("mutual information, nats", "mutual_information", lambda row: fixed(row.mutual_information)),
     Column("gradient ratio, init", "gradient_ratio_init", lambda row: significant(row.gradient_ratio_init)),
     Column("gradient ratio, end", "gradient_ratio_end", lambda row: significant(row.gradient_ratio_end)),
+    Column("gradient per layer, init", "gradient_per_layer_init", _per_layer),
+    Column("c, init", "mean_cosine_init", lambda row: fixed(row.mean_cosine_init)),
+    Column("c, end", "mean_cosine_end", lambda row: fixed(row.mean_cosine_end)),
     Column("learning rate", "learning_rate",
            lambda row: significant(row.learning_rate) + (" (edge)" if row.rate_at_edge and row.learning_rate else "")),
     Column("examples/s", "examples_per_second", lambda row: thousands(row.examples_per_second, "/s")),

@@ -24,13 +24,19 @@ SUMMARY_TYPES = {
     "learning_rate": "float64", "negative_elbo": "float64", "negative_elbo_low": "float64",
     "negative_elbo_high": "float64", "plateau": "float64", "plateau_validation": "float64",
     "reconstruction": "float64", "kl_nats": "float64",
-    "gradient_ratio_init": "float64", "gradient_ratio_end": "float64", "parameters": "Int64",
+    "importance_weighted": "float64", "active_units": "float64", "mutual_information": "float64",
+    "verdict": "str", "verdict_seeds": "Int64", "blame": "str", "blame_factor": "float64",
+    "gradient_ratio_init": "float64", "gradient_ratio_end": "float64",
+    "gradient_per_layer_init": "float64", "gradient_per_layer_predicted": "float64",
+    "mean_cosine_init": "float64", "mean_cosine_end": "float64", "parameters": "Int64",
     "gradient_evaluations": "Int64", "seeds_diverged": "Int64", "rate_at_edge": "boolean",
     "examples_per_second": "float64", "slowdown": "float64", "slowdown_low": "float64", "slowdown_high": "float64",
     "compile_seconds": "float64", "flops_per_step": "float64", "memory_bytes": "Int64", "reason": "str",
 }  # fmt: skip
 """The columns of summary.csv and their types; `results/README.md` says what they mean."""
 
+_AVERAGED = ("importance_weighted", "active_units", "mutual_information", "mean_cosine_init", "mean_cosine_end")
+_RATIOS = ("gradient_ratio_init", "gradient_ratio_end", "gradient_per_layer_init")
 _TIMED = ("examples_per_second", "slowdown", "slowdown_low", "slowdown_high", "flops_per_step")
 
 CURVE_TYPES = {
@@ -138,7 +144,7 @@ def _row(cell: dict[str, Any], plan: dict[str, Any], store: Store) -> dict[str, 
     elbo, reconstruction, kl = (_tested(trainings, name) for name in ("negative_elbo", "reconstruction", "kl_nats"))
     timing = store.read_timing(cell["identity"]) or {}
     same = ("status", "reason", "learning_rate", "parameters", "gradient_evaluations", "rate_at_edge",
-            "compile_seconds", "memory_bytes")  # fmt: skip
+            "compile_seconds", "memory_bytes", "verdict", "verdict_seeds")  # fmt: skip
     return row | {name: manifest.get(name) for name in same} | {
         "seeds": len(trainings),
         "seeds_diverged": sum(training["diverged_at"] is not None for training in trainings),
@@ -147,7 +153,11 @@ def _row(cell: dict[str, Any], plan: dict[str, Any], store: Store) -> dict[str, 
         "negative_elbo_high": elbo.high,
         "reconstruction": reconstruction.mean,
         "kl_nats": kl.mean,
-        **{name: _geometric_mean(_values(trainings, name)) for name in ("gradient_ratio_init", "gradient_ratio_end")},
+        **{name: _tested(trainings, name).mean for name in _AVERAGED},
+        **{name: _geometric_mean(_values(trainings, name)) for name in _RATIOS},
+        "gradient_per_layer_predicted": _predicted(manifest),
+        "blame": manifest["blame"].get("block") or manifest["blame"].get("kind", ""),
+        "blame_factor": manifest["blame"].get("factor"),
         **{name: timing.get(name) for name in _TIMED},
     }  # fmt: skip
 
@@ -163,6 +173,12 @@ def _tested(trainings: Sequence[dict[str, Any]], name: str) -> Interval:
         value if training["diverged_at"] is None else math.nan
         for value, training in zip(values, trainings, strict=True)
     ])  # fmt: skip
+
+
+def _predicted(manifest: Manifest) -> float:
+    """What theory says a block does to the gradient's norm at the start, from the first block to the last."""
+    ratios = manifest["theory"].get("encoder", {}).get("gradient_ratio", [])[1:]
+    return _geometric_mean(ratios)
 
 
 def _geometric_mean(ratios: Sequence[float]) -> float:

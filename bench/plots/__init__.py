@@ -1,7 +1,9 @@
 """Plots of a store: pure functions from frames to figures, and the files made of them. No jax, no pyplot."""
 
 import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -13,7 +15,7 @@ from bench.plots.panels import panels
 from bench.plots.progress import elbo_over_steps, validation_bands
 from bench.plots.sheet import png, svg
 from bench.plots.throughput import elbo_against_throughput
-from bench.store import Store, write_atomically
+from bench.store import Manifest, Store, write_atomically
 from bench.tables import curves, stored, summary
 
 __all__ = [
@@ -27,6 +29,7 @@ __all__ = [
     "panels",
     "plotted_curves",
     "svg",
+    "theories",
     "validation_bands",
     "write_plots",
 ]
@@ -39,9 +42,20 @@ def plotted_curves(store: Store) -> pd.DataFrame:
     return curves(store, stored(store), PLOTTED)
 
 
-def figures(summary: pd.DataFrame, curves: pd.DataFrame) -> dict[str, Figure]:
-    """Every plot of one workload by name, without those that have nothing to show."""
-    gradients = hidden_gradients(curves)
+def theories(manifests: Iterable[Manifest]) -> dict[str, dict[str, Any]]:
+    """What theory expects of each stored arm of one workload."""
+    return {manifest["arm"]: manifest["theory"] for manifest in manifests}
+
+
+def figures(summary: pd.DataFrame, curves: pd.DataFrame, theories: Mapping[str, dict[str, Any]]) -> dict[str, Figure]:
+    """Every plot of one workload by name, without those that have nothing to show.
+
+    Args:
+        summary: The workload's rows.
+        curves: Its curves.
+        theories: What theory expects, by arm.
+    """
+    gradients = hidden_gradients(curves, theories)
     drawn = {
         "elbo-over-steps": elbo_over_steps(summary, validation_bands(curves)),
         "gradient-heat-maps": gradient_heat_maps(gradients),
@@ -57,7 +71,7 @@ def write_plots(store: Store) -> list[Path]:
     Raises:
         InputError: If the store holds no plan.
     """
-    table, readings = summary(store), plotted_curves(store)
+    table, readings, manifests = summary(store), plotted_curves(store), stored(store)
     folder = store.directory / "plots"
     folder.mkdir(exist_ok=True)
     paths = []
@@ -65,7 +79,8 @@ def write_plots(store: Store) -> list[Path]:
     for workload in workloads:
         rows, own = table.loc[table["workload"] == workload], readings.loc[readings["workload"] == workload]
         ending = "--" + re.sub(r"[^A-Za-z0-9_.=-]+", "_", workload) if len(workloads) > 1 else ""
-        for name, figure in figures(rows, own).items():
+        expected = theories(manifest for manifest in manifests if manifest["workload"] == workload)
+        for name, figure in figures(rows, own, expected).items():
             for kind, data in ((".svg", svg(figure, name).encode()), (".png", png(figure))):
                 paths.append(folder / f"{name}{ending}{kind}")
                 write_atomically(paths[-1], data)

@@ -1,5 +1,7 @@
 """Gradient norm over depth, at initialisation and at the end."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.artist import Artist
@@ -13,6 +15,7 @@ from bench.plots.panels import REFERENCE, Panels, panels, styles
 from bench.plots.sheet import PANEL_WIDTH, legend_height, sheet, styled
 
 PLOT_HEIGHT = 2.0
+THEORY: dict[str, Any] = {"color": "#222222", "linewidth": 0.8, "linestyle": (0, (2, 2))}
 
 
 @styled
@@ -37,7 +40,7 @@ def gradient_over_depth(
     if not shown:
         return None
     low, high = decades(gradients)
-    places = sheet([0.52 + PLOT_HEIGHT + 0.5 + legend_height(len(arms) + 1) for arms in shown.values()], columns)
+    places = sheet([0.52 + PLOT_HEIGHT + 0.5 + legend_height(len(arms) + 2) for arms in shown.values()], columns)
     width = (PANEL_WIDTH - 0.62 - 0.2) / 2
     for place, (title, arms) in zip(places, shown.items(), strict=True):
         handles: list[Artist] = []
@@ -68,7 +71,11 @@ def _lines(axes: Axes, gradients: Gradients, arms: list[str], column: int) -> li
         for tower in (layers < gradient.encoder, layers >= gradient.encoder):
             axes.plot(layers[tower], finite[tower, column], color=style.colour, marker=style.marker, markevery=3,
                       markersize=3.5, linewidth=2.2 if arm == REFERENCE else 1.3)  # fmt: skip
+            if column == 0:
+                axes.plot(layers[tower], gradient.predicted[tower], **THEORY, zorder=3)
         handles.append(Line2D([], [], color=style.colour, marker=style.marker, label=arm))
+    if any(np.isfinite(gradients[arm].predicted).any() for arm in looks):
+        handles.append(Line2D([], [], **THEORY, label="theory"))
     first = gradients[next(iter(looks))]
     encoder, layers = first.encoder, len(first.values)
     axes.axvline(encoder - 0.5, color="#444444", linewidth=0.7)

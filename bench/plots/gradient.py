@@ -1,6 +1,7 @@
 """The hidden gradient of each arm: layers in the order of the signal, by steps."""
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -17,18 +18,26 @@ class HiddenGradient(NamedTuple):
         values: A row per hidden layer from data through z to data, a column per recorded step.
         steps: The recorded steps.
         encoder: How many of the layers are the encoder's.
+        predicted: What theory expects of each layer before the first step, from the measured last layer of its tower
+            backwards; NaN where it expects nothing.
     """
 
     values: np.ndarray
     steps: np.ndarray
     encoder: int
+    predicted: np.ndarray
 
 
 Gradients = dict[str, HiddenGradient]
 
 
-def hidden_gradients(curves: pd.DataFrame) -> Gradients:
-    """The hidden gradient of each arm of which any reading is finite."""
+def hidden_gradients(curves: pd.DataFrame, theories: Mapping[str, dict[str, Any]]) -> Gradients:
+    """The hidden gradient of each arm of which any reading is finite.
+
+    Args:
+        curves: One workload's.
+        theories: What theory expects, by arm, as a manifest keeps it.
+    """
     chosen = (curves["instrument"] == "hidden_gradient") & (curves["phase"] == "reporting")
     rows = curves.loc[chosen & np.isfinite(curves["value"])]
     gradients: Gradients = {}
@@ -40,8 +49,18 @@ def hidden_gradients(curves: pd.DataFrame) -> Gradients:
         order = sorted(matrix.index, key=lambda place: (TOWERS.index(place[0]), place[1]))
         values = matrix.reindex(pd.MultiIndex.from_tuples(order)).to_numpy(dtype=float)
         values = np.where(values < FLOOR, FLOOR, values)
-        gradients[str(arm)] = HiddenGradient(values, steps, sum(tower == "encoder" for tower, _ in order))
+        encoder = sum(tower == "encoder" for tower, _ in order)
+        parts = zip(TOWERS, np.split(values[:, 0], [encoder]), strict=True)
+        predicted = [_predicted(theories.get(str(arm), {}).get(tower, {}), measured) for tower, measured in parts]
+        gradients[str(arm)] = HiddenGradient(values, steps, encoder, np.concatenate(predicted))
     return gradients
+
+
+def _predicted(theory: dict[str, Any], measured: np.ndarray) -> np.ndarray:
+    ratios = theory.get("gradient_ratio", [])
+    if len(ratios) != len(measured) - 1:
+        return np.full(len(measured), np.nan)
+    return np.maximum(measured[-1] * np.append(np.cumprod(ratios[::-1])[::-1], 1.0), FLOOR)
 
 
 def decades(gradients: Gradients) -> tuple[int, int]:

@@ -107,6 +107,7 @@ def _plan(arms: Sequence[FakeArm], seeds: int, steps: int, depth: int) -> dict[s
             "plateau_validation": PLATEAU - 0.15,
             "depth": depth, "width": 64, "latent": 8, "batch": 128, "steps": steps,
         }},
+        "verdict_rules": ["healthy: z is used", "vanishing: rms dL/dh at the first hidden layer is below 0.01"],
         "protocol": {"words": words, "tuning_seed": 0, "seeds": seeds, "rates": len(RATES), "steps": None},
         "cells": [{
             "workload": WORKLOAD, "arm": arm.arm, "family": arm.family, "base": "baseline",
@@ -129,6 +130,13 @@ def _manifest(arm: FakeArm, seeds: int, steps: int, depth: int, random: np.rando
         "diverged_at": at,
         "gradient_ratio_init": ratios[0] * math.exp(random.normal(0, 0.1)),
         "gradient_ratio_end": None if at else ratios[1] * math.exp(random.normal(0, 0.1)),
+        "gradient_per_layer_init": arm.shrink[0],
+        "reconstruction_share_init": 0.6, "reconstruction_share_end": None if at else 0.7,
+        "mean_cosine_init": 0.1, "mean_cosine_end": None if at else 0.2,
+        "importance_weighted": None if at else float(value - 0.2),
+        "active_units": None if at else int(kl > 0.01) * 5, "mutual_information": None if at else min(kl, 5.0),
+        "verdict": None if at else "healthy" if kl > 0.01 else "vanishing",
+        "because": None if at else "5 active units" if kl > 0.01 else "rms dL/dh at the first is 4e-05 of the last",
     } for seed, at, value in zip(
         range(1, seeds + 1), diverged, arm.negative_elbo + random.normal(0, 0.08, seeds) * (kl > 0.01), strict=True
     )]  # fmt: skip
@@ -148,6 +156,11 @@ def _manifest(arm: FakeArm, seeds: int, steps: int, depth: int, random: np.rando
         "tuning": [] if failed else tuning, "trainings": [] if failed else trainings,
         "parameters": 76_112, "gradient_evaluations": steps, "compile_seconds": 3.912,
         "memory_bytes": 9_270_000, "train_seconds": 9.8,
+        "verdict": "" if failed else "healthy" if kl > 0.01 else "vanishing", "verdict_seeds": 0 if failed else seeds,
+        "blame": {} if failed or kl > 0.01 else {"block": "", "kind": "activation", "factor": 2.5e4},
+        "theory": {tower: {"gradient_ratio": [arm.shrink[0] * 1.02] * depth} if arm.family != "residual"
+                   else {"reason": "no map is known here for HighwayBlock: plain blocks have one"}
+                   for tower in ("encoder", "decoder")},
         "versions": {"jax": "0.10.2", "flax": "0.12.8", "optax": "0.2.8"}, "commit": "5b2d0ef" * 5 + "5b2d0",
         "device": {"kind": "cpu", "name": "Example CPU at 2.5 GHz", "cores": 2}, "finished": "2026-11-21T03:00:00Z",
     }  # fmt: skip

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -18,8 +19,15 @@ from bench.store import Store
 
 PLUGIN = '''
 import jax
+import jax.numpy as jnp
 from bench import remedy
 from vae_jax import Recipe
+from vae_jax.instruments import instrument
+
+@instrument
+def largest_gradient(view):
+    """Largest |dL/dh| of any example and unit, after each hidden layer."""
+    return {tower: jnp.max(jnp.abs(g), axis=(1, 2)) for tower, g in view.hidden_gradient.items()}
 
 @remedy(source="Misra 2019, arXiv:1908.08681", family="activation")
 def mish(recipe: Recipe) -> Recipe:
@@ -154,6 +162,17 @@ def test_show_tells_one_arm(ran):
     missing = bench("show", folder / "out", "mosh")
     assert missing.returncode == 2
     assert "did you mean 'mish'?" in missing.stderr
+
+
+def test_an_instrument_of_a_plugin_is_recorded_beside_the_others(ran):
+    folder, _ = ran
+    _, curves = load(folder / "out", arms=["mish"], instruments=["hidden_gradient", "largest_gradient"])
+    columns = ["phase", "seed", "learning_rate", "step", "tower", "layer"]
+    both = curves.pivot(index=columns, columns="instrument", values="value")
+    assert len(both) == 7 * 4 * 18
+    assert np.all(both["largest_gradient"].to_numpy() > both["hidden_gradient"].to_numpy())
+    listed = bench("list", "instruments", "--plugin", folder / "my_remedy.py").stdout
+    assert "Largest |dL/dh| of any example and unit" in listed
 
 
 def test_load_gives_frames(ran):

@@ -78,4 +78,4 @@ def test_an_edit_recomputes_the_arms_it_touches_and_no_others(copied):
 def test_a_function_without_a_source_of_its_own_is_no_obstacle():
     workload = build_workload(load_catalogue(()), "digits-dense")[1]
     recipe = next(iter(workload.bases.values()))
-    assert sources(recipe.replace(activation=abs), workload) == sources(recipe, workload)
+    assert sources(recipe.replace(activation=abs), workload, ()) == sources(recipe, workload, ())

@@ -53,6 +53,15 @@ def test_panels_hold_every_trained_arm_once() -> None:
     assert panels(table.assign(seeds=pd.NA)) == {}
 
 
+def test_theory_starts_from_the_measured_last_layer_of_each_tower(curves: pd.DataFrame) -> None:
+    theory = {"tanh": {"encoder": {"gradient_ratio": [0.5, 0.1]}, "decoder": {"reason": "no map"}}}
+    gradient = hidden_gradients(curves, theory)["tanh"]
+    last = gradient.values[2, 0]
+    np.testing.assert_allclose(gradient.predicted[:3], [0.05 * last, 0.1 * last, last])
+    assert np.isnan(gradient.predicted[3:]).all()
+    assert gradient_over_depth(table_of(tanh="activation"), {"tanh": gradient}) is not None
+
+
 def test_band_spans_the_seeds_and_ends_where_one_diverged(curves: pd.DataFrame) -> None:
     bands = validation_bands(curves)
     chosen = (curves["arm"] == "tanh") & (curves["split"] == "validation") & (curves["step"] == 300)
@@ -68,7 +77,7 @@ def test_band_spans_the_seeds_and_ends_where_one_diverged(curves: pd.DataFrame) 
 
 
 def test_hidden_gradient_is_the_median_over_finite_seeds(curves: pd.DataFrame) -> None:
-    gradient = hidden_gradients(curves)["pre_activation_residual"]
+    gradient = hidden_gradients(curves, {})["pre_activation_residual"]
     assert gradient.values.shape == (6, len(gradient.steps))
     assert gradient.encoder == 3
     chosen = (
@@ -82,7 +91,7 @@ def test_hidden_gradient_is_the_median_over_finite_seeds(curves: pd.DataFrame) -
 
 def test_a_gradient_of_zero_is_drawn_and_not_lost(store: Store, curves: pd.DataFrame) -> None:
     dead = curves.assign(value=curves["value"].where(curves["instrument"] != "hidden_gradient", 0.0))
-    gradients = hidden_gradients(dead)
+    gradients = hidden_gradients(dead, {})
     assert (gradients["tanh"].values == 1e-20).all()
     assert gradient_over_depth(summary(store), gradients) is not None
 
@@ -118,19 +127,19 @@ def test_svg_is_the_same_each_time_with_ids_of_its_own(store: Store, curves: pd.
 
 def test_drawing_changes_no_one_elses_settings(store: Store, curves: pd.DataFrame) -> None:
     before = dict(matplotlib.rcParams)
-    figures(summary(store), curves)
+    figures(summary(store), curves, {})
     assert dict(matplotlib.rcParams) == before
 
 
 def test_nothing_recorded_draws_nothing(store: Store, curves: pd.DataFrame) -> None:
-    assert figures(summary(store).assign(examples_per_second=np.nan), curves.iloc[:0]) == {}
+    assert figures(summary(store).assign(examples_per_second=np.nan), curves.iloc[:0], {}) == {}
     assert colour_scale({}) is None
     assert gradient_heat_maps({}) is None
 
 
 def test_one_arm_with_one_seed_and_one_step(tmp_path: Path) -> None:
     store = build(tmp_path, ["baseline"], seeds=1, steps=1, depth=1)
-    assert len(figures(summary(store), plotted_curves(store))) == 4
+    assert len(figures(summary(store), plotted_curves(store), {})) == 4
 
 
 def test_a_cell_that_never_trained_is_no_hindrance(tmp_path: Path) -> None:

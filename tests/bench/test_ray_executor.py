@@ -250,6 +250,7 @@ def test_a_killed_worker_and_a_lost_node_leave_the_same_store(cache, tmp_path, p
         for event in execute(Work(plan, store), executor):
             if isinstance(event, CellStored):
                 finished.append(event.manifest["arm"])
+                assert event.manifest["status"] == "ok", event.manifest["reason"]
             processes = sorted(set(marks()[begun_by_planning:]))
             # In the middle of a cell, when both nodes are at work.
             if isinstance(event, TrainingsEnded) and event.count == 1 and len(processes) > 1:
