@@ -7,6 +7,8 @@ ARGS ?=
 VENV ?= .venv
 
 BIN := $(VENV)/bin
+# Test files side by side: most of their time is compiling on one core.
+SIDE_BY_SIDE := --numprocesses 2 --dist loadfile
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
@@ -22,11 +24,11 @@ smoke: $(READY) ## run five arms for a few steps
 	$(BIN)/python -m bench run --suite smoke $(ARGS)
 
 test: $(READY) ## run the tests
-	$(BIN)/python -m pytest -q $(ARGS)
+	$(BIN)/python -m pytest -q $(SIDE_BY_SIDE) $(ARGS)
 
 test-all: $(READY) ## run the tests, the long ones and those of the Ray cluster too
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[ray]'
-	$(BIN)/python -m pytest -q -m 'long or not long' $(ARGS)
+	$(BIN)/python -m pytest -q $(SIDE_BY_SIDE) -m 'long or not long' $(ARGS)
 
 check: $(READY) ## format, lint and types
 	$(BIN)/ruff format --check .
