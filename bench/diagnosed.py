@@ -29,6 +29,7 @@ class Case:
         shape: Shape of the batch.
         diagnosis: What was found.
         remedies: For each family that addresses the verdict, its remedies in the catalogue.
+        rules: How a verdict is found, in words.
         command: The command that made it.
     """
 
@@ -37,6 +38,7 @@ class Case:
     shape: tuple[int, ...]
     diagnosis: "Diagnosis"
     remedies: Mapping[str, Sequence[str]]
+    rules: Sequence[str]
     command: str
 
 

@@ -19,6 +19,7 @@ from bench.diagnosed import Case
 from bench.errors import InputError, unknown
 from vae_jax.diagnosis import applied, diagnose
 from vae_jax.model import as_function
+from vae_jax.verdict import RULES
 
 _SEED = 0
 
@@ -63,7 +64,7 @@ def examine(model: str, data: str, loss: str | None, examples: int, command: str
         raise InputError(f"{model} on {data}: {error}") from error
     catalogue = load_catalogue().remedies.values()
     remedies = {family: [remedy.name for remedy in catalogue if remedy.family == family] for family in found.families}
-    return Case(model, data, tuple(batch.shape), found, remedies, command)
+    return Case(model, data, tuple(batch.shape), found, remedies, RULES, command)
 
 
 def _batch(path: str, examples: int) -> jax.Array:

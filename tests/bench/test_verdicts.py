@@ -1,0 +1,79 @@
+"""What real trainings are judged, and that the figures say why."""
+
+import json
+
+import pytest
+
+from bench import load
+from bench.cli import main
+from bench.store import Store
+from bench.tables import stored
+
+PLAIN = {
+    "baseline": {"vanishing"},
+    "tanh+orthogonal+adam": {"healthy"},
+    # Healthy norms, and it learns nothing.
+    "relu+he_normal+adam": {"dead signal", "collapsed"},
+}
+WHOLE = PLAIN | {
+    "relu+rezero+adam": {"healthy"},
+    "relu+pre_activation_residual+layer_norm+adam": {"healthy"},
+    "selu": {"healthy"},
+    "batch_norm+adam": {"healthy"},
+    "tiny_normal": {"vanishing"},
+    "adam": {"vanishing"},
+}
+
+
+def ran(out, arms, *options):
+    with pytest.raises(SystemExit) as ended:
+        main(["run", "--suite", "smoke", "--arms", ",".join(arms), "--no-timing", "--out", str(out), *options])
+    assert ended.value.code == 0
+    return {manifest["arm"]: manifest for manifest in stored(Store(out))}
+
+
+@pytest.mark.parametrize(
+    ("arms", "steps", "seeds"), [(PLAIN, 300, 2), pytest.param(WHOLE, 1500, 5, marks=pytest.mark.long)]
+)
+def test_every_seed_is_judged_by_its_figures(tmp_path, cache, arms, steps, seeds):
+    found = ran(tmp_path / "out", arms, "--steps", str(steps), "--seeds", str(seeds))
+    table = load(tmp_path / "out")[0].set_index("arm")
+    for arm, words in arms.items():
+        trainings = found[arm]["trainings"]
+        assert len(trainings) == seeds
+        assert {training["verdict"] for training in trainings} <= words, arm
+        # An arm that has left the plateau by far is healthy, and no other is.
+        if steps == 1500:
+            assert (table.loc[arm, "negative_elbo"] < table.loc[arm, "plateau"] - 2.5) == (words == {"healthy"}), arm
+    for training in found["baseline"]["trainings"]:
+        assert training["gradient_ratio_init"] < 1e-3
+        assert training["active_units"] == 0
+    assert found["baseline"]["blame"]["kind"] == "activation"
+    assert found["relu+he_normal+adam"]["blame"] == {}
+    for training in found["relu+he_normal+adam"]["trainings"]:
+        assert 0.1 < training["gradient_ratio_init"] < 10
+        assert training["mean_cosine_init"] > 0.8
+        assert "c is" in training["because"] or "and c" in training["because"]
+        assert "path from the reconstruction is" in training["because"]
+
+
+@pytest.mark.long
+def test_a_kl_warmup_changes_the_verdict_and_the_paths_say_why(tmp_path, cache):
+    without, with_warmup = "relu+he_normal+layer_norm+adam", "relu+he_normal+layer_norm+adam+kl_warmup"
+    found = ran(tmp_path / "out", [without, with_warmup], "--steps", "1500", "--seeds", "5")
+    assert found[without]["verdict"] in ("dead signal", "collapsed")
+    assert found[with_warmup]["verdict"] == "healthy", json.dumps(found[with_warmup]["trainings"], indent=1)
+    for before, after in zip(found[without]["trainings"], found[with_warmup]["trainings"], strict=True):
+        # The same start, but for who pulls: with the warm-up the reconstruction alone.
+        assert before["mean_cosine_init"] == after["mean_cosine_init"]
+        assert after["reconstruction_share_init"] > 0.98
+        assert before["reconstruction_share_init"] < 0.95
+        assert after["mean_cosine_end"] < before["mean_cosine_end"] or after["verdict"] != "healthy"
+
+
+def test_the_linear_workloads_baseline_vanishes_as_its_file_says(tmp_path, cache):
+    found = ran(tmp_path / "out", ["baseline", "trainable"], "--workload", "linear", "--steps", "300", "--seeds", "2")
+    assert {training["verdict"] for training in found["baseline"]["trainings"]} == {"vanishing"}
+    assert {training["verdict"] for training in found["trainable"]["trainings"]} == {"healthy"}
+    # With the identity for an activation only the matrices are left to blame.
+    assert found["baseline"]["blame"]["kind"] == "matrix"
