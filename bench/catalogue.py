@@ -1,9 +1,7 @@
 """What can be named on the command line: found by looking into folders and plugins, never registered by hand."""
 
 import importlib
-import importlib.util
 import pkgutil
-import sys
 import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -14,6 +12,7 @@ from typing import TypeVar
 from bench import remedies, suites, workloads
 from bench.errors import InputError
 from bench.plugin import Remedy, WorkloadKind
+from bench.source_file import load_source
 from bench.suite import Suite
 from vae_jax.instruments import INSTRUMENTS, Instrument
 
@@ -101,14 +100,10 @@ def _load_file(path: str) -> ModuleType:
     if not file.is_file():
         raise InputError(f"there is no plugin file {path!r}: give the path of a Python file with remedies in it")
     # Named by its stem, so that a function in it has the same name in every process.
-    name = f"plugin_{file.stem}"
-    spec = importlib.util.spec_from_file_location(name, file)
-    if spec is None or spec.loader is None:
-        raise InputError(f"plugin {path!r} is no Python file: its name must end in .py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
     try:
-        spec.loader.exec_module(module)
+        module = load_source(file, f"plugin_{file.stem}")
+    except InputError:
+        raise
     except SyntaxError as error:
         raise InputError(f"plugin {path}, line {error.lineno}, does not parse: {error.msg}") from error
     except (Exception, SystemExit) as error:

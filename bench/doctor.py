@@ -1,8 +1,6 @@
 """Diagnose a person's own model on their own data; every mistake becomes a sentence."""
 
 import importlib
-import importlib.util
-import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +15,7 @@ from flax import nnx
 from bench.catalogue import load_catalogue
 from bench.diagnosed import Case
 from bench.errors import InputError, unknown
+from bench.source_file import load_source
 from vae_jax.diagnosis import applied, diagnose
 from vae_jax.model import as_function
 from vae_jax.verdict import RULES
@@ -131,14 +130,7 @@ def _file(place: str, kind: str) -> ModuleType:
     path = Path(place)
     if not path.is_file():
         raise InputError(f"there is no file {place!r} for the {kind}: give the path of a Python file")
-    name = f"doctor_{path.stem}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise InputError(f"{kind} file {place!r} is no Python file")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    _tried(f"{kind} file {place!r}", "when it was loaded", lambda: spec.loader and spec.loader.exec_module(module))
-    return module
+    return _tried(f"{kind} file {place!r}", "when it was loaded", lambda: load_source(path, f"doctor_{path.stem}"))
 
 
 def _tried(what: str, when: str, call: Callable[[], Any]) -> Any:
