@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _NOT_IN_TERMINAL = [
     "family",
     "reconstruction, nats",
+    "gradient ratio, end",
     "to blame",
     "importance-weighted, nats",
     "mutual information, nats",

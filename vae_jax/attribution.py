@@ -1,7 +1,6 @@
 """Which block, or which kind of block, keeps the gradient from the first layer: found by replacing each in turn."""
 
 import math
-import statistics
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -15,7 +14,7 @@ from vae_jax.verdict import EXPLODED, VANISHED
 
 STANDS_OUT = 10.0
 """A block is to blame if replacing it changes what comes back at the first layer this many times more than replacing
-the median block; a kind of block, if replacing it changes that this many times."""
+any other; a kind of block, if replacing it changes that this many times."""
 
 
 class Arrived(NamedTuple):
@@ -127,7 +126,7 @@ def blame(chain: Chain, arrived: Arrived) -> Blame:
     blocks = [-1.0 if math.isnan(gain) else gain for gain in gains(arrived.blocks)]
     best = max(range(len(blocks)), key=blocks.__getitem__)
     others = [gain for index, gain in enumerate(blocks) if index != best and gain >= 0]
-    if others and blocks[best] >= STANDS_OUT * statistics.median(others):
+    if others and blocks[best] >= STANDS_OUT * max(others):
         own = [index for index, unit in enumerate(chain.units) if unit.block == best]
         by_unit = gains(arrived.units)
         return Blame(chain.blocks[best].name, chain.units[max(own, key=by_unit.__getitem__)].kind, blocks[best])
