@@ -22,3 +22,8 @@ def cache(tmp_path_factory: pytest.TempPathFactory):
     folder = tmp_path_factory.mktemp("cache")
     os.environ["VAE_JAX_CACHE"] = str(folder)
     return folder
+
+
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """A function by its name: by its address, tests that run side by side would not be the same tests."""
+    return getattr(val, "__name__", None) if callable(val) else None
