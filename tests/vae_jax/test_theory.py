@@ -47,7 +47,7 @@ def gaussian(scale):
 # Moments and maps, against closed forms, another integrator and the published fixed points.
 
 
-@pytest.mark.parametrize("activation", [jax.nn.identity, jax.nn.relu, LEAKY, ERF, GELU], ids=str)
+@pytest.mark.parametrize("activation", [jax.nn.identity, jax.nn.relu, LEAKY, ERF, GELU])
 @pytest.mark.parametrize("weight_variance", [1.0, 2.0])
 def test_quadrature_agrees_with_the_closed_forms(activation, weight_variance):
     for variance in (1e-6, 0.01, 0.5, 1.0, 7.0, 3000.0):
@@ -68,7 +68,7 @@ NUMPY = {
 }
 
 
-@pytest.mark.parametrize("activation", NUMPY, ids=str)
+@pytest.mark.parametrize("activation", NUMPY)
 @pytest.mark.parametrize("variance", [0.02, 1.0, 40.0])
 def test_quadrature_agrees_with_an_adaptive_integrator(activation, variance):
     deviation = np.sqrt(variance)
@@ -121,7 +121,6 @@ def test_the_product_moment_agrees_with_the_arc_cosine_and_arc_sine_kernels():
             1.0507009873554805**2 * (0.5 + 1.6732632423543772**2 * np.exp(2) * scipy.stats.norm.cdf(-2)),
         ),
     ],
-    ids=str,
 )
 def test_the_length_maps_fixed_points(activation, weight_variance, fixed_point, slope):
     """Computed independently of this code, with another rule; no bias."""
