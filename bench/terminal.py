@@ -108,7 +108,7 @@ def summary_table(summary: pd.DataFrame) -> Table:
     shown = readable(summary).drop(columns=_NOT_IN_TERMINAL, errors="ignore")
     table = _table()
     for name in shown.columns:
-        words = name in ("workload", "arm", "status", "reason")
+        words = name in ("workload", "arm", "status", "verdict", "reason")
         # Figures stay whole, and their titles make way.
         title = textwrap.fill(str(name), 12)
         table.add_column(title, justify="left" if words else "right", overflow="fold", no_wrap=not words)

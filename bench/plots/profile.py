@@ -43,19 +43,18 @@ def layer_profile(layers: Sequence["Layer"], blamed: str = "") -> Figure:
             "dL/dh": [layer.hidden_gradient for layer in layers],
             "dL/dW": [layer.weight_gradient for layer in layers],
         }),
-        ("signal", "", {
-            "q, mean square of h": [layer.mean_square for layer in layers],
-            "c, mean cosine between examples": [layer.mean_cosine for layer in layers],
-        }),
+        ("signal", "mean square", {"q, mean square of h": [layer.mean_square for layer in layers]}),
+        ("likeness", "mean cosine", {"c, mean cosine between examples": [layer.mean_cosine for layer in layers]}),
         ("at the first layer without this block", "times more", {
             "its backward Jacobian the identity": [layer.backward_factor for layer in layers],
             "its forward map the identity": [layer.forward_factor for layer in layers],
         }),
     ]  # fmt: skip
     heights = [0.35 + PLOT_HEIGHT + tail + 0.1 + legend_height(3 if blamed else 2)] * len(panels)
-    places = sheet(heights + [0.35 + PLOT_HEIGHT + 0.5] * len(recurrent), 3)
+    places = sheet(heights + [0.35 + PLOT_HEIGHT + 0.5] * len(recurrent), 2)
     for place, (title, label, lines) in zip(places, panels, strict=False):
-        linear = title == "signal" and _narrow(lines["q, mean square of h"])
+        # A cosine may be negative, and lies within 1.
+        linear = title == "likeness"
         axes = place.axes(0.62, 0.35, PANEL_WIDTH - 0.82, PLOT_HEIGHT, yscale="linear" if linear else "log")
         handles = [_line(axes, values, index, name, linear) for index, (name, values) in enumerate(lines.items())]
         axes.set_title(title, pad=6)
@@ -87,12 +86,6 @@ def _line(axes: Axes, values: Sequence[float | None], index: int, label: str, li
         np.arange(len(drawn)), drawn, color=COLOURS[index], marker=MARKERS[index], markersize=3.5, label=label
     )
     return line
-
-
-def _narrow(values: Sequence[float | None]) -> bool:
-    """Whether all lie within what a linear axis from 0 can show."""
-    known = [value for value in values if value is not None]
-    return max(known) <= 20 and min(known) >= 1e-2
 
 
 def _shown(axes: Axes, linear: bool) -> None:

@@ -16,7 +16,7 @@ from bench.tables import PLATEAU_MARGIN_NATS, left_plateau, missing, stored, sum
 
 __all__ = ["finding", "write_report"]
 
-WORDS = ("workload", "arm", "family", "status", "reason")
+WORDS = ("workload", "arm", "family", "status", "verdict", "blame", "reason")
 """The columns that are words: written to the left, the others to the right."""
 
 
