@@ -198,6 +198,16 @@ _LARGEST_LOG_VAR_VARIANCE = 2 * 88.0
 def _predict_tower(
     recipe: Recipe, parameters: Any, tower: str, mean_square: float, overlap: float
 ) -> Profile | NoPrediction:
+    try:
+        return _tower_profile(recipe, parameters, tower, mean_square, overlap)
+    except ValueError as error:
+        # A signal that overflows, or is no number, has no moments.
+        return NoPrediction(str(error))
+
+
+def _tower_profile(
+    recipe: Recipe, parameters: Any, tower: str, mean_square: float, overlap: float
+) -> Profile | NoPrediction:
     if recipe.normalization is not no_normalization:
         return NoPrediction(f"theory's maps leave out normalization, and this recipe has {_name(recipe.normalization)}")
     variances = [_weight_variance(kernel) for kernel in kernels(parameters, tower)[:-1]]

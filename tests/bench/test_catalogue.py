@@ -37,7 +37,7 @@ def test_a_plugin_adds_its_remedy(tmp_path):
         ("import nothing_of_this_name\n", "line 1, raised ModuleNotFoundError"),
         ("\n\nraise RuntimeError('no')\n", "line 3, raised RuntimeError when it was loaded: no"),
         ("import sys\nsys.exit(3)\n", "line 2, raised SystemExit"),
-        ("x = 1\n", "defines no remedy and no workload"),
+        ("x = 1\n", "defines no remedy, workload or instrument"),
         (GOOD.replace(', family="activation"', ""), "names no family"),
         (GOOD.replace("mish(", "gelu("), "takes a name that is taken"),
         (GOOD.replace("Misra 2019, arXiv:1908.08681", ""), "needs a source"),

@@ -117,8 +117,9 @@ def test_the_same_command_runs_nothing_anew(ran):
 def test_dry_run_says_what_would_be_run_and_writes_nothing(ran, tmp_path):
     folder, _ = ran
     said = bench(
-        "run", "--suite", "smoke", "--arms", "baseline,gelu,relu,he_normal", "--out", folder / "out", "--dry-run"
-    )
+        "run", "--suite", "smoke", "--arms", "baseline,gelu,relu,he_normal", "--out", folder / "out", "--dry-run",
+        "--plugin", folder / "my_remedy.py",
+    )  # fmt: skip
     assert "4 arms, 1 stored, 3 to run (21 trainings of 60 steps, 3 programs to compile)" in said.stdout
     assert "about 0." in said.stdout
     bench("run", "--suite", "smoke", "--out", tmp_path / "new", "--dry-run")

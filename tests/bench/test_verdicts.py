@@ -33,7 +33,7 @@ def ran(out, arms, *options):
 
 
 @pytest.mark.parametrize(
-    ("arms", "steps", "seeds"), [(PLAIN, 300, 2), pytest.param(WHOLE, 1500, 5, marks=pytest.mark.long)]
+    ("arms", "steps", "seeds"), [(PLAIN, 200, 1), pytest.param(WHOLE, 1500, 5, marks=pytest.mark.long)]
 )
 def test_every_seed_is_judged_by_its_figures(tmp_path, cache, arms, steps, seeds):
     found = ran(tmp_path / "out", arms, "--steps", str(steps), "--seeds", str(seeds))

@@ -359,3 +359,13 @@ def test_posteriors_too_wide_for_floats_have_no_decoder_profile():
     assert isinstance(prediction["encoder"], Profile)
     assert isinstance(prediction["decoder"], NoPrediction)
     assert "overflows" in prediction["decoder"].reason
+
+
+def no_number(z):
+    return z * jnp.nan
+
+
+def test_a_signal_that_is_no_number_has_no_prediction():
+    for tower in predict(Recipe().replace(activation=no_number), hand_made(), X).values():
+        assert isinstance(tower, NoPrediction)
+        assert "overflowed" in tower.reason
