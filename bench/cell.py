@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from bench.curves import CurveWriter
-from bench.explanation import blamed, expected
+from bench.explanation import explain
 from bench.identity import versions
 from bench.lanes import Bench
 from bench.plan import Job
@@ -65,10 +65,9 @@ def run_cell(job: Job) -> tuple[dict[str, Any], pd.DataFrame] | Unchanged:
         tuning=tuning,
         trainings=reporting,
         parameters=bench.parameters,
-        theory=expected(bench, protocol.reporting_seeds[0]),
         verdict=verdict,
         verdict_seeds=agreeing,
-        blame=blamed(bench, protocol.reporting_seeds[0], verdict),
+        **explain(bench, protocol.reporting_seeds[0], verdict),
         program=fingerprint,
         compile_seconds=bench.program.compiled.seconds,
         memory_bytes=bench.program.compiled.memory_bytes,

@@ -12,39 +12,37 @@ from bench.programs import program
 from vae_jax.attribution import arrivals, blame
 from vae_jax.chain import find_chain
 from vae_jax.graph import trace
+from vae_jax.loss import structure
 from vae_jax.objective import gaussian_kl, total_kl
 from vae_jax.theory import predict
-from vae_jax.train import structure
 
 # Verdicts on a gradient that does not arrive.
 _BLAMED = ("vanishing", "exploding", "saturated")
 
 
-def expected(bench: Bench, seed: int) -> dict[str, dict[str, Any]]:
-    """What theory expects of each tower of an arm, or why it expects nothing.
+def explain(bench: Bench, seed: int, verdict: str) -> dict[str, dict[str, Any]]:
+    """What a manifest keeps of it: `theory`, by tower, and `blame`, empty where nobody is to blame.
 
     Args:
         bench: The arm.
         seed: Whose initial weights.
+        verdict: The arm's; of a gradient that arrives nobody is asked.
     """
-    parameters, _, x, _ = bench.initial(seed)
-    centred = jax.device_get(x - bench.data.mean[None])
-    return {tower: asdict(profile) for tower, profile in predict(bench.recipe, parameters, centred).items()}
-
-
-def blamed(bench: Bench, seed: int, verdict: str) -> dict[str, Any]:
-    """The block, or the kind of block, that keeps the gradient of -ELBO from the pixels' end; nothing where none does.
-
-    Args:
-        bench: The arm.
-        seed: Whose initial weights.
-        verdict: The arm's; a gradient that arrives has nobody to blame.
-    """
-    if verdict not in _BLAMED:
-        return {}
     parameters, statistics, x, noise = bench.initial(seed)
+    centred = x - bench.data.mean[None]
+    theory = predict(bench.recipe, parameters, jax.device_get(centred))
     # As many examples as a step sees.
-    x, noise = x[: bench.workload.batch], noise[: bench.workload.batch]
+    batch = (each[: bench.workload.batch] for each in (x, centred, noise))
+    return {
+        "theory": {tower: asdict(profile) for tower, profile in theory.items()},
+        "blame": _blamed(bench, seed, parameters, statistics, *batch) if verdict in _BLAMED else {},
+    }
+
+
+def _blamed(
+    bench: Bench, seed: int, parameters: Any, statistics: Any, x: Array, centred: Array, noise: Array
+) -> dict[str, Any]:
+    """The block, or the kind of step, that keeps the gradient of -ELBO from the pixels' end."""
     architecture, recipe = bench.workload.architecture, bench.recipe.program()
     graph = structure(recipe, architecture)
 
@@ -57,7 +55,7 @@ def blamed(bench: Bench, seed: int, verdict: str) -> dict[str, Any]:
     def negative_elbo(made: tuple[Array, Array, Array]) -> Array:
         return total_kl(gaussian_kl(*made[1:])) - architecture.likelihood.log_prob(made[0], x).mean()
 
-    given = (parameters, x - bench.data.mean[None])
+    given = (parameters, centred)
     chain = find_chain(trace(outputs, *given), parameters)
     compiled = program(
         lambda parameters, centred: arrivals(chain, negative_elbo, parameters, centred), given,

@@ -19,9 +19,10 @@ from bench.plugin import Workload
 from bench.programs import Program, program
 from bench.record import Run, figures
 from vae_jax.estimate import estimate
+from vae_jax.evaluation import evaluate
 from vae_jax.keys import named_key
 from vae_jax.recipe import Recipe
-from vae_jax.train import Data, Loop, Numbers, TrainState, evaluate, init, present, schedules, start, train
+from vae_jax.train import Data, Loop, Numbers, TrainState, init, present, schedules, start, train
 
 # The evaluation's draws are part of the benchmark's definition, the same for every arm and run.
 _EVALUATION_SEED = 20_000

@@ -4,7 +4,6 @@ import math
 from typing import NamedTuple
 
 import jax.numpy as jnp
-from flax import nnx
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from vae_jax.estimators import (
@@ -14,10 +13,12 @@ from vae_jax.estimators import (
     importance_weighted_bound,
     mutual_information,
 )
+from vae_jax.evaluation import trained
 from vae_jax.keys import named_key
+from vae_jax.loss import Parameters, Statistics
 from vae_jax.objective import gaussian_kl
 from vae_jax.recipe import Recipe
-from vae_jax.train import Data, Examples, Parameters, Statistics, calibrate, structure
+from vae_jax.train import Data, Examples
 from vae_jax.vae import Architecture
 
 
@@ -61,10 +62,10 @@ def estimate(
     """All estimates of a trained VAE on a fixed presentation of held-out examples, in evaluation mode.
 
     Args:
-        parameters: What was trained.
-        statistics: What the model keeps beside them; calibrated here.
-        key: The evaluation's own key, the same for every arm.
-        recipe: The recipe's program, with its numbers.
+        parameters: Here and below as in `evaluate`.
+        statistics: Calibrated here.
+        key: The evaluation's own.
+        recipe: Its program.
         data: The training set.
         x: Held-out examples, at least 2.
         architecture: The model's sizes.
@@ -74,9 +75,7 @@ def estimate(
     Raises:
         ValueError: If held-out and training examples are both fewer than `FEWEST_POSTERIORS`.
     """
-    statistics = calibrate(parameters, statistics, key, recipe, data, architecture=architecture)
-    model = nnx.merge(structure(recipe, architecture), parameters, statistics)
-    model.eval()
+    model = trained(parameters, statistics, key, recipe, data, architecture=architecture)
 
     def log_likelihood(z: Float[Array, "batch latent"]) -> Float[Array, " batch"]:
         return architecture.likelihood.log_prob(model.decoder(z, recipe), x)

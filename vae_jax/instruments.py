@@ -1,7 +1,7 @@
 """What is measured inside a training step: each instrument is one function of the step's view.
 
-The view is made by a pass of its own before every recorded step, from the same parameters, batch and noise as that
-step: watching cannot change what is watched.
+Of a recorded step the gradient and the update are its own; the rest of the view comes from a pass of its own before it,
+with the same parameters, batch and noise: watching cannot change what is watched.
 """
 
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""One training run as pure functions: draw a model, take a chunk of steps, evaluate.
+"""One training run as pure functions: draw a model, take a chunk of steps.
 
 Nothing here compiles, prints or waits for the device: the caller maps, compiles and times these.
 """
@@ -13,15 +13,12 @@ import optax
 from flax import nnx
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from vae_jax.instruments import Instrument, StepView, Terms
+from vae_jax.instruments import Instrument, StepView
 from vae_jax.keys import named_key
-from vae_jax.objective import gaussian_kl, total_kl
+from vae_jax.loss import Given, Parameters, Statistics, loss, observed_paths, structure
 from vae_jax.recipe import Recipe
-from vae_jax.towers.dense import Hidden
-from vae_jax.vae import VAE, Architecture, Forward
+from vae_jax.vae import VAE, Architecture
 
-Parameters = Any
-Statistics = Any
 Examples = Float[Array, "examples data"]
 
 
@@ -119,7 +116,7 @@ def schedules(
 ) -> tuple[Float[Array, "chunks chunk"], Float[Array, "chunks chunk"]]:
     """The learning rate and the KL weight of every step, in chunks, and one chunk more.
 
-    Past the last step they repeat it: the chunk too many takes no step, and records the state at the end.
+    Past the last step they repeat it: the chunk too many is for the record of the state at the end.
     """
     step = jnp.minimum(jnp.arange((-(-steps // chunk) + 1) * chunk), steps - 1)
 
@@ -152,8 +149,8 @@ def train(
         loop: The chunk's shape.
 
     Returns:
-        The state after the chunk, and each instrument's readings with an axis of records in front. Records past the
-        training's end repeat its last state and mean nothing.
+        The state after the chunk, and each instrument's readings with an axis of records in front; zeros past the
+        training's end, where no step is taken.
     """
     graph = structure(numbers.recipe, architecture)
     first = state.step
@@ -162,9 +159,9 @@ def train(
     def draw(step: Int[Array, ""]) -> tuple[Float[Array, "batch data"], Float[Array, "batch latent"]]:
         return present(key, step, data.train[order[step - first]], architecture)
 
-    def given(state: TrainState, x: Array, noise: Array) -> tuple[Any, ...]:
+    def given(state: TrainState, x: Array, noise: Array) -> Given:
         kl_weight = numbers.kl_weights[state.step - first]
-        return state.statistics, numbers.recipe, kl_weight, x, x - data.mean[None], noise
+        return Given(state.statistics, numbers.recipe, kl_weight, x, x - data.mean[None], noise)
 
     def update(state: TrainState, gradient: Parameters) -> tuple[Parameters, Any]:
         # optax mixes float32 with int32 counts, which strict promotion forbids.
@@ -176,7 +173,7 @@ def train(
         """What of a step's view is not its gradient or its update, by a pass of its own."""
         taps = architecture.taps(loop.batch, data.train.dtype)
         observe = partial(observed_paths, graph, architecture, state.parameters)
-        _, pullback, (terms, hidden) = jax.vjp(lambda taps: observe(taps, *given(state, x, noise)), taps, has_aux=True)
+        _, pullback, (terms, hidden) = jax.vjp(lambda taps: observe(taps, given(state, x, noise)), taps, has_aux=True)
         # The loss is a mean over the batch; each example's own gradient does not shrink with the batch.
         paths = jax.vmap(pullback)(loop.batch * jnp.eye(2, dtype=data.train.dtype))[0]
         return {
@@ -198,8 +195,7 @@ def train(
     ) -> tuple[TrainState, Any]:
         state, readings = carry
         differentiate = jax.value_and_grad(partial(loss, graph, architecture), has_aux=True)
-        (_, terms), gradient = differentiate(state.parameters, *given(state, x[index], noise[index]))
-        # As arrays of their own, so that it makes no difference to the step whether somebody looks at them.
+        (_, terms), gradient = differentiate(state.parameters, given(state, x[index], noise[index]))
         updates, optimizer_state = update(state, gradient)
         if loop.instruments:
             seen = (state.parameters, gradient, updates)
@@ -219,6 +215,7 @@ def train(
         # One vectorised draw for all steps up to the next record: the same numbers as one draw to a step.
         x, noise = jax.vmap(draw)(state.step + jnp.arange(loop.record_every))
         watched = watch(state, x[0], noise[0])
+        # The first step fills them in: what it computes anyhow is not computed twice to be looked at.
         shapes = jax.eval_shape(read, watched, *[state.parameters] * 3)
         readings = jax.tree.map(lambda shape: jnp.zeros(shape.shape, shape.dtype), shapes)
         steps = jnp.clip(numbers.stop - state.step, 0, loop.record_every)
@@ -258,144 +255,6 @@ def present(
     x = architecture.likelihood.observe(jax.random.fold_in(named_key(key, "observe"), step), intensity)
     shape = (len(intensity), architecture.latent)
     return x, jax.random.normal(jax.random.fold_in(named_key(key, "noise"), step), shape, x.dtype)
-
-
-def loss(
-    graph: Any,
-    architecture: Architecture,
-    parameters: Parameters,
-    statistics: Statistics,
-    recipe: Recipe,
-    kl_weight: Float[Array, ""],
-    x: Float[Array, "batch data"],
-    centred: Float[Array, "batch data"],
-    noise: Float[Array, "batch latent"],
-) -> tuple[Float[Array, ""], Terms]:
-    """The training objective in nats, with the plain bound's parts beside it.
-
-    Args:
-        graph: From `structure`.
-        architecture: The model's sizes.
-        parameters: What is trained.
-        statistics: What the model keeps beside its parameters.
-        recipe: The recipe's program, with its numbers.
-        kl_weight: Weight of the KL term.
-        x: What is to be reconstructed.
-        centred: The encoder's inputs.
-        noise: Standard normal draws.
-    """
-    model = nnx.merge(graph, parameters, statistics)
-    model.train()
-    paths, terms = _paths(architecture, recipe, kl_weight, x, model(centred, noise, recipe))
-    return jnp.sum(paths), terms
-
-
-def observed_paths(
-    graph: Any,
-    architecture: Architecture,
-    parameters: Parameters,
-    taps: dict[str, Float[Array, "layers batch width"]],
-    statistics: Statistics,
-    recipe: Recipe,
-    kl_weight: Float[Array, ""],
-    x: Float[Array, "batch data"],
-    centred: Float[Array, "batch data"],
-    noise: Float[Array, "batch latent"],
-) -> tuple[Float[Array, " paths"], tuple[Terms, dict[str, Hidden]]]:
-    """The objective as its two paths, reconstruction and weighted KL, whose sum is `loss`; to be looked into.
-
-    Args:
-        graph: From `structure`.
-        architecture: The model's sizes.
-        parameters: What is trained.
-        taps: Zeros, see `DenseTower.observed`.
-        statistics: What the model keeps beside its parameters.
-        recipe: The recipe's program, with its numbers.
-        kl_weight: Weight of the KL term.
-        x: What is to be reconstructed.
-        centred: The encoder's inputs.
-        noise: Standard normal draws.
-
-    Returns:
-        The two paths in nats; the plain bound's parts, and each tower's hidden layers.
-    """
-    model = nnx.merge(graph, parameters, statistics)
-    model.train()
-    forward, hidden = model.observed(centred, noise, taps, recipe)
-    paths, terms = _paths(architecture, recipe, kl_weight, x, forward)
-    return paths, (terms, hidden)
-
-
-def _paths(
-    architecture: Architecture, recipe: Recipe, kl_weight: Array, x: Array, forward: Forward
-) -> tuple[Float[Array, " paths"], Terms]:
-    reconstruction = -architecture.likelihood.log_prob(forward.outputs, x).mean()
-    kl_units = gaussian_kl(forward.mean, forward.log_var)
-    plain_kl = total_kl(kl_units)
-    paths = jnp.stack([reconstruction, kl_weight * recipe.kl_treatment(kl_units)])
-    return paths, Terms(reconstruction + plain_kl, reconstruction, plain_kl)
-
-
-def calibrate(
-    parameters: Parameters,
-    statistics: Statistics,
-    key: PRNGKeyArray,
-    recipe: Recipe,
-    data: Data,
-    *,
-    architecture: Architecture,
-) -> Statistics:
-    """The statistics by which a model normalizes when it is evaluated: those of the whole training set, in one pass."""
-    if not jax.tree.leaves(statistics):
-        return statistics
-    examples = data.train.shape[0]
-    x = architecture.likelihood.observe(named_key(key, "observe"), data.train)
-    noise = jax.random.normal(named_key(key, "noise"), (examples, architecture.latent), x.dtype)
-    model = nnx.merge(structure(recipe, architecture), parameters, statistics)
-    model.train()
-    model(x - data.mean[None], noise, recipe)
-    return nnx.as_pure(nnx.split(model, nnx.Param, ...)[2])
-
-
-def evaluate(
-    parameters: Parameters,
-    statistics: Statistics,
-    key: PRNGKeyArray,
-    recipe: Recipe,
-    data: Data,
-    x: Examples,
-    *,
-    architecture: Architecture,
-    draws: int,
-) -> Terms:
-    """The plain bound on a fixed presentation of held-out examples, at KL weight 1 and in evaluation mode.
-
-    Args:
-        parameters: What was trained.
-        statistics: What the model keeps beside them; calibrated here.
-        key: The evaluation's own key, the same for every arm.
-        recipe: The recipe's program, with its numbers.
-        data: The training set.
-        x: Held-out examples.
-        architecture: The model's sizes.
-        draws: Draws of z for each example; their bounds are averaged.
-    """
-    statistics = calibrate(parameters, statistics, key, recipe, data, architecture=architecture)
-    model = nnx.merge(structure(recipe, architecture), parameters, statistics)
-    model.eval()
-    repeated = jnp.tile(x, (draws, 1))
-    noise = jax.random.normal(named_key(key, "evaluate"), (len(repeated), architecture.latent), x.dtype)
-    forward = model(repeated - data.mean[None], noise, recipe)
-    reconstruction = -architecture.likelihood.log_prob(forward.outputs, repeated).mean()
-    kl = total_kl(gaussian_kl(forward.mean, forward.log_var))
-    return Terms(reconstruction + kl, reconstruction, kl)
-
-
-def structure(recipe: Recipe, architecture: Architecture) -> Any:
-    """The model without its numbers: what `nnx.merge` needs beside parameters and statistics."""
-    mean = jnp.zeros((architecture.data,))
-    model = nnx.eval_shape(lambda: VAE(architecture, recipe, jax.random.key(0), mean))
-    return nnx.split(model, nnx.Param, ...)[0]
 
 
 def _optimizer(recipe: Recipe, learning_rate: Float[Array, ""]) -> optax.GradientTransformationExtraArgs:

@@ -10,8 +10,8 @@ from bench.catalogue import load_catalogue
 from bench.compose import build_workload
 from bench.plugin import FAMILIES, remedy
 from tests.vae_jax.setting import ARCHITECTURE, begin, compiled, data, numbers
+from vae_jax.evaluation import evaluate
 from vae_jax.recipe import Recipe
-from vae_jax.train import evaluate
 
 CATALOGUE = load_catalogue()
 BASES = build_workload(CATALOGUE, "digits-dense")[1].bases

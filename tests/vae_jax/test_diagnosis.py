@@ -8,10 +8,10 @@ from flax import nnx
 import vae_jax
 from tests.vae_jax.setting import ARCHITECTURE, begin, data
 from vae_jax.diagnosis import OVER_TIME
+from vae_jax.loss import Given, observed_paths, structure
 from vae_jax.model import as_function
 from vae_jax.objective import gaussian_kl
 from vae_jax.recipe import Recipe
-from vae_jax.train import observed_paths, structure
 from vae_jax.verdict import ADDRESSED_BY
 
 KEY = jax.random.key(0)
@@ -171,8 +171,8 @@ def test_our_own_vae_agrees_with_its_own_taps():
 
     def tapped(taps):
         weight = jnp.ones(())
-        given = (graph, ARCHITECTURE, state.parameters, taps, state.statistics, recipe.program(), weight)
-        return jnp.sum(observed_paths(*given, x, x - centre[None], noise)[0])
+        given = Given(state.statistics, recipe.program(), weight, x, x - centre[None], noise)
+        return jnp.sum(observed_paths(graph, ARCHITECTURE, state.parameters, taps, given)[0])
 
     found = vae_jax.diagnose((apply, state.parameters), x - centre[None], loss=negative_elbo)
     agrees(found)

@@ -13,12 +13,12 @@ from bench.workloads.linear import linear_data
 from tests.vae_jax.setting import ARCHITECTURE, DATASET, begin, data
 from vae_jax.estimate import estimate
 from vae_jax.estimators import active_units, importance_weighted_bound, mutual_information
+from vae_jax.evaluation import evaluate
 from vae_jax.layers.normalization import batch_norm
 from vae_jax.likelihoods import Gaussian
 from vae_jax.linear_gaussian import active_dimensions, maximum_likelihood, spectrum
 from vae_jax.objective import gaussian_kl
 from vae_jax.recipe import Recipe
-from vae_jax.train import evaluate
 
 STANDARD_DEVIATION = 0.6
 LINEAR = linear_data(16)

@@ -13,8 +13,8 @@ from vae_jax.configured import configure
 from vae_jax.instruments import kernels
 from vae_jax.layers.blocks import PreActivationResidualBlock, ReZeroBlock
 from vae_jax.layers.normalization import batch_norm, layer_norm
+from vae_jax.loss import Given, loss, structure
 from vae_jax.recipe import Recipe
-from vae_jax.train import loss, structure
 from vae_jax.vae import TOWERS
 
 EXAMPLES = 32
@@ -59,7 +59,7 @@ def problem(name):
         centred = x.astype(np.float64) - DATASET.mean
         arrays = (cast(1.0), cast(x), cast(centred), cast(noise))
         graph = structure(program, ARCHITECTURE)
-        return loss(graph, ARCHITECTURE, parameters, statistics, program, *arrays)[0]
+        return loss(graph, ARCHITECTURE, parameters, Given(statistics, program, *arrays))[0]
 
     return Problem(jax.jit(objective), jax.jit(jax.grad(objective)), parameters, x, noise)
 

@@ -9,13 +9,15 @@ import pytest
 from tests.vae_jax import reference
 from tests.vae_jax.setting import ARCHITECTURE, DATASET, LOOP, begin, compiled, data, numbers, run
 from vae_jax.configured import configure
+from vae_jax.evaluation import calibrate, evaluate
 from vae_jax.instruments import Instrument, kernels
 from vae_jax.keys import named_key
 from vae_jax.layers.initializers import orthogonal
 from vae_jax.layers.normalization import batch_norm
+from vae_jax.loss import Given, loss, observed_paths, structure
 from vae_jax.objective import free_bits
 from vae_jax.recipe import Recipe
-from vae_jax.train import Loop, batches, calibrate, evaluate, loss, observed_paths, present, structure, train
+from vae_jax.train import Loop, batches, present, train
 from vae_jax.vae import Architecture
 
 TANH = Recipe().replace(activation=jnp.tanh, kernel_init=configure(orthogonal, scale=1.0))
@@ -83,12 +85,12 @@ def test_mean_cosine_is_the_mean_over_pairs():
 def test_the_paths_add_up_and_only_the_encoder_has_one_from_the_kl_term():
     state, x, noise, readings = one_step(TANH)
     parameters, program = state.parameters, TANH.program()
-    given = (state.statistics, program, jnp.asarray(1.0), jnp.asarray(x, jnp.float32))
-    given += (given[3] - data().mean[None], jnp.asarray(noise, jnp.float32))
+    x, noise = jnp.asarray(x, jnp.float32), jnp.asarray(noise, jnp.float32)
+    given = Given(state.statistics, program, jnp.asarray(1.0), x, x - data().mean[None], noise)
     observe = functools.partial(observed_paths, structure(program, ARCHITECTURE), ARCHITECTURE, parameters)
 
     def path(index):
-        return jax.jit(jax.grad(lambda taps: observe(taps, *given)[0][index]))(ARCHITECTURE.taps(LOOP.batch))
+        return jax.jit(jax.grad(lambda taps: observe(taps, given)[0][index]))(ARCHITECTURE.taps(LOOP.batch))
 
     reconstruction, kl = path(0), path(1)
     for tower in ("encoder", "decoder"):
@@ -155,7 +157,7 @@ def test_the_compiled_loop_is_a_plain_loop_of_optax_steps():
         x, noise = present(key, jnp.asarray(step), data().train[examples], ARCHITECTURE)
         kl_weight = jnp.asarray(1.0)
         centred = x - data().mean[None]
-        gradients, _ = gradient(parameters, start.statistics, recipe.program(), kl_weight, x, centred, noise)
+        gradients, _ = gradient(parameters, Given(start.statistics, recipe.program(), kl_weight, x, centred, noise))
         with jax.numpy_dtype_promotion("standard"):
             updates, optimizer_state = optimizer.update(gradients, optimizer_state)
         parameters = optax.apply_updates(parameters, updates)

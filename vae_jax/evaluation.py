@@ -1,0 +1,83 @@
+"""A trained model on held-out examples: calibrated, in evaluation mode, at KL weight 1."""
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jaxtyping import PRNGKeyArray
+
+from vae_jax.instruments import Terms
+from vae_jax.keys import named_key
+from vae_jax.loss import Parameters, Statistics, structure
+from vae_jax.objective import gaussian_kl, total_kl
+from vae_jax.recipe import Recipe
+from vae_jax.train import Data, Examples
+from vae_jax.vae import VAE, Architecture
+
+
+def calibrate(
+    parameters: Parameters,
+    statistics: Statistics,
+    key: PRNGKeyArray,
+    recipe: Recipe,
+    data: Data,
+    *,
+    architecture: Architecture,
+) -> Statistics:
+    """The statistics by which a model normalizes when it is evaluated: those of the whole training set, in one pass."""
+    if not jax.tree.leaves(statistics):
+        return statistics
+    examples = data.train.shape[0]
+    x = architecture.likelihood.observe(named_key(key, "observe"), data.train)
+    noise = jax.random.normal(named_key(key, "noise"), (examples, architecture.latent), x.dtype)
+    model = nnx.merge(structure(recipe, architecture), parameters, statistics)
+    model.train()
+    model(x - data.mean[None], noise, recipe)
+    return nnx.as_pure(nnx.split(model, nnx.Param, ...)[2])
+
+
+def trained(
+    parameters: Parameters,
+    statistics: Statistics,
+    key: PRNGKeyArray,
+    recipe: Recipe,
+    data: Data,
+    *,
+    architecture: Architecture,
+) -> VAE:
+    """The model in evaluation mode, with the statistics of the whole training set; arguments as in `evaluate`."""
+    statistics = calibrate(parameters, statistics, key, recipe, data, architecture=architecture)
+    model = nnx.merge(structure(recipe, architecture), parameters, statistics)
+    model.eval()
+    return model
+
+
+def evaluate(
+    parameters: Parameters,
+    statistics: Statistics,
+    key: PRNGKeyArray,
+    recipe: Recipe,
+    data: Data,
+    x: Examples,
+    *,
+    architecture: Architecture,
+    draws: int,
+) -> Terms:
+    """The plain bound on a fixed presentation of held-out examples, at KL weight 1 and in evaluation mode.
+
+    Args:
+        parameters: What was trained.
+        statistics: What the model keeps beside them; calibrated here.
+        key: The evaluation's own key, the same for every arm.
+        recipe: The recipe's program, with its numbers.
+        data: The training set.
+        x: Held-out examples.
+        architecture: The model's sizes.
+        draws: Draws of z for each example; their bounds are averaged.
+    """
+    model = trained(parameters, statistics, key, recipe, data, architecture=architecture)
+    repeated = jnp.tile(x, (draws, 1))
+    noise = jax.random.normal(named_key(key, "evaluate"), (len(repeated), architecture.latent), x.dtype)
+    forward = model(repeated - data.mean[None], noise, recipe)
+    reconstruction = -architecture.likelihood.log_prob(forward.outputs, repeated).mean()
+    kl = total_kl(gaussian_kl(forward.mean, forward.log_var))
+    return Terms(reconstruction + kl, reconstruction, kl)
