@@ -35,8 +35,10 @@ class Moments(NamedTuple):
     slope: Values
 
 
-def second_moment(activation: Activation, variance: float) -> float:
-    """E[phi(u)^2] for u ~ N(0, variance): the mean square after an activation.
+def square_moments(activation: Activation, variance: float) -> tuple[float, float]:
+    """E[phi(u)^2] and E[phi'(u)^2] for u ~ N(0, variance).
+
+    The first is the mean square after an activation, the second the factor of a gradient's mean square that passes it.
 
     Args:
         activation: phi, elementwise.
@@ -46,21 +48,10 @@ def second_moment(activation: Activation, variance: float) -> float:
         ValueError: If the variance is negative or not finite.
     """
     closed = closed_form(activation, variance)
-    return closed[0] if closed else float(quadrature(activation, np.zeros(1), variance).second[0])
-
-
-def slope_moment(activation: Activation, variance: float) -> float:
-    """E[phi'(u)^2] for u ~ N(0, variance): the factor of a gradient's mean square that passes an activation.
-
-    Args:
-        activation: phi, elementwise.
-        variance: q, of the pre-activations; at least 0.
-
-    Raises:
-        ValueError: If the variance is negative or not finite.
-    """
-    closed = closed_form(activation, variance)
-    return closed[1] if closed else float(quadrature(activation, np.zeros(1), variance).slope[0])
+    if closed:
+        return closed
+    moments = quadrature(activation, np.zeros(1), variance)
+    return float(moments.second[0]), float(moments.slope[0])
 
 
 def product_moment(activation: Activation, variance: float, correlation: float) -> float:

@@ -22,8 +22,7 @@ from vae_jax.moments import (
     normal_rule,
     product_moment,
     quadrature,
-    second_moment,
-    slope_moment,
+    square_moments,
 )
 from vae_jax.recipe import Recipe
 
@@ -65,7 +64,7 @@ def length_map(activation: Activation, variance: float, weight_variance: float, 
     Source:
         Poole et al. 2016, arXiv:1606.05340.
     """
-    return weight_variance * second_moment(activation, variance) + bias_variance
+    return weight_variance * square_moments(activation, variance)[0] + bias_variance
 
 
 def chi(activation: Activation, variance: float, weight_variance: float) -> float:
@@ -79,7 +78,7 @@ def chi(activation: Activation, variance: float, weight_variance: float) -> floa
     Source:
         Schoenholz, Gilmer, Ganguli & Sohl-Dickstein 2017, arXiv:1611.01232.
     """
-    return weight_variance * slope_moment(activation, variance)
+    return weight_variance * square_moments(activation, variance)[1]
 
 
 def correlation_map(
@@ -122,11 +121,11 @@ def plain_profile(
     for weight_variance in weight_variances:
         variance = weight_variance * square + bias_variance
         correlation = (weight_variance * product + bias_variance) / variance
-        square = second_moment(activation, variance)
+        square, slope = square_moments(activation, variance)
         product = product_moment(activation, variance, correlation)
         mean_square.append(square)
         mean_cosine.append(product / square)
-        ratios.append(math.sqrt(chi(activation, variance, weight_variance)))
+        ratios.append(math.sqrt(weight_variance * slope))
     return Profile(tuple(mean_square), tuple(mean_cosine), tuple(ratios[1:]), square)
 
 

@@ -19,8 +19,9 @@ from vae_jax.estimate import estimate
 from vae_jax.instruments import INSTRUMENTS
 from vae_jax.keys import named_key
 from vae_jax.linear_gaussian import LinearGaussian, active_dimensions, maximum_likelihood, spectrum
+from vae_jax.loss import structure
 from vae_jax.optimization.schedules import cosine_decay
-from vae_jax.train import Data, Loop, init, start, structure, train
+from vae_jax.train import Data, Loop, init, start, train
 
 CATALOGUE = load_catalogue()
 KEY = jax.random.key(0)

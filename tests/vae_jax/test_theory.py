@@ -14,7 +14,8 @@ from vae_jax.configured import configure
 from vae_jax.layers.blocks import HighwayBlock, PlainBlock, PreActivationResidualBlock, ReZeroBlock
 from vae_jax.layers.initializers import variance_scaling
 from vae_jax.layers.normalization import layer_norm
-from vae_jax.moments import closed_form, kinks, product_moment, quadrature, second_moment, slope_moment
+from vae_jax.loss import Given, observed_paths, structure
+from vae_jax.moments import closed_form, kinks, product_moment, quadrature, square_moments
 from vae_jax.recipe import GLOROT, Recipe
 from vae_jax.theory import (
     NoPrediction,
@@ -27,7 +28,7 @@ from vae_jax.theory import (
     residual_profile,
 )
 from vae_jax.towers.dense import DenseTower
-from vae_jax.train import init, observed_paths, structure
+from vae_jax.train import init
 from vae_jax.vae import TOWERS, Architecture
 
 ERF = jax.scipy.special.erf
@@ -82,8 +83,8 @@ def test_quadrature_agrees_with_an_adaptive_integrator(activation, variance):
         return sum(scipy.integrate.quad(integrand, *ends, epsabs=0, epsrel=1e-12)[0] for ends in panels)
 
     value, slope = NUMPY[activation]
-    np.testing.assert_allclose(second_moment(activation, variance), mean_square(value), rtol=1e-10)
-    np.testing.assert_allclose(slope_moment(activation, variance), mean_square(slope), rtol=1e-10)
+    expected = (mean_square(value), mean_square(slope))
+    np.testing.assert_allclose(square_moments(activation, variance), expected, rtol=1e-10)
 
 
 @pytest.mark.parametrize(
@@ -142,7 +143,7 @@ def test_two_examples_merge_under_relu_and_part_under_wide_tanh():
 def test_a_variance_is_not_negative_and_finite(variance):
     for activation in (jax.nn.relu, jnp.tanh):
         with pytest.raises(ValueError, match="a variance must be at least 0 and finite"):
-            second_moment(activation, variance)
+            square_moments(activation, variance)
 
 
 # Measurements: a tower's taps under a random linear loss.
@@ -282,8 +283,8 @@ def test_both_towers_of_a_vae_are_as_predicted(name, block, kernel_init):
     recipe = Recipe().replace(activation=ACTIVATIONS[name], block=block, kernel_init=kernel_init)
     graph, program = structure(recipe.program(), VAE_SIZES), recipe.program()
 
-    def total(parameters, taps, *given):
-        paths, (_, hidden) = observed_paths(graph, VAE_SIZES, parameters, taps, *given)
+    def total(parameters, taps, given):
+        paths, (_, hidden) = observed_paths(graph, VAE_SIZES, parameters, taps, given)
         return jnp.sum(paths), hidden
 
     gradient = jax.jit(jax.grad(total, argnums=1, has_aux=True))
@@ -294,7 +295,7 @@ def test_both_towers_of_a_vae_are_as_predicted(name, block, kernel_init):
         x = jax.random.bernoulli(keys[1], 0.5, (EXAMPLES, 256)).astype(jnp.float32)
         centred, noise = jax.random.normal(keys[2], (EXAMPLES, 256)), jax.random.normal(keys[3], (EXAMPLES, 64))
         gradients, layers = gradient(
-            parameters, VAE_SIZES.taps(EXAMPLES), statistics, program, jnp.asarray(1.0), x, centred, noise
+            parameters, VAE_SIZES.taps(EXAMPLES), Given(statistics, program, jnp.asarray(1.0), x, centred, noise)
         )
         prediction = predict(recipe, parameters, np.asarray(centred))
         for tower in TOWERS:
