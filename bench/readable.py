@@ -10,11 +10,14 @@ from bench.statistics import CONFIDENCE, Interval
 
 
 class Column(NamedTuple):
-    """A column for reading: its title, the summary's column it is sorted by, and how a row's text is made."""
+    """A column for reading: its title, the summary's column it is sorted by, how a row's text is made, and whether
+    that is words, which are written to the left, or a figure.
+    """
 
     title: str
     sorted_by: str
     text: Callable[[Any], str]
+    words: bool = False
 
 
 def significant(value: float | None) -> str:
@@ -93,16 +96,34 @@ def _per_layer(row: Any) -> str:
     return significant(row.gradient_per_layer_init) + (f" ({predicted})" if predicted else "")
 
 
+def _blame(row: Any) -> str:
+    # A factor that no number holds: nothing comes back otherwise.
+    return f"{row.blame} {significant(row.blame_factor) or 'inf'}{'x' * (row.blame_factor is not None)}" * bool(
+        row.blame
+    )
+
+
+def blame_sentence(blame: dict[str, Any]) -> str:
+    """Which block, or kind of step, keeps the gradient from the first layer; a manifest's `blame`, not empty."""
+    which = f"{blame['block']} ({blame['kind']})" if blame["block"] else f"every {blame['kind']}"
+    much = (
+        "a gradient comes back at the first layer, where none does otherwise"
+        if blame["factor"] is None
+        else f"{significant(blame['factor'])} times as much of the gradient comes back at the first layer"
+    )
+    return f"To blame: {which}; with its Jacobian replaced by the identity, {much}."
+
+
 READABLE = (
-    Column("workload", "workload", lambda row: row.workload),
-    Column("arm", "arm", lambda row: row.arm),
-    Column("status", "status", _status),
+    Column("workload", "workload", lambda row: row.workload, words=True),
+    Column("arm", "arm", lambda row: row.arm, words=True),
+    Column("status", "status", _status, words=True),
     Column(f"-ELBO, nats [{CONFIDENCE:.0%}]", "negative_elbo", lambda row: interval_text(row_interval(row))),
     Column("reconstruction, nats", "reconstruction", lambda row: fixed(row.reconstruction)),
     Column("KL, nats", "kl_nats", lambda row: fixed(row.kl_nats)),
     Column("active units", "active_units", lambda row: fixed(row.active_units, 1)),
-    Column("verdict", "verdict", _verdict),
-    Column("to blame", "blame", lambda row: f"{row.blame} {significant(row.blame_factor)}x" if row.blame else ""),
+    Column("verdict", "verdict", _verdict, words=True),
+    Column("to blame", "blame", _blame, words=True),
     Column("importance-weighted, nats", "importance_weighted", lambda row: fixed(row.importance_weighted)),
     Column("mutual information, nats", "mutual_information", lambda row: fixed(row.mutual_information)),
     Column("gradient ratio, init", "gradient_ratio_init", lambda row: significant(row.gradient_ratio_init)),
@@ -120,10 +141,13 @@ READABLE = (
     Column("parameters", "parameters", lambda row: thousands(row.parameters)),
     Column("gradient evaluations", "gradient_evaluations", lambda row: thousands(row.gradient_evaluations)),
     Column("seeds", "seeds", lambda row: thousands(row.seeds)),
-    Column("family", "family", lambda row: row.family),
-    Column("reason", "reason", lambda row: row.reason),
+    Column("family", "family", lambda row: row.family, words=True),
+    Column("reason", "reason", lambda row: row.reason, words=True),
 )  # fmt: skip
 """How a summary is shown, column by column."""
+
+WORDS = {column.title for column in READABLE if column.words}
+"""The titles of columns that are words."""
 
 
 def records(table: pd.DataFrame) -> list[Any]:

@@ -124,11 +124,10 @@ def manifest(job: Job, **found: Any) -> dict[str, Any]:
         The same keys for every cell, one that failed too.
     """
     about = {name: getattr(job.cell, name) for name in ("identity", "workload", "arm", "base", "family")}
-    tuning, trainings = ([_finite(row) for row in found.pop(name, [])] for name in ("tuning", "trainings"))
     nothing = dict.fromkeys(
         ("learning_rate", "parameters", "compile_seconds", "memory_bytes", "train_seconds", "program")
     )
-    return {
+    whole = {
         **about,
         "status": "ok",
         "reason": "",
@@ -136,8 +135,8 @@ def manifest(job: Job, **found: Any) -> dict[str, Any]:
         "changes": {},
         "plateau": job.plateau,
         "rate_at_edge": False,
-        "tuning": tuning,
-        "trainings": trainings,
+        "tuning": [],
+        "trainings": [],
         "gradient_evaluations": job.protocol.steps,
         "versions": {},
         "commit": job.commit,
@@ -150,8 +149,13 @@ def manifest(job: Job, **found: Any) -> dict[str, Any]:
         **found,
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
     }
+    return {name: _finite(value) for name, value in whole.items()}
 
 
-def _finite(result: dict[str, Any]) -> dict[str, Any]:
-    """For JSON, which has no NaN."""
-    return {k: None if isinstance(v, float) and not np.isfinite(v) else v for k, v in result.items()}
+def _finite(value: Any) -> Any:
+    """A value as JSON can hold it, which has neither NaN nor infinity: None in their place."""
+    if isinstance(value, dict):
+        return {name: _finite(member) for name, member in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(member) for member in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from bench.errors import unknown
-from bench.readable import fixed, readable
+from bench.readable import WORDS, fixed, readable
 from bench.statistics import Interval, student_t
 from bench.store import Manifest, Store, write_atomically
 
@@ -37,7 +37,6 @@ SUMMARY_TYPES = {
 
 _AVERAGED = ("importance_weighted", "active_units", "mutual_information", "mean_cosine_init", "mean_cosine_end")
 _RATIOS = ("gradient_ratio_init", "gradient_ratio_end", "gradient_per_layer_init")
-_WORDS = ("arm", "family", "status", "verdict", "to blame", "reason", "workload")
 _TIMED = ("examples_per_second", "slowdown", "slowdown_low", "slowdown_high", "flops_per_step")
 
 CURVE_TYPES = {
@@ -198,7 +197,7 @@ def _known(kind: str, names: Iterable[str], valid: Iterable[str]) -> list[str]:
 
 def _markdown(table: pd.DataFrame, plan: dict[str, Any]) -> str:
     shown = readable(table)
-    words = [shown.columns.get_loc(name) for name in _WORDS if name in shown]
+    words = [shown.columns.get_loc(name) for name in WORDS if name in shown]
     align = tuple("left" if place in words else "right" for place in range(shown.shape[1]))
     plateaus = [f"Plateau of {name}: {fixed(entry['plateau'])} nats." for name, entry in plan["workloads"].items()]
     absent = missing(table)

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.diagnosed import Case, diagnosis_table, diagnosis_words
-from bench.readable import fixed, interval_text, readable, significant
+from bench.readable import WORDS, blame_sentence, fixed, interval_text, readable, significant
 from bench.statistics import student_t
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def summary_table(summary: pd.DataFrame) -> Table:
     shown = readable(summary).drop(columns=_NOT_IN_TERMINAL, errors="ignore")
     table = _table()
     for name in shown.columns:
-        words = name in ("workload", "arm", "status", "verdict", "reason")
+        words = name in WORDS
         # Figures stay whole, and their titles make way.
         title = textwrap.fill(str(name), 12)
         table.add_column(title, justify="left" if words else "right", overflow="fold", no_wrap=not words)
@@ -158,11 +158,7 @@ def arm_texts(record: dict[str, Any]) -> Iterator[Text | Table]:
                 table.add_row(*(_figure_text(row[column]) for column in columns))
             yield table
     if record.get("blame"):
-        blame = record["blame"]
-        yield Text(
-            f"to blame: {blame['block'] or 'every'} {blame['kind']}: with its Jacobian replaced by the identity, "
-            f"{significant(blame['factor'])} times as much of the gradient comes back at the first layer"
-        )
+        yield Text(blame_sentence(record["blame"]))
     for row in record.get("trainings", []):
         if row["verdict"]:
             yield Text(f"seed {row['seed']}: {row['verdict']}: {row['because']}")

@@ -7,7 +7,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from bench import plots
-from bench.readable import READABLE, Column, readable, records
+from bench.readable import READABLE, Column, blame_sentence, readable, records
 from bench.report.finding import finding
 from bench.report.template import environment, inline
 from bench.statistics import CONFIDENCE
@@ -15,9 +15,6 @@ from bench.store import Manifest, Store, write_atomically
 from bench.tables import PLATEAU_MARGIN_NATS, left_plateau, missing, stored, summary
 
 __all__ = ["finding", "write_report"]
-
-WORDS = ("workload", "arm", "family", "status", "verdict", "blame", "reason")
-"""The columns that are words: written to the left, the others to the right."""
 
 
 def write_report(store: Store) -> Path:
@@ -44,6 +41,7 @@ def write_report(store: Store) -> Path:
     page = environment().get_template("page.html.j2").render(
         plan=plan, workloads=workloads, missing=missing(table), cells=len(table), machines=_machines(manifests),
         confidence=f"{CONFIDENCE:.0%}", margin=PLATEAU_MARGIN_NATS,
+        blame_sentence=blame_sentence,
     )  # fmt: skip
     path = store.directory / "report.html"
     write_atomically(path, page.encode())
@@ -74,7 +72,7 @@ def _table(rows: pd.DataFrame, number: int) -> dict[str, Any]:
 
 def _kind(column: Column) -> str:
     """The classes of a column's cells."""
-    return column.sorted_by.replace("_", "-") + " words" * (column.sorted_by in WORDS)
+    return column.sorted_by.replace("_", "-") + " words" * column.words
 
 
 def _figures(
