@@ -11,6 +11,7 @@ from bench.lanes import Bench
 from bench.programs import program
 from vae_jax.attribution import arrivals, blame
 from vae_jax.chain import find_chain
+from vae_jax.forward_pass import ForwardPass
 from vae_jax.graph import trace
 from vae_jax.loss import structure
 from vae_jax.objective import gaussian_kl, total_kl
@@ -49,7 +50,7 @@ def _blamed(
     def outputs(parameters: Any, centred: Array) -> tuple[Array, Array, Array]:
         model = nnx.merge(graph, parameters, statistics)
         model.train()
-        forward = model(centred, noise, recipe)
+        forward = model(centred, noise, ForwardPass(recipe))
         return forward.outputs, forward.mean, forward.log_var
 
     def negative_elbo(made: tuple[Array, Array, Array]) -> Array:

@@ -192,7 +192,7 @@ class Bench:
 
     def _begin(self, seeds: list[int]) -> tuple[TrainState, jax.Array]:
         keys = _keys(seeds)
-        drawn = self._draw_program(keys, self.recipe, self.data.mean)
+        drawn = self._draw_program(keys, self.recipe, self.data)
         return self._start(*drawn), keys
 
     def _start(self, parameters: Any, statistics: Any) -> TrainState:
@@ -205,7 +205,7 @@ class Bench:
     @functools.cached_property
     def _draw_program(self) -> Program:
         draw = functools.partial(_draw, architecture=self.workload.architecture)
-        arguments = (_keys([0] * self.lanes), self.recipe, self.data.mean)
+        arguments = (_keys([0] * self.lanes), self.recipe, self.data)
         mapped = _over_lanes(draw, (0, None, None), 0, self.lanes)
         return program(mapped, arguments, name="init", architecture=self.workload.architecture, lanes=self.lanes)
 
@@ -247,8 +247,8 @@ STATE_AXES: Any = TrainState(parameters=0, statistics=0, optimizer_state=0, step
 NUMBERS_AXES: Any = Numbers(recipe=None, learning_rates=0, kl_weights=None, stop=None, limit=None)  # type: ignore
 
 
-def _draw(key: jax.Array, recipe: Recipe, mean: jax.Array, *, architecture: Any) -> Any:
-    return init(named_key(key, "init"), recipe, architecture, mean)
+def _draw(key: jax.Array, recipe: Recipe, data: Data, *, architecture: Any) -> Any:
+    return init(named_key(key, "init"), recipe, architecture, data)
 
 
 def _keys(seeds: Sequence[int]) -> jax.Array:

@@ -27,7 +27,46 @@ def require_importable(function: Callable[..., Any]) -> None:
 
 def is_structure(value: Any) -> bool:
     """Whether a value makes a program of its own, instead of being an argument of one."""
-    return isinstance(value, bool | int | str | None) or (callable(value) and not isinstance(value, Configured))
+    return (
+        isinstance(value, bool | int | str | None)
+        or (callable(value) and not isinstance(value, Configured))
+        or isinstance(value, Deferred)
+    )
+
+
+@dataclass(frozen=True)
+class Deferred:
+    """A slot's value that depends on the rest of the recipe, or on how deep the towers are.
+
+    Attributes:
+        function: `(recipe, depth, **parameters) -> value`.
+        parameters: Its keyword arguments.
+    """
+
+    function: Callable[..., Any]
+    parameters: Mapping[str, Any]
+
+    def resolve(self, recipe: Any, depth: int) -> Any:
+        """The value.
+
+        Raises:
+            ValueError: If there is none, and why.
+        """
+        return self.function(recipe, depth, **self.parameters)
+
+
+def defer(function: Callable[..., Any], **parameters: Any) -> Deferred:
+    """A slot's value to be found when the rest of the recipe and the towers' depth are known; compares by value.
+
+    Args:
+        function: Importable: `(recipe, depth, **parameters) -> value`, a function or what `configure` makes.
+        **parameters: Its keyword arguments.
+
+    Raises:
+        ValueError: If the function cannot be imported by its name.
+    """
+    require_importable(function)
+    return Deferred(function, parameters)
 
 
 def configure(function: Callable[..., Any], **parameters: Any) -> "Configured":
@@ -55,8 +94,8 @@ class Configured:
     function: Callable[..., Any]
     parameters: Mapping[str, Any]
 
-    def __call__(self, *arguments: Any) -> Any:
-        return self.function(*arguments, **self.parameters)
+    def __call__(self, *arguments: Any, **named: Any) -> Any:
+        return self.function(*arguments, **named, **self.parameters)
 
     def tree_flatten(self) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
         static = {name: value for name, value in self.parameters.items() if is_structure(value)}

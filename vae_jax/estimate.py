@@ -14,6 +14,7 @@ from vae_jax.estimators import (
     mutual_information,
 )
 from vae_jax.evaluation import trained
+from vae_jax.forward_pass import ForwardPass
 from vae_jax.keys import named_key
 from vae_jax.loss import Parameters, Statistics
 from vae_jax.objective import gaussian_kl
@@ -78,18 +79,20 @@ def estimate(
     model = trained(parameters, statistics, key, recipe, data, architecture=architecture)
 
     def log_likelihood(z: Float[Array, "batch latent"]) -> Float[Array, " batch"]:
-        return architecture.likelihood.log_prob(model.decoder(z, recipe), x)
+        return architecture.likelihood.log_prob(model.decode(z, hidden, run), x)
 
-    def posteriors(x: Examples) -> list[Array]:
-        return jnp.split(model.encoder(x - data.mean[None], recipe), 2, axis=-1)
+    def posteriors(x: Examples) -> tuple[list[Array], list[Array]]:
+        parameters, hidden = model.encode(x - data.mean[None], run)
+        return jnp.split(parameters, 2, axis=-1), hidden
 
-    mean, log_var = posteriors(x)
+    run = ForwardPass(recipe)
+    (mean, log_var), hidden = posteriors(x)
     bound, effective_samples = importance_weighted_bound(
         named_key(key, "importance"), mean, log_var, log_likelihood, samples=samples, chunk=chunk
     )
     many = (mean, log_var)
     if len(x) < FEWEST_POSTERIORS:
-        many = posteriors(architecture.likelihood.observe(named_key(key, "observe"), data.train))
+        many = posteriors(architecture.likelihood.observe(named_key(key, "observe"), data.train))[0]
     active, variances = active_units(mean)
     return Estimates(
         bound=bound.mean(),

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import PRNGKeyArray
 
+from vae_jax.forward_pass import ForwardPass
 from vae_jax.instruments import Terms
 from vae_jax.keys import named_key
 from vae_jax.loss import Parameters, Statistics, structure
@@ -31,7 +32,7 @@ def calibrate(
     noise = jax.random.normal(named_key(key, "noise"), (examples, architecture.latent), x.dtype)
     model = nnx.merge(structure(recipe, architecture), parameters, statistics)
     model.train()
-    model(x - data.mean[None], noise, recipe)
+    model(x - data.mean[None], noise, ForwardPass(recipe))
     return nnx.as_pure(nnx.split(model, nnx.Param, ...)[2])
 
 
@@ -77,7 +78,7 @@ def evaluate(
     model = trained(parameters, statistics, key, recipe, data, architecture=architecture)
     repeated = jnp.tile(x, (draws, 1))
     noise = jax.random.normal(named_key(key, "evaluate"), (len(repeated), architecture.latent), x.dtype)
-    forward = model(repeated - data.mean[None], noise, recipe)
+    forward = model(repeated - data.mean[None], noise, ForwardPass(recipe))
     reconstruction = -architecture.likelihood.log_prob(forward.outputs, repeated).mean()
     kl = total_kl(gaussian_kl(forward.mean, forward.log_var))
     return Terms(reconstruction + kl, reconstruction, kl)

@@ -99,7 +99,8 @@ def kernels(tree: Any, tower: str) -> list[Any]:
     """A tower's own matrices, "inputs outputs", in order: input layer, blocks, head."""
     layers = tree[tower]
     blocks = layers["blocks"]
-    return [layer["kernel"] for layer in (layers["input"], *(blocks[i]["dense"] for i in blocks), layers["head"])]
+    hidden = (layers["input"], *(blocks[index]["unit"] for index in blocks))
+    return [*(unit["dense"]["kernel"] for unit in hidden), layers["head"]["kernel"]]
 
 
 @instrument

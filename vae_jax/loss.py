@@ -5,8 +5,9 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 from flax import nnx
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, PRNGKeyArray
 
+from vae_jax.forward_pass import ForwardPass
 from vae_jax.instruments import Terms
 from vae_jax.objective import gaussian_kl, total_kl
 from vae_jax.recipe import Recipe
@@ -27,6 +28,7 @@ class Given(NamedTuple):
         x: What is to be reconstructed.
         centred: The encoder's inputs.
         noise: Standard normal draws.
+        key: Of all else that is drawn in the step; without one nothing is.
     """
 
     statistics: Statistics
@@ -35,6 +37,7 @@ class Given(NamedTuple):
     x: Float[Array, "batch data"]
     centred: Float[Array, "batch data"]
     noise: Float[Array, "batch latent"]
+    key: PRNGKeyArray | None = None
 
 
 def structure(recipe: Recipe, architecture: Architecture) -> Any:
@@ -55,7 +58,7 @@ def loss(
         parameters: What is trained.
         given: All else.
     """
-    forward = _training(graph, parameters, given)(given.centred, given.noise, given.recipe)
+    forward = _training(graph, parameters, given)(given.centred, given.noise, ForwardPass(given.recipe, given.key))
     paths, terms = _paths(architecture, given, forward)
     return jnp.sum(paths), terms
 
@@ -80,7 +83,7 @@ def observed_paths(
         The two paths in nats; the plain bound's parts, and each tower's hidden layers.
     """
     model = _training(graph, parameters, given)
-    forward, hidden = model.observed(given.centred, given.noise, taps, given.recipe)
+    forward, hidden = model.observed(given.centred, given.noise, taps, ForwardPass(given.recipe, given.key))
     paths, terms = _paths(architecture, given, forward)
     return paths, (terms, hidden)
 

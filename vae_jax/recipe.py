@@ -5,12 +5,18 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import optax
 
-from vae_jax.configured import Configured, configure, is_structure, require_importable
+from vae_jax.configured import Configured, Deferred, configure, is_structure, require_importable
 from vae_jax.layers.blocks import PlainBlock
-from vae_jax.layers.initializers import variance_scaling
+from vae_jax.layers.calibration import no_calibration
+from vae_jax.layers.contexts import no_context
+from vae_jax.layers.initializers import variance_scaling, zeros
+from vae_jax.layers.noise import no_noise
 from vae_jax.layers.normalization import no_normalization
+from vae_jax.layers.units import Unit
+from vae_jax.layers.weight_forms import plain_weights
 from vae_jax.objective import total_kl
 
 Schedules = tuple[Callable[..., jax.Array], ...]
@@ -20,7 +26,7 @@ Schedules = tuple[Callable[..., jax.Array], ...]
 GLOROT = configure(variance_scaling, scale=1.0, mode="fan_avg", distribution="uniform")
 
 # Slots whose outcome enters the compiled program as an array, so that they make no program of their own.
-_ARGUMENTS = ("kernel_init", "learning_rate", "learning_rate_schedules", "kl_schedules")
+_ARGUMENTS = ("kernel_init", "bias_init", "calibration", "learning_rate", "learning_rate_schedules", "kl_schedules")
 
 
 @jax.tree_util.register_pytree_node_class
@@ -32,10 +38,18 @@ class Recipe:
     the functions are its structure.
 
     Attributes:
-        activation: phi, elementwise.
-        block: `(width, recipe, key) -> Block`: how a hidden layer is put together.
+        activation: phi, elementwise; of z, and of what its unit learns for it.
+        unit: `(inputs, outputs, recipe, key, role=, context=) -> Unit`: what stands around the activation.
+        block: `(place, recipe, key) -> Block`: how a hidden layer is put together.
         normalization: `(width) -> module`, applied to the pre-activation, or where the block says.
-        kernel_init: `(key, shape, dtype) -> kernel`, shape `(inputs, outputs)`, of every dense layer.
+        weight_form: `(kernel) -> module`, from the kernel that is trained to the matrix that is used.
+        product: `(h, matrix) -> z`: how, and in which precision, a layer multiplies.
+        hidden_noise: `(h, key) -> h`, after every activation, in training.
+        input_noise: `(x, key) -> x`, of the encoder's inputs, in training.
+        decoder_context: `(z, hidden) -> arrays`: what each of the decoder's blocks sees beside the layer before it.
+        kernel_init: `(key, shape, dtype, role) -> kernel`, shape `(inputs, outputs)`, of every dense layer.
+        bias_init: The same for its bias, shape `(outputs,)`.
+        calibration: `(layer, inputs)`: changes a drawn layer by what the first batch looks like there.
         optimizer: `(learning_rate) -> optax.GradientTransformation`.
         learning_rate: The optimizer's own scale: the centre of the rates that are tuned.
         gradient_transforms: Each `() -> optax.GradientTransformation`, applied in order before the optimizer.
@@ -44,10 +58,18 @@ class Recipe:
         kl_schedules: Each `(step, steps) -> weight` of the KL term; they multiply.
     """
 
-    activation: Callable[[jax.Array], jax.Array] = jax.nn.sigmoid
+    activation: Callable[..., jax.Array] = jax.nn.sigmoid
+    unit: Callable[..., Unit] = Unit
     block: Callable[..., PlainBlock] = PlainBlock
     normalization: Callable[..., Callable[[jax.Array], jax.Array]] = no_normalization
+    weight_form: Callable[..., Callable[[jax.Array], jax.Array]] = plain_weights
+    product: Callable[[jax.Array, jax.Array], jax.Array] = jnp.matmul
+    hidden_noise: Callable[..., jax.Array] = no_noise
+    input_noise: Callable[..., jax.Array] = no_noise
+    decoder_context: Callable[..., list[jax.Array] | None] = no_context
     kernel_init: Callable[..., jax.Array] = GLOROT
+    bias_init: Callable[..., jax.Array] = zeros
+    calibration: Callable[..., None] = no_calibration
     optimizer: Callable[..., optax.GradientTransformation] = optax.sgd
     learning_rate: float = 0.03
     gradient_transforms: tuple[Callable[[], optax.GradientTransformation], ...] = ()
@@ -73,13 +95,29 @@ class Recipe:
                 members = [m if isinstance(m, Configured) else configure(m) for m in value]
                 # Schedules multiply, so their order is no choice: one order makes equal recipes equal.
                 slots[name] = tuple(sorted(members, key=repr) if name.endswith("_schedules") else members)
-            elif callable(value) and not isinstance(value, Configured):
+            elif callable(value) and not isinstance(value, Configured | Deferred):
                 require_importable(value)
         return replace(self, **slots)
 
     def chain(self, **slots: Callable[..., Any]) -> "Recipe":
         """This recipe with one more member at the end of a slot that is a chain of transforms or schedules."""
         return self.replace(**{name: (*getattr(self, name), value) for name, value in slots.items()})
+
+    def resolve(self, depth: int) -> "Recipe":
+        """This recipe with a value in every slot that was put off until the rest was known.
+
+        Args:
+            depth: Blocks in each tower.
+
+        Raises:
+            ValueError: If a slot's value does not go with the rest.
+        """
+        recipe = self
+        # In the slots' order: what is drawn depends on the activation, not the other way round.
+        for name in self.slots():
+            if isinstance(value := getattr(recipe, name), Deferred):
+                recipe = recipe.replace(**{name: value.resolve(recipe, depth)})
+        return recipe
 
     @classmethod
     def slots(cls) -> tuple[str, ...]:
@@ -122,7 +160,7 @@ _LEAF = "leaf"
 def _describe(value: Any) -> Any:
     if isinstance(value, tuple):
         return [_describe(member) for member in value]
-    if isinstance(value, Configured):
+    if isinstance(value, Configured | Deferred):
         return {"function": _describe(value.function), **{k: _describe(v) for k, v in value.parameters.items()}}
     if callable(value):
         return f"{value.__module__}.{getattr(value, '__qualname__', getattr(value, '__name__', ''))}"

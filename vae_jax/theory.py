@@ -15,7 +15,7 @@ from jaxtyping import Float
 from vae_jax.configured import Configured
 from vae_jax.instruments import kernels
 from vae_jax.layers.blocks import PlainBlock, PreActivationResidualBlock
-from vae_jax.layers.normalization import no_normalization
+from vae_jax.layers.units import ParametricUnit, Unit
 from vae_jax.moments import (
     Activation,
     evaluate,
@@ -194,6 +194,12 @@ def predict(
 _LARGEST_LOG_VAR_VARIANCE = 2 * 88.0
 
 
+# Slots that change what a layer does, and that no map here has in it.
+_PLAIN = Recipe()
+_ENCODER = ("normalization", "weight_form", "hidden_noise", "input_noise")
+_LEFT_OUT = {"encoder": _ENCODER, "decoder": (*_ENCODER, "decoder_context")}
+
+
 def _predict_tower(
     recipe: Recipe, parameters: Any, tower: str, mean_square: float, overlap: float
 ) -> Profile | NoPrediction:
@@ -207,14 +213,21 @@ def _predict_tower(
 def _tower_profile(
     recipe: Recipe, parameters: Any, tower: str, mean_square: float, overlap: float
 ) -> Profile | NoPrediction:
-    if recipe.normalization is not no_normalization:
-        return NoPrediction(f"theory's maps leave out normalization, and this recipe has {_name(recipe.normalization)}")
+    for name in _LEFT_OUT[tower]:
+        if getattr(recipe, name) != getattr(_PLAIN, name):
+            return NoPrediction(
+                f"theory's maps leave out the slot {name!r}, and this recipe has {_name(getattr(recipe, name))}"
+            )
+    if _made_by(recipe.unit) not in (Unit, ParametricUnit):
+        return NoPrediction(f"theory's maps know one matrix to a layer, and this recipe has {_name(recipe.unit)}")
     variances = [_weight_variance(kernel) for kernel in kernels(parameters, tower)[:-1]]
     blocks = parameters[tower]["blocks"]
+    hidden = [parameters[tower]["input"], *(blocks[index]["unit"] for index in blocks)]
+    bias_variance = float(np.mean([np.mean(np.asarray(unit["dense"]["bias"], np.float64) ** 2) for unit in hidden]))
     if recipe.block is PlainBlock:
-        return plain_profile(recipe.activation, variances, mean_square, overlap)
+        return plain_profile(recipe.activation, variances, mean_square, overlap, bias_variance)
     if recipe.block is PreActivationResidualBlock:
-        return residual_profile(recipe.activation, variances, mean_square)
+        return residual_profile(recipe.activation, variances, mean_square, bias_variance)
     if all("alpha" in blocks[index] and not np.any(blocks[index]["alpha"]) for index in blocks):
         # Every block is the identity, both ways.
         first, layers = plain_profile(recipe.activation, variances[:1], mean_square, overlap), len(variances)
@@ -224,7 +237,11 @@ def _tower_profile(
 
 
 def _name(slot: Any) -> str:
-    return (slot.function if isinstance(slot, Configured) else slot).__name__
+    return _made_by(slot).__name__
+
+
+def _made_by(slot: Any) -> Any:
+    return slot.function if isinstance(slot, Configured) else slot
 
 
 def _weight_variance(kernel: Any) -> float:

@@ -13,8 +13,10 @@ import optax
 from flax import nnx
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
+from vae_jax.forward_pass import ForwardPass
 from vae_jax.instruments import Instrument, StepView
 from vae_jax.keys import named_key
+from vae_jax.layers.calibration import no_calibration
 from vae_jax.loss import Given, Parameters, Statistics, loss, observed_paths, structure
 from vae_jax.recipe import Recipe
 from vae_jax.vae import VAE, Architecture
@@ -89,15 +91,17 @@ class Data(NamedTuple):
     mean: Float[Array, " data"]
 
 
-def init(
-    key: PRNGKeyArray, recipe: Recipe, architecture: Architecture, data_mean: Float[Array, " data"]
-) -> tuple[Parameters, Statistics]:
+def init(key: PRNGKeyArray, recipe: Recipe, architecture: Architecture, data: Data) -> tuple[Parameters, Statistics]:
     """Draw a model: its parameters and the statistics that it keeps beside them.
 
     A program of its own, apart from training: drawn inside it, initial weights take longer to compile than all the
     rest. Every layer's draw depends on the key and the layer's name alone.
     """
-    model = VAE(architecture, recipe, key, data_mean)
+    model = VAE(architecture, recipe, key, data.mean)
+    if recipe.calibration is not no_calibration:
+        x, noise = present(named_key(key, "calibration"), jnp.zeros((), jnp.int32), data.train, architecture)
+        model.train()
+        model(x - data.mean[None], noise, ForwardPass(recipe, adjust=recipe.calibration))
     _, parameters, statistics = nnx.split(model, nnx.Param, ...)
     # A weakly typed leaf turns strong in the first step: the second chunk would be another program.
     strong = partial(jax.tree.map, lambda leaf: jnp.asarray(leaf, leaf.dtype))
@@ -161,7 +165,8 @@ def train(
 
     def given(state: TrainState, x: Array, noise: Array) -> Given:
         kl_weight = numbers.kl_weights[state.step - first]
-        return Given(state.statistics, numbers.recipe, kl_weight, x, x - data.mean[None], noise)
+        own = jax.random.fold_in(named_key(key, "step"), state.step)
+        return Given(state.statistics, numbers.recipe, kl_weight, x, x - data.mean[None], noise, own)
 
     def update(state: TrainState, gradient: Parameters) -> tuple[Parameters, Any]:
         # optax mixes float32 with int32 counts, which strict promotion forbids.

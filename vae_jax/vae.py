@@ -8,8 +8,8 @@ from flax import nnx
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from vae_jax.forward_pass import ForwardPass
 from vae_jax.keys import named_key
-from vae_jax.layers.blocks import set_bias
 from vae_jax.likelihoods import Bernoulli, Likelihood
 from vae_jax.recipe import Recipe
 from vae_jax.towers.dense import DenseTower, Hidden
@@ -43,7 +43,8 @@ class Architecture:
 
     def taps(self, batch: int, dtype: DTypeLike = jnp.float32) -> dict[str, Float[Array, "layers batch width"]]:
         """Zeros to add to every hidden layer of both towers."""
-        return {tower: jnp.zeros((self.depth + 1, batch, self.width), dtype) for tower in TOWERS}
+        layers = DenseTower.layers(self.depth)
+        return {tower: jnp.zeros((layers, batch, self.width), dtype) for tower in TOWERS}
 
 
 class Forward(NamedTuple):
@@ -71,33 +72,57 @@ class VAE(nnx.Module):
             data_mean: Mean of the training examples: the decoder starts at it, in every arm. Otherwise the first
                 hundred nats of any training are the output bias learning the mean.
         """
-        sizes = (architecture.depth, architecture.width, recipe)
-        self.encoder = DenseTower(architecture.data, 2 * architecture.latent, *sizes, named_key(key, "encoder"))
-        self.decoder = DenseTower(architecture.latent, architecture.data, *sizes, named_key(key, "decoder"))
-        set_bias(self.decoder.head, architecture.likelihood.output_bias(data_mean))
+        depth, width, latent = architecture.depth, architecture.width, architecture.latent
+        self.encoder = DenseTower(architecture.data, 2 * latent, depth, width, recipe, named_key(key, "encoder"))
+        context = _context_size(recipe, depth, width, latent)
+        keys = named_key(key, "decoder")
+        self.decoder = DenseTower(latent, architecture.data, depth, width, recipe, keys, context)
+        self.decoder.head.bias[...] = architecture.likelihood.output_bias(data_mean)
 
-    def __call__(self, x: Float[Array, "batch data"], noise: Float[Array, "batch latent"], recipe: Recipe) -> Forward:
+    def __call__(self, x: Float[Array, "batch data"], noise: Float[Array, "batch latent"], run: ForwardPass) -> Forward:
         """One pass with one draw of z.
 
         Args:
             x: Encoder inputs, centred.
             noise: Standard normal draws; z = mean + exp(log_var / 2) noise.
-            recipe: The recipe, with the numbers of this training.
+            run: The pass.
         """
-        mean, log_var, z = _draw(self.encoder(x, recipe), noise)
-        return Forward(self.decoder(z, recipe), mean, log_var)
+        posterior, hidden = self.encode(x, run)
+        mean, log_var, z = _draw(posterior, noise)
+        return Forward(self.decode(z, hidden, run), mean, log_var)
+
+    def encode(
+        self, x: Float[Array, "batch data"], run: ForwardPass
+    ) -> tuple[Float[Array, "batch parameters"], list[Float[Array, "batch width"]]]:
+        """The posterior's parameters, and the encoder's hidden layers."""
+        x = run.noisy(run.recipe.input_noise, x, "input_noise")
+        return self.encoder(x, run.within("encoder"))
+
+    def decode(
+        self, z: Float[Array, "batch latent"], hidden: list[Float[Array, "batch width"]], run: ForwardPass
+    ) -> Float[Array, "batch data"]:
+        """The likelihood's outputs.
+
+        Args:
+            z: One draw for each example.
+            hidden: The encoder's hidden layers for the same examples.
+            run: The pass.
+        """
+        return self.decoder(z, run.within("decoder", run.recipe.decoder_context(z, hidden)))[0]
 
     def observed(
         self,
         x: Float[Array, "batch data"],
         noise: Float[Array, "batch latent"],
         taps: dict[str, Float[Array, "layers batch width"]],
-        recipe: Recipe,
+        run: ForwardPass,
     ) -> tuple[Forward, dict[str, Hidden]]:
         """The same pass, and what each tower's hidden layers look like; see `DenseTower.observed`."""
-        posterior, encoder = self.encoder.observed(x, taps["encoder"], recipe)
+        x = run.noisy(run.recipe.input_noise, x, "input_noise")
+        posterior, encoder = self.encoder.observed(x, taps["encoder"], run.within("encoder"))
         mean, log_var, z = _draw(posterior, noise)
-        outputs, decoder = self.decoder.observed(z, taps["decoder"], recipe)
+        context = run.recipe.decoder_context(z, list(encoder.output))
+        outputs, decoder = self.decoder.observed(z, taps["decoder"], run.within("decoder", context))
         return Forward(outputs, mean, log_var), {"encoder": encoder, "decoder": decoder}
 
 
@@ -106,3 +131,10 @@ def _draw(
 ) -> tuple[Float[Array, "batch latent"], Float[Array, "batch latent"], Float[Array, "batch latent"]]:
     mean, log_var = jnp.split(posterior, 2, axis=-1)
     return mean, log_var, mean + jnp.exp(0.5 * log_var) * noise
+
+
+def _context_size(recipe: Recipe, depth: int, width: int, latent: int) -> int:
+    """How many entries each of the decoder's blocks sees beside the layer before it."""
+    z, h = jnp.zeros((1, latent)), jnp.zeros((1, width))
+    context = recipe.decoder_context(z, [h] * DenseTower.layers(depth))
+    return 0 if context is None else context[0].shape[1]

@@ -3,14 +3,15 @@
 import jax
 import jax.numpy as jnp
 
-from vae_jax.recipe import Recipe
+from vae_jax.forward_pass import ForwardPass
 from vae_jax.towers.dense import DenseTower
 
 
-def scanned_tower(self: DenseTower, x: jax.Array, recipe: Recipe) -> jax.Array:
+def scanned_tower(self: DenseTower, x: jax.Array, run: ForwardPass) -> tuple[jax.Array, list[jax.Array]]:
     """What `DenseTower` computes, with one block in the program, whatever the depth.
 
     Parameters stay one leaf per layer, as optimizers must see them, and are stacked in every pass.
     """
-    taps = jnp.zeros((len(self.blocks) + 1, x.shape[0], self.head.in_features), x.dtype)
-    return self.observed(x, taps, recipe)[0]
+    taps = jnp.zeros((len(self.blocks) + 1, x.shape[0], self.head.kernel.shape[0]), x.dtype)
+    outputs, hidden = self.observed(x, taps, run)
+    return outputs, list(hidden.output)

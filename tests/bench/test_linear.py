@@ -16,6 +16,7 @@ from bench.errors import InputError
 from tests.vae_jax.setting import numbers
 from vae_jax.configured import configure
 from vae_jax.estimate import estimate
+from vae_jax.forward_pass import ForwardPass
 from vae_jax.instruments import INSTRUMENTS
 from vae_jax.keys import named_key
 from vae_jax.linear_gaussian import LinearGaussian, active_dimensions, maximum_likelihood, spectrum
@@ -35,7 +36,7 @@ def workload(text="linear"):
 def begin(built, recipe):
     dataset = built.data()
     arrays = Data(jnp.asarray(dataset.train), jnp.asarray(dataset.mean))
-    drawn = jax.jit(init, static_argnums=2)(named_key(KEY, "init"), recipe, built.architecture, arrays.mean)
+    drawn = jax.jit(init, static_argnums=2)(named_key(KEY, "init"), recipe, built.architecture, arrays)
     return start(recipe.program(), *drawn), arrays
 
 
@@ -95,9 +96,9 @@ def test_a_trained_linear_vae_reaches_the_optimum_and_the_estimates_say_so():
         state.parameters, state.statistics, KEY, recipe.program(), arrays, jnp.asarray(dataset.test)
     )
     model = nnx.merge(structure(recipe.program(), sizes), state.parameters, state.statistics)
-    slope, offset = affine(lambda z: model.decoder(z, recipe), sizes.latent)
+    slope, offset = affine(lambda z: model.decode(z, [], ForwardPass(recipe)), sizes.latent)
     decoder = LinearGaussian(slope.T, offset, 0.6)
-    encoded = model.encoder(jnp.asarray(dataset.test) - arrays.mean[None], recipe)
+    encoded = model.encode(jnp.asarray(dataset.test) - arrays.mean[None], ForwardPass(recipe))[0]
     mean, log_var = np.split(np.asarray(encoded, float), 2, axis=1)
     elbo = np.mean([decoder.elbo(x[i : i + 1], mean[i : i + 1], np.diag(np.exp(v)))[0] for i, v in enumerate(log_var)])
     exact = decoder.log_prob(x)

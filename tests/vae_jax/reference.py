@@ -7,9 +7,9 @@ import numpy as np
 
 def tower_forward(tower: dict[str, Any], x: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
     """The head's output and every hidden layer of a plain tanh tower."""
-    hidden = [np.tanh(x @ tower["input"]["kernel"] + tower["input"]["bias"])]
+    hidden = [np.tanh(x @ tower["input"]["dense"]["kernel"] + tower["input"]["dense"]["bias"])]
     for index in sorted(tower["blocks"]):
-        layer = tower["blocks"][index]["dense"]
+        layer = tower["blocks"][index]["unit"]["dense"]
         hidden.append(np.tanh(hidden[-1] @ layer["kernel"] + layer["bias"]))
     return hidden[-1] @ tower["head"]["kernel"] + tower["head"]["bias"], hidden
 
@@ -18,7 +18,7 @@ def tower_backward(
     tower: dict[str, Any], x: np.ndarray, hidden: list[np.ndarray], gradient: np.ndarray
 ) -> tuple[np.ndarray, list[np.ndarray], list[np.ndarray]]:
     """dL/dx, dL/dh of each hidden layer, and dL/dW of input layer, blocks and head, from dL/d(head's output)."""
-    layers = [tower["input"], *(tower["blocks"][index]["dense"] for index in sorted(tower["blocks"]))]
+    layers = [tower["input"]["dense"], *(tower["blocks"][index]["unit"]["dense"] for index in sorted(tower["blocks"]))]
     inputs = [x, *hidden[:-1]]
     kernels = [hidden[-1].T @ gradient]
     at_hidden = gradient @ tower["head"]["kernel"].T

@@ -27,7 +27,7 @@ def data(dtype: Any = jnp.float32) -> Data:
 def begin(recipe: Recipe, seed: int = 0, architecture: Architecture = ARCHITECTURE) -> TrainState:
     """The state before the first step."""
     key = named_key(jax.random.key(seed), "init")
-    parameters, statistics = jax.jit(init, static_argnums=2)(key, recipe, architecture, data().mean)
+    parameters, statistics = jax.jit(init, static_argnums=2)(key, recipe, architecture, data())
     return start(recipe.program(), parameters, statistics)
 
 

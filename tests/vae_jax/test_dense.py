@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from vae_jax.configured import configure
+from vae_jax.forward_pass import ForwardPass
 from vae_jax.layers.blocks import PlainBlock, PreActivationResidualBlock
 from vae_jax.layers.initializers import orthogonal
 from vae_jax.layers.normalization import batch_norm, no_normalization
@@ -24,7 +25,7 @@ def profile(recipe):
     model = tower(recipe)
 
     def loss(taps):
-        return jnp.sum(model.observed(x, taps, recipe)[0] * direction)
+        return jnp.sum(model.observed(x, taps, ForwardPass(recipe))[0] * direction)
 
     gradient = jax.grad(loss)(jnp.zeros((DEPTH + 1, 32, WIDTH)))
     return np.sqrt(np.mean(np.asarray(gradient, np.float64) ** 2, axis=(1, 2)))
@@ -39,10 +40,12 @@ def test_a_linear_tower_of_scaled_orthogonal_kernels_scales_the_gradient_by_that
 def test_every_layer_draws_its_own_weights_by_name():
     short, long = tower(Recipe(), depth=2), tower(Recipe(), depth=4)
     for index in range(2):
-        np.testing.assert_array_equal(short.blocks[index].dense.kernel[...], long.blocks[index].dense.kernel[...])
-    np.testing.assert_array_equal(short.input.kernel[...], long.input.kernel[...])
+        np.testing.assert_array_equal(
+            short.blocks[index].unit.dense.kernel[...], long.blocks[index].unit.dense.kernel[...]
+        )
+    np.testing.assert_array_equal(short.input.dense.kernel[...], long.input.dense.kernel[...])
     np.testing.assert_array_equal(short.head.kernel[...], long.head.kernel[...])
-    drawn = [np.asarray(block.dense.kernel[...]).tobytes() for block in long.blocks]
+    drawn = [np.asarray(block.unit.dense.kernel[...]).tobytes() for block in long.blocks]
     assert len(set(drawn)) == 4
 
 
@@ -50,11 +53,11 @@ def test_hidden_layers_are_returned_in_order_and_taps_are_added_after_the_activa
     recipe = Recipe().replace(activation=jnp.tanh)
     model = tower(recipe, depth=2)
     x = jax.random.normal(jax.random.key(1), (5, WIDTH))
-    taps = jnp.zeros((3, 5, WIDTH)).at[1].set(1.0)
-    _, hidden = model.observed(x, taps, recipe)
-    first = jnp.tanh(model.input(x))
-    second = jnp.tanh(model.blocks[0].dense(first)) + 1.0
-    third = jnp.tanh(model.blocks[1].dense(second))
+    taps, run = jnp.zeros((3, 5, WIDTH)).at[1].set(1.0), ForwardPass(recipe)
+    _, hidden = model.observed(x, taps, ForwardPass(recipe))
+    first = model.input(x, run)
+    second = jnp.tanh(model.blocks[0].unit.dense(first, run)) + 1.0
+    third = jnp.tanh(model.blocks[1].unit.dense(second, run))
     np.testing.assert_allclose(hidden.output, jnp.stack([first, second, third]), rtol=1e-6)
 
 
@@ -64,15 +67,15 @@ def test_a_pass_that_is_observed_is_the_same_pass(block, normalization):
     recipe = Recipe().replace(activation=jax.nn.gelu, block=block, normalization=normalization)
     model = tower(recipe, depth=3)
     x = jax.random.normal(jax.random.key(1), (5, WIDTH))
-    outputs, _ = model.observed(x, jnp.zeros((4, 5, WIDTH)), recipe)
-    np.testing.assert_allclose(outputs, model(x, recipe), rtol=1e-4, atol=1e-5)
+    outputs, _ = model.observed(x, jnp.zeros((4, 5, WIDTH)), ForwardPass(recipe))
+    np.testing.assert_allclose(outputs, model(x, ForwardPass(recipe))[0], rtol=1e-4, atol=1e-5)
 
 
 def test_slopes_are_shares_of_the_steepest():
     recipe = Recipe()
     model = tower(recipe, depth=2)
     x = 20 * jax.random.normal(jax.random.key(1), (5, WIDTH))
-    hidden = model.observed(x, jnp.zeros((3, 5, WIDTH)), recipe)[1]
+    hidden = model.observed(x, jnp.zeros((3, 5, WIDTH)), ForwardPass(recipe))[1]
     h = np.asarray(hidden.output, np.float64)
     np.testing.assert_allclose(hidden.slope, 4 * h * (1 - h), atol=1e-6)
 

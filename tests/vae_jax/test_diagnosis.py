@@ -8,6 +8,7 @@ from flax import nnx
 import vae_jax
 from tests.vae_jax.setting import ARCHITECTURE, begin, data
 from vae_jax.diagnosis import OVER_TIME
+from vae_jax.forward_pass import ForwardPass
 from vae_jax.loss import Given, observed_paths, structure
 from vae_jax.model import as_function
 from vae_jax.objective import gaussian_kl
@@ -163,7 +164,7 @@ def test_our_own_vae_agrees_with_its_own_taps():
     noise = jax.random.normal(KEY, (8, ARCHITECTURE.latent))
 
     def apply(parameters, centred):
-        forward = nnx.merge(graph, parameters, state.statistics)(centred, noise, recipe.program())
+        forward = nnx.merge(graph, parameters, state.statistics)(centred, noise, ForwardPass(recipe.program()))
         return forward.outputs, forward.mean, forward.log_var
 
     def negative_elbo(outputs):
@@ -178,7 +179,7 @@ def test_our_own_vae_agrees_with_its_own_taps():
     agrees(found)
     own = jax.jit(jax.grad(tapped))(ARCHITECTURE.taps(8))
     by_name = {layer.name: layer.hidden_gradient for layer in found.layers}
-    names = ["input", *(f"blocks/{index}/dense" for index in range(ARCHITECTURE.depth))]
+    names = ["input/dense", *(f"blocks/{index}/unit/dense" for index in range(ARCHITECTURE.depth))]
     for tower in ("encoder", "decoder"):
         ours = [by_name[f"{tower}/{name}"] for name in names]
         np.testing.assert_allclose(ours, list(map(rms, own[tower])), rtol=1e-4)

@@ -53,7 +53,7 @@ def problem(name):
     program = RECIPES[name].program()
 
     def objective(parameters):
-        dtype = parameters["encoder"]["input"]["kernel"].dtype
+        dtype = parameters["encoder"]["input"]["dense"]["kernel"].dtype
         cast = functools.partial(jnp.asarray, dtype=dtype)
         statistics = jax.tree.map(cast, state.statistics)
         centred = x.astype(np.float64) - DATASET.mean
@@ -85,25 +85,25 @@ def torch_objective(torch, name, parameters, x, centred, noise):
 
     def normalize(layer, h):
         if name == "batch_norm":
-            scale, bias = layer["normalization"]["scale"], layer["normalization"]["bias"]
+            scale, bias = layer["unit"]["normalization"]["scale"], layer["unit"]["normalization"]["bias"]
             return functional.batch_norm(h, None, None, scale, bias, training=True, eps=1e-5)
         if name == "residual":
-            scale, bias = layer["normalization"]["scale"], layer["normalization"]["bias"]
+            scale, bias = layer["unit"]["normalization"]["scale"], layer["unit"]["normalization"]["bias"]
             return functional.layer_norm(h, h.shape[1:], scale, bias, eps=1e-6)
         return h
 
     def block(layer, h):
         if name == "residual":
-            return h + linear(layer["dense"], activation(normalize(layer, h)))
-        branch = activation(normalize(layer, linear(layer["dense"], h)))
+            return h + linear(layer["unit"]["dense"], activation(normalize(layer, h)))
+        branch = activation(normalize(layer, linear(layer["unit"]["dense"], h)))
         return h + layer["alpha"] * branch if name == "rezero" else branch
 
     def tower(layers, h):
-        h = activation(normalize(layers, linear(layers["input"], h)))
+        h = activation(normalize({"unit": layers["input"]}, linear(layers["input"]["dense"], h)))
         for index in sorted(layers["blocks"]):
             h = block(layers["blocks"][index], h)
         if name == "residual":
-            h = activation(normalize({"normalization": layers["final_normalization"]}, h))
+            h = activation(normalize({"unit": {"normalization": layers["final_normalization"]}}, h))
         return linear(layers["head"], h)
 
     mean, log_var = tower(parameters["encoder"], centred).chunk(2, dim=1)

@@ -11,6 +11,7 @@ import scipy.stats
 from flax import nnx
 
 from vae_jax.configured import configure
+from vae_jax.forward_pass import ForwardPass
 from vae_jax.layers.blocks import HighwayBlock, PlainBlock, PreActivationResidualBlock, ReZeroBlock
 from vae_jax.layers.initializers import variance_scaling
 from vae_jax.layers.normalization import layer_norm
@@ -28,7 +29,7 @@ from vae_jax.theory import (
     residual_profile,
 )
 from vae_jax.towers.dense import DenseTower
-from vae_jax.train import init
+from vae_jax.train import Data, init
 from vae_jax.vae import TOWERS, Architecture
 
 ERF = jax.scipy.special.erf
@@ -168,7 +169,7 @@ def measurement(name, block):
 
     def measure(parameters, x, direction):
         def linear_loss(taps):
-            outputs, hidden = nnx.merge(graph, parameters).observed(x, taps, recipe)
+            outputs, hidden = nnx.merge(graph, parameters).observed(x, taps, ForwardPass(recipe))
             return jnp.sum(outputs * direction), hidden.output
 
         gradient, hidden = jax.grad(linear_loss, has_aux=True)(jnp.zeros((DEPTH + 1, EXAMPLES, WIDTH)))
@@ -265,7 +266,7 @@ VAE_SIZES = Architecture(data=256, depth=4, width=256, latent=64)
 def vae_drawing(block):
     def draw(key, kernel_init):
         recipe = Recipe(activation=jax.nn.identity, block=block, kernel_init=kernel_init)
-        return init(key, recipe, VAE_SIZES, jnp.full((256,), 0.5))
+        return init(key, recipe, VAE_SIZES, Data(jnp.full((1, 256), 0.5), jnp.full((256,), 0.5)))
 
     return jax.jit(draw)
 
@@ -295,7 +296,9 @@ def test_both_towers_of_a_vae_are_as_predicted(name, block, kernel_init):
         x = jax.random.bernoulli(keys[1], 0.5, (EXAMPLES, 256)).astype(jnp.float32)
         centred, noise = jax.random.normal(keys[2], (EXAMPLES, 256)), jax.random.normal(keys[3], (EXAMPLES, 64))
         gradients, layers = gradient(
-            parameters, VAE_SIZES.taps(EXAMPLES), Given(statistics, program, jnp.asarray(1.0), x, centred, noise)
+            parameters,
+            VAE_SIZES.taps(EXAMPLES),
+            Given(statistics, program, jnp.asarray(1.0), x, centred, noise),
         )
         prediction = predict(recipe, parameters, np.asarray(centred))
         for tower in TOWERS:
@@ -317,10 +320,14 @@ def hand_made(scale=1.0, depth=3, **block):
     draw = np.random.default_rng(0)
 
     def layer():
-        return {"kernel": scale * draw.normal(size=(16, 16)) / 4}
+        return {"kernel": scale * draw.normal(size=(16, 16)) / 4, "bias": np.zeros(16)}
 
     return {
-        tower: {"input": layer(), "blocks": {i: {"dense": layer(), **block} for i in range(depth)}, "head": layer()}
+        tower: {
+            "input": {"dense": layer()},
+            "blocks": {i: {"unit": {"dense": layer()}, **block} for i in range(depth)},
+            "head": layer(),
+        }
         for tower in TOWERS
     }
 

@@ -130,7 +130,10 @@ def test_flat_dead_and_zero_are_counted():
 def reference_relu_slopes(tower, h):
     """phi' of every hidden layer of a ReLU tower, in plain numpy."""
     slopes = []
-    for layer in (tower["input"], *(tower["blocks"][index]["dense"] for index in sorted(tower["blocks"]))):
+    for layer in (
+        tower["input"]["dense"],
+        *(tower["blocks"][index]["unit"]["dense"] for index in sorted(tower["blocks"])),
+    ):
         z = h @ layer["kernel"] + layer["bias"]
         h = np.maximum(z, 0)
         slopes.append((z > 0).astype(float))
@@ -200,8 +203,8 @@ def test_arms_of_one_seed_share_weights_batches_and_noise():
     jax.tree.map(np.testing.assert_array_equal, plain.parameters, other.parameters)
     normalized = begin(TANH.replace(normalization=batch_norm))
     np.testing.assert_array_equal(
-        normalized.parameters["encoder"]["blocks"][1]["dense"]["kernel"],
-        plain.parameters["encoder"]["blocks"][1]["dense"]["kernel"],
+        normalized.parameters["encoder"]["blocks"][1]["unit"]["dense"]["kernel"],
+        plain.parameters["encoder"]["blocks"][1]["unit"]["dense"]["kernel"],
     )
     # Batches and noise: recipes that are one function at first lose the same nats on the first minibatch.
     adam, lenient = TANH.replace(optimizer=optax.adam), TANH.replace(kl_treatment=configure(free_bits, nats=1.0))
@@ -212,7 +215,8 @@ def test_arms_of_one_seed_share_weights_batches_and_noise():
 def test_seeds_differ():
     first, second = begin(TANH, 0), begin(TANH, 1)
     assert not np.array_equal(
-        first.parameters["encoder"]["input"]["kernel"], second.parameters["encoder"]["input"]["kernel"]
+        first.parameters["encoder"]["input"]["dense"]["kernel"],
+        second.parameters["encoder"]["input"]["dense"]["kernel"],
     )
 
 
@@ -267,9 +271,9 @@ def test_batch_normalization_is_evaluated_by_the_training_sets_statistics():
     x = np.asarray(present(key, jnp.asarray(0), data().train, ARCHITECTURE)[0])
     assert x.shape == (1257, 64)
     drawn = np.asarray(ARCHITECTURE.likelihood.observe(named_key(key, "observe"), data().train), np.float64)
-    sums = (drawn - DATASET.mean) @ np.asarray(state.parameters["encoder"]["input"]["kernel"], np.float64)
-    np.testing.assert_allclose(statistics["encoder"]["normalization"]["mean"], sums.mean(axis=0), atol=1e-5)
-    np.testing.assert_allclose(statistics["encoder"]["normalization"]["var"], sums.var(axis=0), rtol=1e-4)
+    sums = (drawn - DATASET.mean) @ np.asarray(state.parameters["encoder"]["input"]["dense"]["kernel"], np.float64)
+    np.testing.assert_allclose(statistics["encoder"]["input"]["normalization"]["mean"], sums.mean(axis=0), atol=1e-5)
+    np.testing.assert_allclose(statistics["encoder"]["input"]["normalization"]["var"], sums.var(axis=0), rtol=1e-4)
 
 
 def test_vectorised_lanes_agree_with_single_trainings():

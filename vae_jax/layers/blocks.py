@@ -1,4 +1,4 @@
-"""Hidden layers: how one block joins its matrix, its normalization, its activation and its input."""
+"""Hidden layers: how one block joins a unit, or two, and its input."""
 
 from typing import TYPE_CHECKING
 
@@ -8,7 +8,10 @@ from flax import nnx
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from vae_jax.configured import Number
+from vae_jax.forward_pass import ForwardPass, Place
 from vae_jax.keys import named_key
+from vae_jax.layers.dense import Dense
+from vae_jax.layers.units import Unit
 
 if TYPE_CHECKING:
     from vae_jax.recipe import Recipe
@@ -16,14 +19,8 @@ if TYPE_CHECKING:
 Hidden = Float[Array, "batch width"]
 
 
-def dense(inputs: int, outputs: int, recipe: "Recipe", key: PRNGKeyArray) -> nnx.Linear:
-    """A dense layer whose kernel is drawn by the recipe, with zero biases."""
-    return nnx.Linear(inputs, outputs, kernel_init=recipe.kernel_init, rngs=nnx.Rngs(params=key))
-
-
-def set_bias(layer: nnx.Linear, bias: Float[Array, " outputs"]) -> None:
-    """Start a layer from another bias than zero."""
-    layer.bias = nnx.Param(bias)
+class Constant(nnx.Variable):
+    """What a layer keeps and nothing changes."""
 
 
 class PlainBlock(nnx.Module):
@@ -35,17 +32,35 @@ class PlainBlock(nnx.Module):
 
     # True where the output is a bare sum, which the tower then normalizes and activates before its head.
     leaves_sum = False
+    # False where blocks differ in shape, so that no two can be drawn or scanned by one program.
+    uniform = True
+    # True where the block activates a sum, or its input.
+    needs_elementwise = False
 
-    def __init__(self, width: int, recipe: "Recipe", key: PRNGKeyArray):
-        self.dense = dense(width, width, recipe, named_key(key, "dense"))
-        self.normalization = recipe.normalization(width)
+    def __init__(self, place: Place, recipe: "Recipe", key: PRNGKeyArray):
+        """Draw a block.
 
-    def branch(self, h: Hidden, recipe: "Recipe") -> Hidden:
+        Args:
+            place: Where it stands.
+            recipe: Which unit, normalization and initializers.
+            key: Of its draws.
+
+        Raises:
+            ValueError: If the recipe's unit cannot be taken apart where this block must.
+        """
+        self.unit: Unit = recipe.unit(place.width, place.width, recipe, named_key(key, "unit"), context=place.context)
+        if self.needs_elementwise and not self.unit.elementwise:
+            raise ValueError(
+                f"a {type(self).__name__} activates a sum or its own input, entry by entry, which a "
+                f"{type(self.unit).__name__} cannot: choose a block that leaves its unit whole, as ReZero's"
+            )
+
+    def branch(self, h: Hidden, run: ForwardPass) -> Hidden:
         """phi(norm(W h + b))."""
-        return recipe.activation(self.normalization(self.dense(h)))
+        return self.unit(h, run)
 
-    def __call__(self, h: Hidden, recipe: "Recipe") -> Hidden:
-        return self.branch(h, recipe)
+    def __call__(self, h: Hidden, run: ForwardPass) -> Hidden:
+        return self.branch(h, run)
 
 
 class PostActivationResidualBlock(PlainBlock):
@@ -55,8 +70,10 @@ class PostActivationResidualBlock(PlainBlock):
         He, Zhang, Ren & Sun 2016 (CVPR), arXiv:1512.03385, with one matrix to a block.
     """
 
-    def __call__(self, h: Hidden, recipe: "Recipe") -> Hidden:
-        return recipe.activation(h + self.normalization(self.dense(h)))
+    needs_elementwise = True
+
+    def __call__(self, h: Hidden, run: ForwardPass) -> Hidden:
+        return self.unit.activate(h + self.unit.preactivation(h, run), run)
 
 
 class PreActivationResidualBlock(PlainBlock):
@@ -68,9 +85,81 @@ class PreActivationResidualBlock(PlainBlock):
     """
 
     leaves_sum = True
+    needs_elementwise = True
 
-    def __call__(self, h: Hidden, recipe: "Recipe") -> Hidden:
-        return h + self.dense(recipe.activation(self.normalization(h)))
+    def branch(self, h: Hidden, run: ForwardPass) -> Hidden:
+        """W phi(norm(h)) + b."""
+        return self.unit.dense(self.unit.activate(self.unit.normalization(h), run), run)
+
+    def __call__(self, h: Hidden, run: ForwardPass) -> Hidden:
+        return h + self.branch(h, run)
+
+
+class ScaledResidualBlock(PreActivationResidualBlock):
+    """h' = h + s (W phi(norm(h)) + b) with a fixed s: at 1 / sqrt(depth) the signal stays bounded at any depth.
+
+    Source:
+        Hayou et al. 2021, "Stable ResNet", arXiv:2010.12859.
+    """
+
+    def __init__(self, place: Place, recipe: "Recipe", key: PRNGKeyArray):
+        super().__init__(place, recipe, key)
+        self.scale = Constant(jnp.full((), place.depth**-0.5))
+
+    def __call__(self, h: Hidden, run: ForwardPass) -> Hidden:
+        return h + self.scale[...] * self.branch(h, run)
+
+
+class StochasticDepthBlock(PreActivationResidualBlock):
+    """A pre-activation residual block whose branch is left out at random, for each example, more often further up.
+
+    Block l of L is kept with probability 1 - l / L (1 - survival), and the branch is divided by it in training, so
+    that nothing is to be scaled in evaluation.
+
+    Source:
+        Huang, Sun, Liu, Sedra & Weinberger 2016, arXiv:1603.09382.
+    """
+
+    def __init__(self, place: Place, recipe: "Recipe", key: PRNGKeyArray, *, survival: Number):
+        super().__init__(place, recipe, key)
+        self.kept = Constant(1.0 - (jnp.asarray(place.index, jnp.float32) + 1.0) / place.depth * (1.0 - survival))
+
+    def __call__(self, h: Hidden, run: ForwardPass) -> Hidden:
+        return h + run.noisy(self._drop, self.branch(h, run), "branch")
+
+    def _drop(self, branch: Hidden, key: PRNGKeyArray) -> Hidden:
+        kept = jax.random.bernoulli(key, self.kept[...], (len(branch), 1))
+        return jnp.where(kept, branch / self.kept[...], 0.0)
+
+
+class SkipInitBlock(PreActivationResidualBlock):
+    """h' = h + alpha (W phi(norm(h)) + b) with one learnt alpha at the branch's end: the identity at first.
+
+    Source:
+        De & Smith 2020, arXiv:2002.10444.
+    """
+
+    def __init__(self, place: Place, recipe: "Recipe", key: PRNGKeyArray, *, alpha: Number):
+        super().__init__(place, recipe, key)
+        self.alpha = nnx.Param(jnp.full((), alpha))
+
+    def __call__(self, h: Hidden, run: ForwardPass) -> Hidden:
+        return h + self.alpha[...] * self.branch(h, run)
+
+
+class LayerScaleBlock(PreActivationResidualBlock):
+    """h' = h + gamma * (W phi(norm(h)) + b) with a learnt gamma for each unit, small at first.
+
+    Source:
+        Touvron, Cord, Sablayrolles, Synnaeve & Jegou 2021, arXiv:2103.17239.
+    """
+
+    def __init__(self, place: Place, recipe: "Recipe", key: PRNGKeyArray, *, gamma: Number):
+        super().__init__(place, recipe, key)
+        self.gamma = nnx.Param(jnp.full((place.width,), gamma))
+
+    def __call__(self, h: Hidden, run: ForwardPass) -> Hidden:
+        return h + self.gamma[...][None] * self.branch(h, run)
 
 
 class HighwayBlock(PlainBlock):
@@ -82,14 +171,15 @@ class HighwayBlock(PlainBlock):
         Srivastava, Greff & Schmidhuber 2015, arXiv:1505.00387.
     """
 
-    def __init__(self, width: int, recipe: "Recipe", key: PRNGKeyArray, *, gate_bias: Number):
-        super().__init__(width, recipe, key)
-        self.gate = dense(width, width, recipe, named_key(key, "gate"))
-        set_bias(self.gate, jnp.full((width,), gate_bias))
+    def __init__(self, place: Place, recipe: "Recipe", key: PRNGKeyArray, *, gate_bias: Number):
+        super().__init__(place, recipe, key)
+        width = place.width
+        self.gate = Dense(width, width, recipe, named_key(key, "gate"), context=place.context)
+        self.gate.bias[...] = jnp.full((width,), gate_bias)
 
-    def __call__(self, h: Hidden, recipe: "Recipe") -> Hidden:
-        gate = jax.nn.sigmoid(self.gate(h))
-        return gate * self.branch(h, recipe) + (1 - gate) * h
+    def __call__(self, h: Hidden, run: ForwardPass) -> Hidden:
+        gate = jax.nn.sigmoid(self.gate(h, run))
+        return gate * self.branch(h, run) + (1 - gate) * h
 
 
 class ReZeroBlock(PlainBlock):
@@ -99,9 +189,62 @@ class ReZeroBlock(PlainBlock):
         Bachlechner et al. 2021, "ReZero is all you need", arXiv:2003.04887.
     """
 
-    def __init__(self, width: int, recipe: "Recipe", key: PRNGKeyArray, *, alpha: Number):
-        super().__init__(width, recipe, key)
+    def __init__(self, place: Place, recipe: "Recipe", key: PRNGKeyArray, *, alpha: Number):
+        super().__init__(place, recipe, key)
         self.alpha = nnx.Param(jnp.full((), alpha))
 
-    def __call__(self, h: Hidden, recipe: "Recipe") -> Hidden:
-        return h + self.alpha[...] * self.branch(h, recipe)
+    def __call__(self, h: Hidden, run: ForwardPass) -> Hidden:
+        return h + self.alpha[...] * self.branch(h, run)
+
+
+class DenselyConnectedBlock(PlainBlock):
+    """h' = (h, phi(norm(W h + b))): every block sees the outputs of all before it, and the head sees all.
+
+    Source:
+        Huang, Liu, van der Maaten & Weinberger 2017, arXiv:1608.06993, with one matrix to a block.
+    """
+
+    uniform = False
+
+    def __init__(self, place: Place, recipe: "Recipe", key: PRNGKeyArray):
+        # Block l sees the input layer and l blocks.
+        inputs = place.width * (int(place.index) + 1)
+        self.unit = recipe.unit(inputs, place.width, recipe, named_key(key, "unit"), context=place.context)
+
+    def branch(self, h: Float[Array, "batch known"], run: ForwardPass) -> Hidden:
+        """phi(norm(W h + b)) of all that is known."""
+        return self.unit(h, run)
+
+    def __call__(self, h: Float[Array, "batch known"], run: ForwardPass) -> Float[Array, "batch more"]:
+        return jnp.concatenate([h, self.branch(h, run)], axis=1)
+
+
+class FixupBlock(PlainBlock):
+    """h' = phi(h + s W_2 phi(W_1 (h + b_1) + b_2) + ...): a branch of two matrices that starts at zero, without norms.
+
+    W_2 starts at zero and W_1 is shrunk by depth^(-1/2), so that one step of the optimizer changes the output by the
+    same amount at any depth. Scalar biases stand before each matrix and each activation, and a scalar multiplier at the
+    branch's end. They are the recipe's `slow` leaves: see `vae_jax.optimization`.
+
+    Source:
+        Zhang, Dauphin & Ma 2019, arXiv:1901.09321, with m = 2; biases as in its reference implementation.
+    """
+
+    needs_elementwise = True
+
+    def __init__(self, place: Place, recipe: "Recipe", key: PRNGKeyArray):
+        super().__init__(place, recipe, key)
+        width = place.width
+        self.unit.dense.kernel[...] *= place.depth**-0.5
+        self.second = Dense(width, width, recipe, named_key(key, "second"), context=place.context)
+        self.second.kernel[...] = jnp.zeros_like(self.second.kernel[...])
+        self.bias_before_first, self.bias_before_second, self.bias_after = (nnx.Param(jnp.zeros(())) for _ in range(3))
+        self.scale = nnx.Param(jnp.ones(()))
+
+    def branch(self, h: Hidden, run: ForwardPass) -> Hidden:
+        """s W_2 phi(W_1 (h + b_1) + b) + b_3."""
+        inner = self.unit(h + self.bias_before_first[...], run)
+        return self.scale[...] * self.second(inner + self.bias_before_second[...], run) + self.bias_after[...]
+
+    def __call__(self, h: Hidden, run: ForwardPass) -> Hidden:
+        return self.unit.activate(h + self.branch(h, run), run)

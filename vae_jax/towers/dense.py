@@ -9,8 +9,10 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from vae_jax.forward_pass import ForwardPass, Place
 from vae_jax.keys import named_key
-from vae_jax.layers.blocks import PlainBlock, dense
+from vae_jax.layers.blocks import PlainBlock
+from vae_jax.layers.dense import Dense
 
 if TYPE_CHECKING:
     from vae_jax.recipe import Recipe
@@ -20,7 +22,7 @@ class Hidden(NamedTuple):
     """What a pass was like in its hidden layers; layer 0 is the input layer.
 
     Attributes:
-        output: Each layer's output, after the activation.
+        output: What each layer adds to what is known: its output, after the activation.
         slope: |phi'| of its activation there, as a share of the largest slope that phi has within 8 of 0.
     """
 
@@ -31,10 +33,12 @@ class Hidden(NamedTuple):
 class DenseTower(nnx.Module):
     """inputs -> width -> (block) x depth -> outputs.
 
-    Hidden layer 0 is the input layer, phi(norm(W x + b)); hidden layers 1 to depth are the blocks.
+    Hidden layer 0 is the input layer, a unit; hidden layers 1 to depth are the blocks.
     """
 
-    def __init__(self, inputs: int, outputs: int, depth: int, width: int, recipe: "Recipe", key: PRNGKeyArray):
+    def __init__(
+        self, inputs: int, outputs: int, depth: int, width: int, recipe: "Recipe", key: PRNGKeyArray, context: int = 0
+    ):
         """Draw a tower.
 
         Args:
@@ -42,35 +46,48 @@ class DenseTower(nnx.Module):
             outputs: Size of the head.
             depth: Number of blocks, at least 1.
             width: Units in each hidden layer.
-            recipe: Which activation, block, normalization and initializer.
+            recipe: Which unit, block, normalization and initializers.
             key: Every layer's key comes from it by the layer's name.
+            context: Entries that every block sees beside the layer before it.
 
         Raises:
             ValueError: If there is no block.
         """
         if depth < 1:
             raise ValueError(f"depth must be at least 1, got {depth}: a tower without blocks has no gradient profile")
-        self.input = dense(inputs, width, recipe, named_key(key, "input"))
-        self.normalization = recipe.normalization(width)
-        self.blocks = nnx.List(_draw_blocks(depth, width, recipe, key))
-        if self.blocks[-1].leaves_sum:
+        self.input = recipe.unit(inputs, width, recipe, named_key(key, "input"), role="input")
+        self.blocks = nnx.List(_draw_blocks(depth, width, context, recipe, key))
+        # Blocks that keep all that they were given end wider than they began.
+        last = self.blocks[-1]
+        known = width if last.uniform else width * (depth + 1)
+        if last.leaves_sum:
             self.final_normalization = recipe.normalization(width)
-        self.head = dense(width, outputs, recipe, named_key(key, "head"))
+        self.head = Dense(known, outputs, recipe, named_key(key, "head"), role="head")
 
-    def __call__(self, x: Float[Array, "batch inputs"], recipe: "Recipe") -> Float[Array, "batch outputs"]:
-        """The head's output.
+    @staticmethod
+    def layers(depth: int) -> int:
+        """How many hidden layers a tower has: the input layer and the blocks."""
+        return depth + 1
+
+    def __call__(
+        self, x: Float[Array, "batch inputs"], run: ForwardPass
+    ) -> tuple[Float[Array, "batch outputs"], list[Float[Array, "batch width"]]]:
+        """The head's output, and what every hidden layer adds to what is known.
 
         Args:
             x: Inputs.
-            recipe: The recipe, with the numbers of this training.
+            run: The pass.
         """
-        h = self._first(x, recipe)
-        for block in self.blocks:
-            h = block(h, recipe)
-        return self._last(h, recipe)
+        h = self.input(x, run.within("input"))
+        hidden = [h]
+        for index, block in enumerate(self.blocks):
+            h = block(h, self._within(run, index))
+            # Of what a block knows, what it has added itself.
+            hidden.append(h[:, -hidden[0].shape[1] :])
+        return self._last(h, run), hidden
 
     def observed(
-        self, x: Float[Array, "batch inputs"], taps: Float[Array, "layers batch width"], recipe: "Recipe"
+        self, x: Float[Array, "batch inputs"], taps: Float[Array, "layers batch width"], run: ForwardPass
     ) -> tuple[Float[Array, "batch outputs"], Hidden]:
         """The head's output, and what every hidden layer looks like: the same pass, to be looked into.
 
@@ -81,59 +98,83 @@ class DenseTower(nnx.Module):
             x: Inputs.
             taps: Zeros, added to the hidden layers: the loss's gradient with respect to them is dL/dh, layer by layer,
                 after the activation.
-            recipe: The recipe, with the numbers of this training.
+            run: The pass.
         """
 
-        def tapped(layer: Callable[["Recipe"], Array], tap: Array) -> tuple[Array, Hidden]:
+        def tapped(layer: Callable[[ForwardPass], Array], tap: Array, run: ForwardPass) -> tuple[Array, Hidden]:
             slopes: list[Array] = []
-            h = layer(_watched(recipe, slopes)) + tap
-            return h, Hidden(h, jnp.mean(jnp.stack(slopes), axis=0))
+            h = layer(_watched(run, slopes))
+            new = h[:, -tap.shape[1] :] + tap
+            h = new if h.shape == tap.shape else jnp.concatenate([h[:, : -tap.shape[1]], new], axis=1)
+            return h, Hidden(new, jnp.mean(jnp.stack(slopes), axis=0))
 
-        def block(h: Array, inputs: tuple[Any, Array]) -> tuple[Array, Hidden]:
-            state, tap = inputs
-            return tapped(lambda watched: nnx.merge(graph, state)(h, watched), tap)
+        def block(h: Array, inputs: tuple[Any, ForwardPass, Array]) -> tuple[Array, Hidden]:
+            state, run, tap = inputs
+            # What is not of one block alone does not travel through the scan.
+            whole = run._replace(recipe=recipe, adjust=None)
+            return tapped(lambda watched: nnx.merge(graph, state)(h, watched), tap, whole)
 
-        graph = nnx.graphdef(self.blocks[0])
-        states = jax.tree.map(lambda *leaves: jnp.stack(leaves), *[nnx.as_pure(nnx.state(b)) for b in self.blocks])
-        h, first = tapped(lambda watched: self._first(x, watched), taps[0])
-        h, others = jax.lax.scan(block, h, (states, taps[1:]))
+        recipe = run.recipe
+        h, first = tapped(lambda watched: self.input(x, watched), taps[0], run.within("input"))
+        runs = [self._within(run, index)._replace(recipe=None, adjust=None) for index in range(len(self.blocks))]
+        if self.blocks[0].uniform:
+            graph = nnx.graphdef(self.blocks[0])
+            states = [nnx.as_pure(nnx.state(block)) for block in self.blocks]
+            stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *zip(states, runs, strict=True))
+            h, others = jax.lax.scan(block, h, (*stacked, taps[1:]))
+        else:
+            seen = []
+            for own, run_of_block, tap in zip(self.blocks, runs, taps[1:], strict=True):
+                whole = run_of_block._replace(recipe=recipe)
+                h, layer = tapped(lambda watched, own=own, h=h: own(h, watched), tap, whole)
+                seen.append(layer)
+            others = jax.tree.map(lambda *layers: jnp.stack(layers), *seen)
         hidden = jax.tree.map(lambda one, more: jnp.concatenate([one[None], more]), first, others)
-        return self._last(h, recipe), hidden
+        return self._last(h, run), hidden
 
-    def _first(self, x: Float[Array, "batch inputs"], recipe: "Recipe") -> Float[Array, "batch width"]:
-        return recipe.activation(self.normalization(self.input(x)))
+    def _within(self, run: ForwardPass, index: int) -> ForwardPass:
+        return run.within(f"block_{index}", None if run.context is None else run.context[index])
 
-    def _last(self, h: Float[Array, "batch width"], recipe: "Recipe") -> Float[Array, "batch outputs"]:
+    def _last(self, h: Float[Array, "batch width"], run: ForwardPass) -> Float[Array, "batch outputs"]:
+        run = run.within("head")
         if self.blocks[-1].leaves_sum:
-            h = recipe.activation(self.final_normalization(h))
-        return self.head(h)
+            h = self.blocks[-1].unit.activate(self.final_normalization(h), run)
+        return self.head(h, run)
 
 
-def _watched(recipe: "Recipe", slopes: list[Array]) -> "Recipe":
-    """The recipe with an activation that also keeps how steep it was, as a share of the steepest it can be."""
-    steepest = jnp.max(jnp.abs(_slope(recipe.activation, jnp.linspace(-8.0, 8.0, 321))))
+def _watched(run: ForwardPass, slopes: list[Array]) -> ForwardPass:
+    """The pass with an activation that also keeps how steep it was, as a share of the steepest it can be."""
+    phi = run.recipe.activation
 
-    def activation(z: Array) -> Array:
-        slopes.append(jnp.abs(_slope(recipe.activation, jax.lax.stop_gradient(z))) / steepest)
-        return recipe.activation(z)
+    def activation(z: Array, *learnt: Array) -> Array:
+        def own(z: Array) -> Array:
+            return phi(z, *learnt)
 
-    watched = copy.copy(recipe)
+        steepest = jnp.max(jnp.abs(_slope(own, jnp.linspace(-8.0, 8.0, 321))))
+        slopes.append(jnp.abs(_slope(own, jax.lax.stop_gradient(z))) / steepest)
+        return own(z)
+
+    watched = copy.copy(run.recipe)
     # Past __init__: inside a program, a recipe's leaves are not the numbers that it is declared for.
     object.__setattr__(watched, "activation", activation)
-    return watched
+    return run._replace(recipe=watched)
 
 
 def _slope(activation: Callable[[Array], Array], z: Array) -> Array:
     return jax.jvp(activation, (z,), (jnp.ones_like(z),))[1]
 
 
-def _draw_blocks(depth: int, width: int, recipe: "Recipe", key: PRNGKeyArray) -> list[PlainBlock]:
+def _draw_blocks(depth: int, width: int, context: int, recipe: "Recipe", key: PRNGKeyArray) -> list[PlainBlock]:
+    def draw(key: PRNGKeyArray, index: int | Array) -> PlainBlock:
+        return recipe.block(Place(width, index, depth, context), recipe, key)
+
+    keys = [named_key(key, f"block_{index}") for index in range(depth)]
+    example = nnx.eval_shape(lambda: draw(keys[0], 0))
+    if not example.uniform:
+        return [draw(block_key, index) for index, block_key in enumerate(keys)]
     # One drawing program mapped over the blocks' keys: written out, it takes longer to compile than to train.
     # Mapped, not vectorised: QR under vmap can deadlock XLA's CPU backend.
-    def draw(block_key: PRNGKeyArray) -> PlainBlock:
-        return recipe.block(width, recipe, block_key)
-
-    keys = jnp.stack([named_key(key, f"block_{index}") for index in range(depth)])
-    graph = nnx.graphdef(nnx.eval_shape(lambda: draw(keys[0])))
-    states = jax.lax.map(lambda block_key: nnx.as_pure(nnx.state(draw(block_key))), keys)
+    graph = nnx.graphdef(example)
+    each = (jnp.stack(keys), jnp.arange(depth))
+    states = jax.lax.map(lambda place: nnx.as_pure(nnx.state(draw(*place))), each)
     return [nnx.merge(graph, jax.tree.map(lambda leaf, i=index: leaf[i], states)) for index in range(depth)]

@@ -1,0 +1,40 @@
+"""Initialization from data: `(layer, inputs)`, which changes a layer by what the first batch looks like there.
+
+It is called by every layer in the order of the signal, so each sees what the layers below it have already become.
+"""
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from vae_jax.layers.dense import Dense
+
+Inputs = Float[Array, "batch inputs"]
+
+# Where nothing varies there is nothing to divide by.
+_TINY = 1e-6
+
+
+def no_calibration(layer: Dense, h: Inputs) -> None:
+    """The layer as it was drawn."""
+
+
+def unit_variance(layer: Dense, h: Inputs) -> None:
+    """Divides the matrix by the standard deviation of all that it gives, so that this becomes 1.
+
+    Source:
+        Mishkin & Matas 2016, arXiv:1511.06422 (LSUV). One division is enough: a sum is linear in its matrix.
+    """
+    z = h @ layer.form(layer.kernel[...])
+    layer.rescale(1 / jnp.maximum(jnp.std(z), _TINY)[None])
+
+
+def zero_mean_unit_variance(layer: Dense, h: Inputs) -> None:
+    """Scale and bias under which every unit has mean 0 and variance 1 over the batch.
+
+    Source:
+        Salimans & Kingma 2016, arXiv:1602.07868, section 3.
+    """
+    z = h @ layer.form(layer.kernel[...])
+    deviation = jnp.maximum(jnp.std(z, axis=0), _TINY)
+    layer.rescale(1 / deviation)
+    layer.bias[...] = -jnp.mean(z, axis=0) / deviation

@@ -1,0 +1,54 @@
+"""A dense layer: a matrix and a bias, as the recipe draws, shapes and multiplies them."""
+
+from typing import TYPE_CHECKING, Literal
+
+import jax.numpy as jnp
+from flax import nnx
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from vae_jax.forward_pass import ForwardPass
+from vae_jax.keys import named_key
+
+if TYPE_CHECKING:
+    from vae_jax.recipe import Recipe
+
+Role = Literal["input", "hidden", "head"]
+"""Where a matrix stands in its tower: initializers may treat its ends apart."""
+
+
+class Dense(nnx.Module):
+    """W h + b, where W is what the recipe's `weight_form` makes of the kernel."""
+
+    def __init__(
+        self, inputs: int, outputs: int, recipe: "Recipe", key: PRNGKeyArray, *, role: Role = "hidden", context: int = 0
+    ):
+        """Draw a layer.
+
+        Args:
+            inputs: Size of an input.
+            outputs: Size of an output.
+            recipe: Which initializers and which form of the weights.
+            key: Of the draws.
+            role: The layer's place.
+            context: Entries that each input is extended by, see `ForwardPass.context`.
+        """
+        self.role = role
+        shape, dtype = (inputs + context, outputs), jnp.result_type(float).type
+        self.kernel = nnx.Param(recipe.kernel_init(named_key(key, "kernel"), shape, dtype, role))
+        self.bias = nnx.Param(recipe.bias_init(named_key(key, "bias"), (outputs,), dtype, role))
+        self.form = recipe.weight_form(self.kernel[...])
+
+    def rescale(self, factor: Float[Array, "#outputs"]) -> None:
+        """Multiply every output's weights, where the form keeps their length in the form."""
+        gain = getattr(self.form, "gain", None)
+        if gain is None:
+            self.kernel[...] = self.kernel[...] * factor[None]
+        else:
+            gain[...] = gain[...] * factor
+
+    def __call__(self, h: Float[Array, "batch inputs"], run: ForwardPass) -> Float[Array, "batch outputs"]:
+        if run.context is not None and self.role == "hidden":
+            h = jnp.concatenate([h, run.context], axis=1)
+        if run.adjust is not None and self.role != "head":
+            run.adjust(self, h)
+        return run.recipe.product(h, self.form(self.kernel[...])) + self.bias[...][None]

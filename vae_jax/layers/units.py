@@ -1,0 +1,146 @@
+"""Units: how a matrix and an activation make a hidden layer of what is below."""
+
+from typing import TYPE_CHECKING
+
+import jax.numpy as jnp
+from flax import nnx
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from vae_jax.configured import Number
+from vae_jax.forward_pass import ForwardPass
+from vae_jax.keys import named_key
+from vae_jax.layers.dense import Dense, Role
+
+if TYPE_CHECKING:
+    from vae_jax.recipe import Recipe
+
+Below = Float[Array, "batch inputs"]
+Sums = Float[Array, "batch columns"]
+Hidden = Float[Array, "batch outputs"]
+
+
+class Unit(nnx.Module):
+    """phi(norm(W h + b)).
+
+    Every other unit is one of these with other matrices. A unit keeps parameters only; the recipe comes with the call.
+    """
+
+    # Whether phi acts on W h + b entry by entry: what a residual block needs that activates a sum, or its input.
+    elementwise = True
+    # Columns of W for each output.
+    pieces = 1
+
+    def __init__(
+        self, inputs: int, outputs: int, recipe: "Recipe", key: PRNGKeyArray, *, role: Role = "hidden", context: int = 0
+    ):
+        """Draw a unit; arguments as for `Dense`."""
+        columns = outputs * self.pieces
+        self.dense = Dense(inputs, columns, recipe, named_key(key, "dense"), role=role, context=context)
+        self.normalization = recipe.normalization(columns)
+
+    def preactivation(self, h: Below, run: ForwardPass) -> Sums:
+        """norm(W h + b)."""
+        return self.normalization(self.dense(h, run))
+
+    def activate(self, z: Sums, run: ForwardPass) -> Hidden:
+        """phi(z)."""
+        return run.activate(z)
+
+    def __call__(self, h: Below, run: ForwardPass) -> Hidden:
+        return self.activate(self.preactivation(h, run), run)
+
+
+class ParametricUnit(Unit):
+    """A unit whose activation has a learnt slope below zero, one for the layer.
+
+    Source:
+        He, Zhang, Ren & Sun 2015, arXiv:1502.01852, the channel-shared form.
+    """
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        recipe: "Recipe",
+        key: PRNGKeyArray,
+        *,
+        negative_slope: Number,
+        role: Role = "hidden",
+        context: int = 0,
+    ):
+        super().__init__(inputs, outputs, recipe, key, role=role, context=context)
+        self.slope = nnx.Param(jnp.full((), negative_slope))
+
+    def activate(self, z: Sums, run: ForwardPass) -> Hidden:
+        return run.activate(z, self.slope[...])
+
+
+class MaxoutUnit(Unit):
+    """The greatest of several linear pieces: max_k (W_k h + b_k), each entry's piece with slope 1.
+
+    Source:
+        Goodfellow, Warde-Farley, Mirza, Courville & Bengio 2013, arXiv:1302.4389.
+    """
+
+    elementwise = False
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        recipe: "Recipe",
+        key: PRNGKeyArray,
+        *,
+        pieces: int,
+        role: Role = "hidden",
+        context: int = 0,
+    ):
+        self.pieces = pieces
+        super().__init__(inputs, outputs, recipe, key, role=role, context=context)
+
+    def activate(self, z: Sums, run: ForwardPass) -> Hidden:
+        return run.activate(z.reshape(len(z), -1, self.pieces).max(axis=2))
+
+
+class GatedUnit(Unit):
+    """phi(norm(W h + b)) * (V h + c): a gate on a linear path.
+
+    Source:
+        Dauphin, Fan, Auli & Grangier 2017, arXiv:1612.08083; Shazeer 2020, arXiv:2002.05202.
+    """
+
+    elementwise = False
+
+    def __init__(
+        self, inputs: int, outputs: int, recipe: "Recipe", key: PRNGKeyArray, *, role: Role = "hidden", context: int = 0
+    ):
+        super().__init__(inputs, outputs, recipe, key, role=role, context=context)
+        self.linear = Dense(inputs, outputs, recipe, named_key(key, "linear"), role=role, context=context)
+
+    def __call__(self, h: Below, run: ForwardPass) -> Hidden:
+        return super().__call__(h, run) * self.linear(h, run)
+
+
+class ConcatenatedUnit(Unit):
+    """phi(z) and phi(-z) side by side: what one half cuts off the other passes on.
+
+    Source:
+        Shang, Sohn, Almeida & Lee 2016, arXiv:1603.05201.
+    """
+
+    elementwise = False
+
+    def __init__(
+        self, inputs: int, outputs: int, recipe: "Recipe", key: PRNGKeyArray, *, role: Role = "hidden", context: int = 0
+    ):
+        """Draw a unit.
+
+        Raises:
+            ValueError: If the width is odd.
+        """
+        if outputs % 2:
+            raise ValueError(f"concatenated units come in pairs, so the width must be even, got {outputs}")
+        super().__init__(inputs, outputs // 2, recipe, key, role=role, context=context)
+
+    def activate(self, z: Sums, run: ForwardPass) -> Hidden:
+        return run.activate(jnp.concatenate([z, -z], axis=1))
