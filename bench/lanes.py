@@ -4,6 +4,7 @@ import functools
 import hashlib
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -18,6 +19,7 @@ from bench.plan import Job
 from bench.plugin import Workload
 from bench.programs import Program, program
 from bench.record import Run, figures
+from vae_jax.comparable import comparable
 from vae_jax.estimate import estimate
 from vae_jax.evaluation import evaluate
 from vae_jax.keys import named_key
@@ -45,9 +47,10 @@ class Bench:
         self.protocol = job.protocol
         self.limit = job.protocol.diverged_beyond * job.plateau
         self.instruments = tuple(catalogue.instruments.values())
-        self.workload: Workload = build_workload(catalogue, job.cell.workload)[1]
-        (arm,) = parse_arms(job.cell.arm, tuple(self.workload.bases))
-        self.recipe: Recipe = compose(catalogue, self.workload, arm)
+        workload = build_workload(catalogue, job.cell.workload)[1]
+        (arm,) = parse_arms(job.cell.arm, tuple(workload.bases))
+        self.recipe: Recipe = compose(catalogue, workload, arm)
+        self.workload: Workload = replace(workload, architecture=comparable(workload.architecture, self.recipe))
         self.baseline: Recipe = next(iter(self.workload.bases.values()))
         # On a CPU vectorised trainings are no faster than one after another, and not bit-equal to them.
         self.lanes = 1 if jax.default_backend() == "cpu" else max(self.protocol.rates, self.protocol.seeds)

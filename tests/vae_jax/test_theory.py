@@ -290,7 +290,7 @@ def test_both_towers_of_a_vae_are_as_predicted(name, block, kernel_init):
 
     gradient = jax.jit(jax.grad(total, argnums=1, has_aux=True))
     found = {(tower, what): [] for tower in TOWERS for what in ("square", "cosine", "ratio")}
-    for draw in range(3):
+    for draw in range(6):
         keys = jax.random.split(jax.random.key(draw), 4)
         parameters, statistics = vae_drawing(block)(keys[0], kernel_init)
         x = jax.random.bernoulli(keys[1], 0.5, (EXAMPLES, 256)).astype(jnp.float32)
