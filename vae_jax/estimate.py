@@ -80,16 +80,14 @@ def estimate(
     def log_likelihood(z: Float[Array, "batch latent"]) -> Float[Array, " batch"]:
         return architecture.likelihood.log_prob(model.decoder(z, recipe), x)
 
-    def posteriors(x: Examples) -> list[Array]:
-        return jnp.split(model.encoder(x - data.mean[None], recipe), 2, axis=-1)
-
-    mean, log_var = posteriors(x)
+    mean, log_var = model.posterior(x - data.mean[None], recipe)
     bound, effective_samples = importance_weighted_bound(
         named_key(key, "importance"), mean, log_var, log_likelihood, samples=samples, chunk=chunk
     )
     many = (mean, log_var)
     if len(x) < FEWEST_POSTERIORS:
-        many = posteriors(architecture.likelihood.observe(named_key(key, "observe"), data.train))
+        many_x = architecture.likelihood.observe(named_key(key, "observe"), data.train)
+        many = model.posterior(many_x - data.mean[None], recipe)
     active, variances = active_units(mean)
     return Estimates(
         bound=bound.mean(),

@@ -5,16 +5,18 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 from flax import nnx
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, PRNGKeyArray
 
 from vae_jax.instruments import Terms
 from vae_jax.objective import gaussian_kl, total_kl
 from vae_jax.recipe import Recipe
 from vae_jax.towers.dense import Hidden
+from vae_jax.treatments.treatment import ObjectiveView
 from vae_jax.vae import VAE, Architecture, Forward
 
 Parameters = Any
 Statistics = Any
+TreatmentState = Any
 
 
 class Given(NamedTuple):
@@ -27,6 +29,9 @@ class Given(NamedTuple):
         x: What is to be reconstructed.
         centred: The encoder's inputs.
         noise: Standard normal draws.
+        key: The step's own.
+        progress: Steps taken over the training's length, in [0, 1].
+        treatment_state: What the recipe's treatment of the KL term remembers.
     """
 
     statistics: Statistics
@@ -35,6 +40,9 @@ class Given(NamedTuple):
     x: Float[Array, "batch data"]
     centred: Float[Array, "batch data"]
     noise: Float[Array, "batch latent"]
+    key: PRNGKeyArray
+    progress: Float[Array, ""]
+    treatment_state: TreatmentState
 
 
 def structure(recipe: Recipe, architecture: Architecture) -> Any:
@@ -46,8 +54,8 @@ def structure(recipe: Recipe, architecture: Architecture) -> Any:
 
 def loss(
     graph: Any, architecture: Architecture, parameters: Parameters, given: Given
-) -> tuple[Float[Array, ""], Terms]:
-    """The training objective in nats, with the plain bound's parts beside it.
+) -> tuple[Float[Array, ""], tuple[Terms, TreatmentState]]:
+    """The training objective in nats; beside it the plain bound's parts, and what the treatment remembers from now on.
 
     Args:
         graph: From `structure`.
@@ -56,8 +64,8 @@ def loss(
         given: All else.
     """
     forward = _training(graph, parameters, given)(given.centred, given.noise, given.recipe)
-    paths, terms = _paths(architecture, given, forward)
-    return jnp.sum(paths), terms
+    paths, terms, treatment_state = _paths(architecture, given, forward)
+    return jnp.sum(paths), (terms, treatment_state)
 
 
 def observed_paths(
@@ -67,7 +75,7 @@ def observed_paths(
     taps: dict[str, Float[Array, "layers batch width"]],
     given: Given,
 ) -> tuple[Float[Array, " paths"], tuple[Terms, dict[str, Hidden]]]:
-    """The objective as its two paths, reconstruction and weighted KL, whose sum is `loss`; to be looked into.
+    """The objective as its two paths, reconstruction and KL as treated, whose sum is `loss`; to be looked into.
 
     Args:
         graph: From `structure`.
@@ -81,7 +89,7 @@ def observed_paths(
     """
     model = _training(graph, parameters, given)
     forward, hidden = model.observed(given.centred, given.noise, taps, given.recipe)
-    paths, terms = _paths(architecture, given, forward)
+    paths, terms, _ = _paths(architecture, given, forward)
     return paths, (terms, hidden)
 
 
@@ -91,9 +99,13 @@ def _training(graph: Any, parameters: Parameters, given: Given) -> VAE:
     return model
 
 
-def _paths(architecture: Architecture, given: Given, forward: Forward) -> tuple[Float[Array, " paths"], Terms]:
+def _paths(
+    architecture: Architecture, given: Given, forward: Forward
+) -> tuple[Float[Array, " paths"], Terms, TreatmentState]:
+    recipe, posterior = given.recipe, (forward.mean, forward.log_var)
     reconstruction = -architecture.likelihood.log_prob(forward.outputs, given.x).mean()
-    kl_units = gaussian_kl(forward.mean, forward.log_var)
-    plain_kl = total_kl(kl_units)
-    paths = jnp.stack([reconstruction, given.kl_weight * given.recipe.kl_treatment(kl_units)])
-    return paths, Terms(reconstruction + plain_kl, reconstruction, plain_kl)
+    kl_units = recipe.kl_estimator(*posterior, forward.z)
+    view = ObjectiveView(reconstruction, kl_units, forward.z, given.kl_weight, given.key, given.progress)
+    paths, treatment_state = recipe.kl_treatment().apply(given.treatment_state, view)
+    plain_kl = total_kl(gaussian_kl(*posterior))
+    return jnp.stack(paths), Terms(reconstruction + plain_kl, reconstruction, plain_kl), treatment_state

@@ -47,15 +47,16 @@ class Architecture:
 
 
 class Forward(NamedTuple):
-    """What one pass gives: the decoder's outputs and the posterior."""
+    """What one pass gives: the decoder's outputs, the posterior, and its draw."""
 
     outputs: Float[Array, "batch data"]
     mean: Float[Array, "batch latent"]
     log_var: Float[Array, "batch latent"]
+    z: Float[Array, "batch latent"]
 
 
 class VAE(nnx.Module):
-    """x -> encoder -> N(mean, exp(log_var)) -> z -> decoder -> the likelihood's outputs.
+    """x -> encoder -> posterior head -> N(mean, exp(log_var)) -> z -> decoder -> the likelihood's outputs.
 
     Source:
         Kingma & Welling 2014, arXiv:1312.6114.
@@ -75,6 +76,7 @@ class VAE(nnx.Module):
         self.encoder = DenseTower(architecture.data, 2 * architecture.latent, *sizes, named_key(key, "encoder"))
         self.decoder = DenseTower(architecture.latent, architecture.data, *sizes, named_key(key, "decoder"))
         set_bias(self.decoder.head, architecture.likelihood.output_bias(data_mean))
+        self.posterior_head = recipe.posterior_head(architecture.latent)
 
     def __call__(self, x: Float[Array, "batch data"], noise: Float[Array, "batch latent"], recipe: Recipe) -> Forward:
         """One pass with one draw of z.
@@ -84,8 +86,15 @@ class VAE(nnx.Module):
             noise: Standard normal draws; z = mean + exp(log_var / 2) noise.
             recipe: The recipe, with the numbers of this training.
         """
-        mean, log_var, z = _draw(self.encoder(x, recipe), noise)
-        return Forward(self.decoder(z, recipe), mean, log_var)
+        mean, log_var = self.posterior(x, recipe)
+        z = _draw(mean, log_var, noise)
+        return Forward(self.decoder(z, recipe), mean, log_var, z)
+
+    def posterior(
+        self, x: Float[Array, "batch data"], recipe: Recipe
+    ) -> tuple[Float[Array, "batch latent"], Float[Array, "batch latent"]]:
+        """Mean and logarithm of the variance of q(z|x), from centred inputs."""
+        return self.posterior_head(self.encoder(x, recipe))
 
     def observed(
         self,
@@ -95,14 +104,14 @@ class VAE(nnx.Module):
         recipe: Recipe,
     ) -> tuple[Forward, dict[str, Hidden]]:
         """The same pass, and what each tower's hidden layers look like; see `DenseTower.observed`."""
-        posterior, encoder = self.encoder.observed(x, taps["encoder"], recipe)
-        mean, log_var, z = _draw(posterior, noise)
+        encoded, encoder = self.encoder.observed(x, taps["encoder"], recipe)
+        mean, log_var = self.posterior_head(encoded)
+        z = _draw(mean, log_var, noise)
         outputs, decoder = self.decoder.observed(z, taps["decoder"], recipe)
-        return Forward(outputs, mean, log_var), {"encoder": encoder, "decoder": decoder}
+        return Forward(outputs, mean, log_var, z), {"encoder": encoder, "decoder": decoder}
 
 
 def _draw(
-    posterior: Float[Array, "batch parameters"], noise: Float[Array, "batch latent"]
-) -> tuple[Float[Array, "batch latent"], Float[Array, "batch latent"], Float[Array, "batch latent"]]:
-    mean, log_var = jnp.split(posterior, 2, axis=-1)
-    return mean, log_var, mean + jnp.exp(0.5 * log_var) * noise
+    mean: Float[Array, "batch latent"], log_var: Float[Array, "batch latent"], noise: Float[Array, "batch latent"]
+) -> Float[Array, "batch latent"]:
+    return mean + jnp.exp(0.5 * log_var) * noise

@@ -1,9 +1,8 @@
-import jax
 import jax.numpy as jnp
 import numpy as np
 from scipy import integrate, stats
 
-from vae_jax.objective import free_bits, gaussian_kl, total_kl
+from vae_jax.objective import gaussian_kl, total_kl
 
 
 def test_gaussian_kl_agrees_with_its_integral():
@@ -20,14 +19,3 @@ def test_gaussian_kl_agrees_with_its_integral():
 
 def test_total_kl_sums_units_and_averages_examples():
     assert total_kl(jnp.array([[1.0, 2.0], [3.0, 4.0]])) == 5.0
-
-
-def test_free_bits_takes_the_maximum_over_the_batchs_mean():
-    kl_units = jnp.array([[0.0, 1.0], [0.2, 3.0]])
-    np.testing.assert_allclose(free_bits(kl_units, nats=0.5), 0.5 + 2.0, rtol=1e-6)
-
-
-def test_free_bits_gradient_is_exactly_zero_below_the_allowance():
-    kl_units = jnp.array([[0.0, 1.0], [0.2, 3.0]])
-    gradient = jax.grad(lambda kl: free_bits(kl, nats=0.5))(kl_units)
-    np.testing.assert_array_equal(gradient, [[0.0, 0.5], [0.0, 0.5]])
