@@ -78,7 +78,7 @@ class BatchNormHead(GaussianHead):
 
     def __call__(self, outputs: Outputs) -> Gaussian:
         mean, log_var = super().__call__(outputs)
-        return self.gamma[...] * self.normalization(mean) + self.beta[...], log_var
+        return self.gamma[...] * self.normalization(mean) + self.beta[...][None], log_var
 
 
 BATCH_NORM_EPSILON = 1e-5
@@ -109,7 +109,7 @@ def rate_limit(nats: Float[Array, ""]) -> Float[Array, ""]:
     The function is convex and falls below 0, so from the left of the root every step stays there and comes nearer.
     """
 
-    def newton(_: int, v: Float[Array, ""]) -> Float[Array, ""]:
+    def newton(_: Any, v: Float[Array, ""]) -> Float[Array, ""]:
         return v - (jnp.expm1(v) - v - 2 * nats) / jnp.expm1(v)
 
     return jax.lax.fori_loop(0, 30, newton, -1 - 2 * nats)
