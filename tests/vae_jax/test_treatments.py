@@ -8,10 +8,10 @@ import numpy as np
 import optax
 import pytest
 
-from tests.vae_jax.setting import LOOP, run
+from tests.vae_jax.setting import ARCHITECTURE, LOOP, begin, data, numbers, run
 from vae_jax.configured import configure
 from vae_jax.recipe import Recipe
-from vae_jax.train import Loop
+from vae_jax.train import Loop, train
 from vae_jax.treatments.discrepancy import maximum_mean_discrepancy, mmd
 from vae_jax.treatments.multipliers import geco, minimum_desired_rate, soft_free_bits
 from vae_jax.treatments.rates import capacity, free_bits
@@ -211,3 +211,17 @@ def test_a_state_is_part_of_the_loop_and_watching_leaves_it_alone():
     jax.tree.map(np.testing.assert_array_equal, watched.treatment_state, blind.treatment_state)
     jax.tree.map(np.testing.assert_array_equal, watched.parameters, blind.parameters)
     assert watched.treatment_state.log_multiplier > 0
+
+
+def test_a_state_differs_between_lanes():
+    from bench.lanes import NUMBERS_AXES, STATE_AXES
+
+    recipe = TRAINED.replace(kl_treatment=configure(geco, nats=20.0, decay=0.9, rate=0.01, largest=10.0))
+    state, chunk = begin(recipe), numbers(recipe, 0.01, 10)[0]
+    stacked = jax.tree.map(lambda leaf: jnp.stack([leaf] * 2), state)._replace(step=state.step)
+    lanes = chunk._replace(learning_rates=jnp.stack([chunk.learning_rates] * 2))
+    keys = jnp.stack([jax.random.key(seed) for seed in (0, 1)])
+    single = functools.partial(train, architecture=ARCHITECTURE, loop=LOOP)
+    mapped = jax.vmap(single, (STATE_AXES, 0, NUMBERS_AXES, None), (STATE_AXES, 0))
+    after, _ = jax.eval_shape(mapped, stacked, keys, lanes, data())
+    assert after.treatment_state.log_multiplier.shape == (2,)
