@@ -246,7 +246,7 @@ class Bench:
 
 
 # What differs between lanes: all of the state but the step, and of the numbers the learning rates.
-STATE_AXES: Any = TrainState(parameters=0, statistics=0, optimizer_state=0, step=None, diverged_at=0)  # type: ignore
+STATE_AXES: Any = TrainState(*[0] * len(TrainState._fields))._replace(step=None)  # type: ignore
 NUMBERS_AXES: Any = Numbers(recipe=None, learning_rates=0, kl_weights=None, stop=None, limit=None)  # type: ignore
 
 

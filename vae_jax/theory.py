@@ -24,6 +24,7 @@ from vae_jax.moments import (
     quadrature,
     square_moments,
 )
+from vae_jax.posteriors import GaussianHead
 from vae_jax.recipe import Recipe
 
 
@@ -177,6 +178,11 @@ def predict(
     encoder = _predict_tower(recipe, parameters, "encoder", float(squares / x.size), overlap)
     if isinstance(encoder, NoPrediction):
         return {"encoder": encoder, "decoder": encoder}
+    if recipe.posterior_head is not GaussianHead:
+        reason = (
+            f"theory draws z from the encoder's outputs as they are, and this recipe has {_name(recipe.posterior_head)}"
+        )
+        return {"encoder": encoder, "decoder": NoPrediction(reason)}
     mean, log_var = (
         _weight_variance(kernel) * encoder.head_mean_square
         for kernel in np.split(np.asarray(kernels(parameters, "encoder")[-1]), 2, axis=1)

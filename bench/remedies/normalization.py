@@ -1,6 +1,7 @@
 """Normalizations: the scale of the signal is reset in every layer."""
 
 from bench.plugin import remedy, require
+from vae_jax import posteriors
 from vae_jax.configured import configure
 from vae_jax.layers import normalization, weight_forms
 from vae_jax.recipe import Recipe
@@ -61,3 +62,10 @@ def weight_standardisation(recipe: Recipe, *, gain: float = 1.0) -> Recipe:
     """Each unit's weights to mean 0 and length 1, times a learnt gain: a mean that all units share is not passed on."""
     require(gain > 0, "gain", gain, "be above 0")
     return recipe.replace(weight_form=configure(weight_forms.WeightStandardisation, gain=gain))
+
+
+@remedy(source="Zhu et al. 2020, arXiv:2004.12585")
+def bn_vae(recipe: Recipe, *, gamma: float = 0.5) -> Recipe:
+    """Posterior means to a fixed spread over the batch: their KL has a floor, so that they cannot collapse."""
+    require(gamma > 0, "gamma", gamma, "be above 0")
+    return recipe.replace(posterior_head=configure(posteriors.BatchNormHead, gamma=gamma))

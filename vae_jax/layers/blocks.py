@@ -10,6 +10,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from vae_jax.configured import Number
 from vae_jax.forward_pass import ForwardPass, Place
 from vae_jax.keys import named_key
+from vae_jax.layers.constant import Constant
 from vae_jax.layers.dense import Dense
 from vae_jax.layers.units import Unit
 
@@ -17,10 +18,6 @@ if TYPE_CHECKING:
     from vae_jax.recipe import Recipe
 
 Hidden = Float[Array, "batch width"]
-
-
-class Constant(nnx.Variable):
-    """What a layer keeps and nothing changes."""
 
 
 class PlainBlock(nnx.Module):
