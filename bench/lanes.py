@@ -243,8 +243,13 @@ class Bench:
 
 
 # What differs between lanes: all of the state but the step, and of the numbers the learning rates.
-STATE_AXES: Any = TrainState(  # type: ignore
-    parameters=0, statistics=0, optimizer_state=0, treatment_state=0, step=None, diverged_at=0
+STATE_AXES: Any = TrainState(
+    parameters=0,
+    statistics=0,
+    optimizer_state=0,
+    treatment_state=0,
+    step=None,  # type: ignore
+    diverged_at=0,  # type: ignore
 )
 NUMBERS_AXES: Any = Numbers(recipe=None, learning_rates=0, kl_weights=None, stop=None, limit=None)  # type: ignore
 
