@@ -51,9 +51,6 @@ def take_turns(
     return optax.partition(turns, _parts, mask_compatible_extra_args=True)
 
 
-def _parts(parameters: dict[str, Any]) -> dict[str, Any]:
-    """Whose each leaf is: a posterior head belongs to the encoder."""
-    return {
-        name: jax.tree.map(lambda _, own=name: "decoder" if own == "decoder" else "encoder", part)
-        for name, part in parameters.items()
-    }
+def _parts(parameters: Any) -> Any:
+    """Whose each leaf is, by the first name on its path: a posterior head belongs to the encoder."""
+    return jax.tree.map_with_path(lambda path, _: "decoder" if path[0].key == "decoder" else "encoder", parameters)
