@@ -12,6 +12,8 @@ from vae_jax.layers.blocks import PlainBlock
 from vae_jax.layers.initializers import variance_scaling
 from vae_jax.layers.normalization import no_normalization
 from vae_jax.objective import total_kl
+from vae_jax.optimization.evaluated import EvaluatedParameters, SelectedParameters, last_selected, trained_parameters
+from vae_jax.optimization.gradients import plain_gradient
 
 Schedules = tuple[Callable[..., jax.Array], ...]
 
@@ -39,6 +41,11 @@ class Recipe:
         optimizer: `(learning_rate) -> optax.GradientTransformation`.
         learning_rate: The optimizer's own scale: the centre of the rates that are tuned.
         gradient_transforms: Each `() -> optax.GradientTransformation`, applied in order before the optimizer.
+        optimizer_wrappers: Each `(transformation, learning_rate, steps) -> optax.GradientTransformation`, the first
+            around transforms and optimizer, the next around that; `steps` is the training's length.
+        gradient_function: `(differentiate, parameters) -> ((loss, aux), gradient)`, see `optimization.gradients`.
+        evaluated_parameters: `() -> EvaluatedParameters`: what is evaluated in place of the newest parameters.
+        selected_parameters: `() -> SelectedParameters`: which of those evaluated the training ends with.
         learning_rate_schedules: Each `(step, steps) -> factor`; they multiply.
         kl_treatment: `(kl_units) -> nats`, from the divergences "batch latent".
         kl_schedules: Each `(step, steps) -> weight` of the KL term; they multiply.
@@ -51,6 +58,10 @@ class Recipe:
     optimizer: Callable[..., optax.GradientTransformation] = optax.sgd
     learning_rate: float = 0.03
     gradient_transforms: tuple[Callable[[], optax.GradientTransformation], ...] = ()
+    optimizer_wrappers: tuple[Callable[..., optax.GradientTransformation], ...] = ()
+    gradient_function: Callable[..., Any] = plain_gradient
+    evaluated_parameters: Callable[[], EvaluatedParameters] = trained_parameters
+    selected_parameters: Callable[[], SelectedParameters] = last_selected
     learning_rate_schedules: Schedules = ()
     kl_treatment: Callable[[jax.Array], jax.Array] = total_kl
     kl_schedules: Schedules = ()

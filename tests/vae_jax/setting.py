@@ -28,7 +28,7 @@ def begin(recipe: Recipe, seed: int = 0, architecture: Architecture = ARCHITECTU
     """The state before the first step."""
     key = named_key(jax.random.key(seed), "init")
     parameters, statistics = jax.jit(init, static_argnums=2)(key, recipe, architecture, data().mean)
-    return start(recipe.program(), parameters, statistics)
+    return start(numbers(recipe, recipe.learning_rate, LOOP.chunk)[0], parameters, statistics)
 
 
 def numbers(recipe: Recipe, learning_rate: float, stop: int, loop: Loop = LOOP) -> list[Numbers]:
