@@ -26,13 +26,12 @@ def muon(learning_rate: Rate, *, momentum: Number, rms: Number) -> optax.Gradien
         scale that lets both share a rate.
     """
 
-    def dimensions(parameters: Any) -> Any:
-        numbers = optax.contrib.MuonDimensionNumbers()
-        return jax.tree.map(lambda hidden: numbers if hidden else None, hidden_kernels(parameters))
+    def labels(parameters: Any) -> Any:
+        return jax.tree.map(lambda hidden: "muon" if hidden else "adam", hidden_kernels(parameters))
 
-    return optax.contrib.muon(
-        learning_rate, beta=momentum, consistent_rms=rms, muon_weight_dimension_numbers=dimensions
-    )
+    # optax's own division is by rank, and what it leaves over goes to NAdam.
+    hidden = optax.contrib.muon(learning_rate, beta=momentum, consistent_rms=rms)
+    return optax.partition({"muon": hidden, "adam": optax.adam(learning_rate)}, labels)
 
 
 def lars(learning_rate: Rate, *, trust: Number, momentum: Number) -> optax.GradientTransformation:

@@ -1,5 +1,6 @@
 """Shampoo: a preconditioner to each axis of each parameter."""
 
+import functools
 from collections import defaultdict
 from typing import Any, NamedTuple
 
@@ -10,7 +11,12 @@ from jaxtyping import Array, Float, Int
 
 from vae_jax.configured import Number
 
-Matrices = list[tuple[Float[Array, "n n"], ...]]
+# Square, each of its axis' size.
+Matrices = list[tuple[Array, ...]]
+
+
+# A small eigenvalue more than doubles in each, so these reach from a millionth to 1.
+_ITERATIONS = 30
 
 
 class ShampooState(NamedTuple):
@@ -71,9 +77,37 @@ def inverse_roots(statistics: Matrices) -> Matrices:
     found: dict[tuple[int, int], Array] = {}
     for (_, power), group in places.items():
         stacked = jnp.stack([statistics[parameter][axis] for parameter, axis in group])
-        roots = jax.vmap(lambda matrix, power=power: optax.matrix_inverse_pth_root(matrix, power)[0])(stacked)
+        roots = jax.vmap(lambda matrix, power=power: inverse_root(matrix, power))(stacked)
         found |= dict(zip(group, roots, strict=True))
     return [tuple(found[index, axis] for axis in range(len(each))) for index, each in enumerate(statistics)]
+
+
+def inverse_root(matrix: Float[Array, "n n"], power: int) -> Float[Array, "n n"]:
+    """A positive definite matrix to the power -1 / `power`, by Newton's coupled iteration.
+
+    `optax.matrix_inverse_pth_root` gives up where its error grows at first, as it does for few gradients of many
+    entries, and returns a multiple of the identity.
+
+    Args:
+        matrix: Its smallest eigenvalue counts as at least a millionth of its norm: less is rounding in float32.
+        power: The root's.
+
+    Source:
+        Higham 2008, Functions of Matrices, equation 7.18.
+    """
+    identity = jnp.eye(len(matrix), dtype=matrix.dtype)
+    norm = jnp.sqrt(jnp.sum(matrix**2))
+    scale = (1 + power) / (2 * norm)
+    product = functools.partial(jnp.matmul, precision="highest")
+
+    def refine(_: Any, pair: tuple[Array, Array]) -> tuple[Array, Array]:
+        # Root^power times the matrix, which goes to the identity, and the root.
+        left, root = pair
+        step = ((1 + power) * identity - left) / power
+        return product(functools.reduce(product, [step] * power), left), product(root, step)
+
+    begin = ((matrix + 1e-6 * norm * identity) * scale, identity * scale ** (1 / power))
+    return jax.lax.fori_loop(0, _ITERATIONS, refine, begin)[1]
 
 
 def _at_least_a_vector(leaf: Array) -> Array:
