@@ -35,7 +35,7 @@ def rprop(recipe: Recipe, *, shrink: float = 0.5, grow: float = 1.2) -> Recipe:
     """A step of its own for each entry, by the gradient's sign alone: made for full batches, noise shrinks it."""
     require(0 < shrink < 1, "shrink", shrink, "lie in (0, 1)")
     require(grow > 1, "grow", grow, "be above 1")
-    return recipe.replace(optimizer=configure(optax.rprop, eta_minus=shrink, eta_plus=grow), learning_rate=1e-3)
+    return recipe.replace(optimizer=configure(optimizers.rprop, shrink=shrink, grow=grow), learning_rate=1e-3)
 
 
 @remedy(source="Hinton 2012, Neural Networks for Machine Learning, lecture 6e")
@@ -43,13 +43,16 @@ def rmsprop(recipe: Recipe, *, decay: float = 0.9, eps: float = 1e-8) -> Recipe:
     """Divides each entry by its own root mean square: the step's size no longer depends on the gradient's."""
     _decays(decay=decay)
     _positive(eps=eps)
-    return recipe.replace(optimizer=configure(optax.rmsprop, decay=decay, eps=eps), learning_rate=1e-3)
+    # Under the root, as optax would have it, 1e-8 is the square of a gradient that already counts for nothing.
+    return recipe.replace(
+        optimizer=configure(optax.rmsprop, decay=decay, eps=eps, eps_in_sqrt=False), learning_rate=1e-3
+    )
 
 
 @remedy(source="Duchi, Hazan & Singer 2011, JMLR 12")
-def adagrad(recipe: Recipe, *, accumulator: float = 0.0, eps: float = 1e-10) -> Recipe:
+def adagrad(recipe: Recipe, *, accumulator: float = 0.0, eps: float = 1e-20) -> Recipe:
     """Divides each entry by the root of its squares so far: rescales what is small, and steps ever less."""
-    # optax starts at 0.1: below a gradient of 0.3 that would be plain SGD.
+    # optax starts at 0.1: below a gradient of 0.3 that would be plain SGD. Its eps is under the root.
     require(accumulator >= 0, "accumulator", accumulator, "be at least 0")
     _positive(eps=eps)
     made = configure(optax.adagrad, initial_accumulator_value=accumulator, eps=eps)

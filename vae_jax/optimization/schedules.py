@@ -41,12 +41,12 @@ def exponential_decay(step: Steps, steps: int, *, final: float) -> Factors:
 
 def linear_decay(step: Steps, steps: int, *, floor: float) -> Factors:
     """A straight line from 1 down to `floor` at the end."""
-    return 1 - (1 - floor) * step / steps
+    return 1 - (1 - floor) * (step / steps)
 
 
 def step_decay(step: Steps, steps: int, *, factor: float, stages: int) -> Factors:
     """`stages` equal stages, in each of which the rate is `factor` of that in the stage before."""
-    return jnp.asarray(factor, jnp.float32) ** (step * stages // steps)
+    return factor ** (step * stages // steps).astype(jnp.float32)
 
 
 def warm_restarts(step: Steps, steps: int, *, cycles: int, growth: int) -> Factors:
@@ -57,9 +57,10 @@ def warm_restarts(step: Steps, steps: int, *, cycles: int, growth: int) -> Facto
     """
     whole = sum(growth**cycle for cycle in range(cycles))
     starts = jnp.asarray([steps * sum(growth**c for c in range(cycle)) / whole for cycle in range(cycles)])
-    cycle = jnp.searchsorted(starts, step.astype(jnp.float32), side="right") - 1
+    position = step.astype(jnp.float32)
+    cycle = jnp.searchsorted(starts, position, side="right") - 1
     lengths = jnp.asarray([steps * growth**cycle / whole for cycle in range(cycles)])
-    return 0.5 * (1 + jnp.cos(jnp.pi * (step - starts[cycle]) / lengths[cycle]))
+    return 0.5 * (1 + jnp.cos(jnp.pi * (position - starts[cycle]) / lengths[cycle]))
 
 
 def one_cycle(step: Steps, steps: int, *, rise: float, start: float, final: float) -> Factors:

@@ -33,7 +33,7 @@ class ShampooState(NamedTuple):
     roots: Matrices
 
 
-def shampoo(learning_rate: Float[Array, ""], *, eps: Number, interval: int) -> optax.GradientTransformation:
+def shampoo(learning_rate: Number, *, eps: Number, interval: int) -> optax.GradientTransformation:
     """L^(-1/4) G R^(-1/4) for a matrix, H^(-1/2) g for a vector: AdaGrad that knows rows and columns, not entries.
 
     The roots are taken by Newton's iteration, by matrix products alone: a factorization for each of many matrices in

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Int
 
 from vae_jax.configured import Number
 from vae_jax.optimization.evaluated import EvaluatedParameters, find_state
@@ -16,7 +16,7 @@ from vae_jax.optimization.leaves import kernels
 
 Parameters = Any
 Optimizer = optax.GradientTransformation
-Rate = Float[Array, ""]
+Rate = Number
 Steps = Int[Array, ""]
 
 
