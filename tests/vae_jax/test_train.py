@@ -321,6 +321,7 @@ def test_a_training_is_evaluated_at_the_parameters_that_its_recipe_chooses():
     program = recipe.program()
     state, plain = begin(recipe), begin(TANH)
     check = jax.jit(functools.partial(validate, architecture=ARCHITECTURE, draws=1))
+    arguments = (jax.random.key(1), program, data(), jnp.asarray(DATASET.validation))
     seen = []
     # The second chunk's rate wrecks what the first has learnt.
     for index, rate in enumerate((0.1, 3.0)):
@@ -328,7 +329,6 @@ def test_a_training_is_evaluated_at_the_parameters_that_its_recipe_chooses():
         state, _ = compiled()(state, jax.random.key(0), chunk, data())
         plain, _ = compiled()(plain, jax.random.key(0), chunk._replace(recipe=TANH.program()), data())
         jax.tree.map(np.testing.assert_array_equal, state.parameters, plain.parameters)
-        arguments = (jax.random.key(1), program, data(), jnp.asarray(DATASET.validation))
         terms, selected = check(state, jnp.asarray(False), *arguments)
         seen.append(terms.negative_elbo)
         state = state._replace(selected=selected)

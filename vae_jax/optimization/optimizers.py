@@ -51,7 +51,7 @@ def rprop(learning_rate: Rate, *, shrink: Number, grow: Number) -> optax.Gradien
         signs = jax.tree.map(lambda slope, same: jnp.where(same < 0, 0.0, jnp.sign(slope)), gradient, kept)
         return jax.tree.map(lambda size, sign: -size * sign, sizes, signs), RpropState(sizes, signs)
 
-    return optax.GradientTransformation(init, update)
+    return optax.GradientTransformation(init, update)  # type: ignore
 
 
 def muon(learning_rate: Rate, *, momentum: Number, rms: Number) -> optax.GradientTransformation:
@@ -130,4 +130,4 @@ def _hessian_diagonal() -> optax.GradientTransformationExtraArgs:
         product = jax.jvp(jax.grad(value_fn), (params,), (signs,))[1]
         return jax.tree.map(jnp.multiply, product, signs), state
 
-    return optax.GradientTransformationExtraArgs(lambda _: optax.EmptyState(), update)
+    return optax.GradientTransformationExtraArgs(lambda _: optax.EmptyState(), update)  # type: ignore

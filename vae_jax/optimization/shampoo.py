@@ -23,12 +23,12 @@ class ShampooState(NamedTuple):
     """Shampoo's.
 
     Attributes:
-        count: Steps taken.
+        taken: Steps taken.
         statistics: For each parameter and axis, what its gradients' outer products along that axis add up to.
         roots: Their inverse roots, as they were last taken.
     """
 
-    count: Int[Array, ""]
+    taken: Int[Array, ""]
     statistics: Matrices
     roots: Matrices
 
@@ -59,12 +59,13 @@ def shampoo(learning_rate: Number, *, eps: Number, interval: int) -> optax.Gradi
             tuple(matrix + _outer(_at_least_a_vector(leaf), axis) for axis, matrix in enumerate(matrices))
             for leaf, matrices in zip(leaves, state.statistics, strict=True)
         ]
-        due = state.count % interval == 0
+        due = state.taken % interval == 0
         roots = jax.lax.cond(due, inverse_roots, lambda _: state.roots, statistics)
         updates = [_precondition(leaf, each) for leaf, each in zip(leaves, roots, strict=True)]
-        return jax.tree.unflatten(structure, updates), ShampooState(state.count + 1, statistics, roots)
+        return jax.tree.unflatten(structure, updates), ShampooState(state.taken + 1, statistics, roots)
 
-    return optax.chain(optax.GradientTransformation(init, update), optax.scale_by_learning_rate(learning_rate))
+    inner = optax.GradientTransformation(init, update)  # type: ignore
+    return optax.chain(inner, optax.scale_by_learning_rate(learning_rate))
 
 
 def inverse_roots(statistics: Matrices) -> Matrices:

@@ -72,7 +72,7 @@ def clip_adaptively(*, clipping: Number, eps: Number) -> optax.GradientTransform
 class NoiseState(NamedTuple):
     """How many gradients had noise added."""
 
-    count: Int[Array, ""]
+    taken: Int[Array, ""]
 
 
 def add_noise(*, variance: Number, decay: Number) -> optax.GradientTransformationExtraArgs:
@@ -87,12 +87,12 @@ def add_noise(*, variance: Number, decay: Number) -> optax.GradientTransformatio
     def update(
         gradient: Gradient, state: NoiseState, params: Parameters = None, *, key: PRNGKeyArray, **extra: Any
     ) -> tuple[Gradient, NoiseState]:
-        deviation = jnp.sqrt(variance / (1.0 + state.count) ** decay)
+        deviation = jnp.sqrt(variance / (1.0 + state.taken) ** decay)
         noise = optax.tree.random_like(key, gradient)
         noisy = jax.tree.map(lambda leaf, drawn: leaf + deviation.astype(leaf.dtype) * drawn, gradient, noise)
-        return noisy, NoiseState(state.count + 1)
+        return noisy, NoiseState(state.taken + 1)
 
-    return optax.GradientTransformationExtraArgs(lambda _: NoiseState(jnp.zeros((), jnp.int32)), update)
+    return optax.GradientTransformationExtraArgs(lambda _: NoiseState(jnp.zeros((), jnp.int32)), update)  # type: ignore
 
 
 def penalize_size(*, strength: Number) -> optax.GradientTransformation:

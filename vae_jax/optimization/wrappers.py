@@ -103,12 +103,12 @@ class LookaheadState(NamedTuple):
     Attributes:
         optimizer_state: The fast optimizer's.
         slow: The slow weights.
-        count: Steps taken.
+        taken: Steps taken.
     """
 
     optimizer_state: Any
     slow: Parameters
-    count: Int[Array, ""]
+    taken: Int[Array, ""]
 
 
 def lookahead(optimizer: Optimizer, learning_rate: Rate, steps: Steps, *, period: int, share: Number) -> Optimizer:
@@ -128,7 +128,7 @@ def lookahead(optimizer: Optimizer, learning_rate: Rate, steps: Steps, *, period
         gradient: Parameters, state: LookaheadState, params: Parameters = None, **extra: Any
     ) -> tuple[Parameters, LookaheadState]:
         updates, inner = fast.update(gradient, state.optimizer_state, params, **extra)
-        count = state.count + 1
+        count = state.taken + 1
         back = count % period == 0
 
         def slowed(slow: Array, leaf: Array, step: Array) -> Array:
@@ -138,7 +138,7 @@ def lookahead(optimizer: Optimizer, learning_rate: Rate, steps: Steps, *, period
         updates = jax.tree.map(lambda step, leaf, to: jnp.where(back, to - leaf, step), updates, params, slow)
         return updates, LookaheadState(inner, slow, count)
 
-    return optax.GradientTransformationExtraArgs(init, update)
+    return optax.GradientTransformationExtraArgs(init, update)  # type: ignore
 
 
 def slow_weights() -> EvaluatedParameters:
@@ -150,4 +150,4 @@ def slow_weights() -> EvaluatedParameters:
 
 def _multi_steps(optimizer: Optimizer, every: Any) -> Optimizer:
     multiple = optax.MultiSteps(optimizer, every)
-    return optax.GradientTransformationExtraArgs(multiple.init, multiple.update)
+    return optax.GradientTransformationExtraArgs(multiple.init, multiple.update)  # type: ignore

@@ -85,4 +85,4 @@ def test_adam_with_a_small_eps_takes_the_same_steps_for_any_gradient(size):
     with jax.numpy_dtype_promotion("standard"):
         gradient = jax.numpy.asarray(GRADIENTS[0] * size, jax.numpy.float32)
         step = optimizer.update(gradient, optimizer.init(gradient))[0]
-    np.testing.assert_allclose(step, -RATE * np.sign(GRADIENTS[0]), rtol=0.05)
+    np.testing.assert_allclose(np.asarray(step), -RATE * np.sign(GRADIENTS[0]), rtol=0.05)

@@ -1,3 +1,5 @@
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -112,11 +114,12 @@ def test_extra_arguments_come_through_every_wrapper():
     def update(gradient, state, params=None, *, key, **extra):
         return jax.tree.map(lambda leaf: leaf + jax.random.uniform(key), gradient), state
 
-    inner = optax.GradientTransformationExtraArgs(optax.init_empty_state, update)
+    inner = optax.GradientTransformationExtraArgs(optax.init_empty_state, update)  # type: ignore
     extra = {"value": jnp.asarray(1.0), "grad": None, "value_fn": jnp.sum, "key": jax.random.key(3)}
     plain = once(inner, PARAMETERS, PARAMETERS, **extra)
-    for wrapper, numbers in (
+    wrappers: Any = (
         (accumulate, {"every": 1}), (skip_non_finite, {"in_a_row": 1}), (lookahead, {"period": 2, "share": 0.5}),
         (reduce_on_plateau, {"divisor": 10, "patience": 1}), (decay_weights, {"strength": 0.0}),
-    ):  # fmt: skip
+    )  # fmt: skip
+    for wrapper, numbers in wrappers:
         close(once(wrapped(wrapper, inner, **numbers), PARAMETERS, PARAMETERS, **extra), plain, rtol=0, atol=0)

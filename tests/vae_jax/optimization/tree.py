@@ -51,7 +51,6 @@ def once(transformation: Any, gradient: Any, parameters: Any = None, **extra: An
         return first(gradient, gradient if parameters is None else parameters)
 
 
-def close(found: Any, expected: Any, **tolerance: float) -> None:
+def close(found: Any, expected: Any, rtol: float = 1e-5, atol: float = 1e-7) -> None:
     """Assert that two trees hold the same numbers."""
-    tolerance = {"rtol": 1e-5, "atol": 1e-7} | tolerance
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, **tolerance), found, expected)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=rtol, atol=atol), found, expected)
