@@ -8,6 +8,10 @@ class InputError(ValueError):
     """A sentence with the value, the rule, and the nearest valid name or the cure."""
 
 
+class ConflictError(InputError):
+    """Two remedies of one arm put different values into one slot."""
+
+
 def unknown(kind: str, name: str, valid: Iterable[str], listing: str = "") -> InputError:
     """The error for a name that is not there: the nearest one that is, or all of them.
 

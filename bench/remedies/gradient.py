@@ -7,7 +7,7 @@ from vae_jax.configured import configure
 from vae_jax.recipe import Recipe
 
 
-@remedy(source="Pascanu, Mikolov & Bengio 2013, arXiv:1211.5063")
+@remedy(source="Pascanu, Mikolov & Bengio 2013, arXiv:1211.5063", idle={"max_norm": 1e30})
 def clip_by_global_norm(recipe: Recipe, *, max_norm: float = 1.0) -> Recipe:
     """Scales the whole gradient down to a greatest norm: cures explosion, not vanishing; allows larger rates."""
     require(max_norm > 0, "max_norm", max_norm, "be above 0")

@@ -7,7 +7,7 @@ from vae_jax.optimization import schedules
 from vae_jax.recipe import Recipe
 
 
-@remedy(source="Higgins et al. 2017, ICLR (beta-VAE)")
+@remedy(source="Higgins et al. 2017, ICLR (beta-VAE)", idle={"weight": 1.0})
 def beta(recipe: Recipe, *, weight: float = 0.5) -> Recipe:
     """A constant weight on the KL term: below 1 it presses the encoder less, so that it may carry information."""
     require(weight >= 0, "weight", weight, "be at least 0")

@@ -6,7 +6,7 @@ from vae_jax.optimization import schedules
 from vae_jax.recipe import Recipe
 
 
-@remedy(source="Loshchilov & Hutter 2017, arXiv:1608.03983")
+@remedy(source="Loshchilov & Hutter 2017, arXiv:1608.03983", idle={"floor": 1.0})
 def cosine_decay(recipe: Recipe, *, floor: float = 0.0) -> Recipe:
     """Half a cosine down to a floor: a larger rate while the gradient is informative, a small one at the end."""
     require(0 <= floor <= 1, "floor", floor, "lie in [0, 1]")
