@@ -20,6 +20,9 @@ _ON_THE_HOST = {"learning_rate"}
 _LOOP = Loop(batch=2, chunk=1, record_every=1, instruments=())
 
 
+_known: dict[Any, frozenset[str]] = {}
+
+
 class _Reads(set[str]):
     """The names of the slots that were read; equal to itself alone, since it is part of a pytree's structure."""
 
@@ -69,6 +72,14 @@ def slots_read(recipe: Recipe, architecture: Architecture, dataset: Dataset) -> 
     Where none of the slots that a remedy changes is read under a recipe, the changed recipe takes the same path to the
     same figures: the remedy does not apply to it. Arguments are those of `slots_drawn_from`.
     """
+    # Functions compare by what they are, so that one process traces each structure once.
+    asked = (jax.tree.structure(recipe), architecture, dataset.train.shape)
+    if asked not in _known:
+        _known[asked] = _trace(recipe, architecture, dataset)
+    return _known[asked]
+
+
+def _trace(recipe: Recipe, architecture: Architecture, dataset: Dataset) -> frozenset[str]:
     reads = _Reads(_ON_THE_HOST)
     recorded = _recorded(recipe, reads)
 
