@@ -11,7 +11,7 @@ from typing import Any
 
 from bench import remedies, suites, workloads
 from bench.errors import InputError
-from bench.plugin import Remedy, WorkloadKind, place
+from bench.plugin import ENTRY_POINT_GROUPS, Remedy, WorkloadKind, place
 from bench.source_file import load_error, load_plugin, module_name
 from bench.suite import Suite
 from vae_jax.instruments import INSTRUMENTS, Instrument
@@ -20,10 +20,6 @@ Thing = Remedy | WorkloadKind | Instrument
 
 _WORDS: dict[type[Thing], str] = {Remedy: "remedy", WorkloadKind: "workload", Instrument: "instrument"}
 
-# What an installed package adds is named in its metadata: an entry point is a module, or one thing in it.
-_GROUPS: dict[str, type[Thing]] = {
-    "vae_jax.remedies": Remedy, "vae_jax.workloads": WorkloadKind, "vae_jax.instruments": Instrument,
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -58,7 +54,7 @@ def load_catalogue(plugins: Sequence[str] = ()) -> Catalogue:
             installed package of which that is true is skipped.
     """
     found, skipped = _built_in(), []
-    for group, kind in _GROUPS.items():
+    for group, kind in zip(ENTRY_POINT_GROUPS, _WORDS, strict=True):
         for point in sorted(entry_points(group=group), key=lambda each: (_package(each), each.name)):
             try:
                 found.add(_offered(point, kind))

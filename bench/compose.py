@@ -28,17 +28,39 @@ def compose(catalogue: Catalogue, workload: Workload, arm: Arm) -> Recipe:
         remedy = _remedy(catalogue, term)
         changed = _apply(remedy, term, recipe)
         # One remedy alone has none to conflict with.
-        for slot in _writes(remedy, term, workload.bases) if len(arm.remedies) > 1 else ():
+        for slot in sorted(_writes(remedy, term, workload.bases)) if len(arm.remedies) > 1 else ():
             before, after = getattr(recipe, slot), getattr(changed, slot)
             chained = isinstance(after, tuple) and set(map(repr, before)) <= set(map(repr, after))
             if slot in writer and not chained and after != before:
-                raise ConflictError(
-                    f"{str(writer[slot])!r} and {str(term)!r} in arm {str(arm)!r} put different values into the slot "
-                    f"{slot!r}: keep one of them"
-                )
+                raise ConflictError(str(writer[slot]), str(term), str(arm), slot)
             writer[slot] = term
         recipe = changed
     return recipe
+
+
+def conflicts(catalogue: Catalogue, workload: Workload, name: str, base: str) -> dict[str, list[str]]:
+    """With which remedies one cannot be combined, by the slot that both set.
+
+    Args:
+        catalogue: What is there.
+        workload: Of which a base is changed.
+        name: The remedy.
+        base: The base.
+
+    Raises:
+        InputError: If a composition does not hold for another reason.
+    """
+    found: dict[str, list[str]] = {}
+    for other in catalogue.remedies:
+        if other == name:
+            continue
+        try:
+            compose(catalogue, workload, Arm(base, (Term(name), Term(other)), ""))
+        except NotApplicable:
+            continue
+        except ConflictError as error:
+            found.setdefault(error.slot, []).append(other)
+    return found
 
 
 def family(catalogue: Catalogue, arm: Arm) -> str:

@@ -17,6 +17,10 @@ FAMILIES = (
 )  # fmt: skip
 
 
+# Where an installed package names what it adds: an entry point is a module, or one thing in it.
+ENTRY_POINT_GROUPS = ("vae_jax.remedies", "vae_jax.workloads", "vae_jax.instruments")
+
+
 class NotApplicable(ValueError):  # noqa: N818, since it is no error of anybody's
     """What a remedy raises on a recipe where it makes no sense, with the reason: its row is then `not applicable`."""
 
