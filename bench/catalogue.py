@@ -1,4 +1,4 @@
-"""What can be named on the command line: found by looking into folders, packages and plugins, never registered by hand."""
+"""What can be named on the command line: found in folders, packages and plugins, never registered by hand."""
 
 import importlib
 import pkgutil
@@ -19,7 +19,6 @@ from vae_jax.instruments import INSTRUMENTS, Instrument
 Thing = Remedy | WorkloadKind | Instrument
 
 _WORDS: dict[type[Thing], str] = {Remedy: "remedy", WorkloadKind: "workload", Instrument: "instrument"}
-
 
 
 @dataclass(frozen=True)

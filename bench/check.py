@@ -145,7 +145,9 @@ class Admission:
             # What it put into the slots is called here.
             changed_reads = slots_read(changed, setting.workload.architecture, setting.dataset)
         if done:
-            raise CheckError(f"it {' and '.join(done)}: a remedy only maps a recipe to a recipe; take that out")
+            raise CheckError(
+                f"it {' and '.join(done)}: a remedy only maps a recipe to a recipe; take that out of {remedy.place}"
+            )
         if changed != again or jax.tree.structure(changed) != jax.tree.structure(again):
             raise CheckError("applied twice it gives two recipes: fix its numbers with configure(function, name=value)")
         if repr(base) != before:
@@ -169,7 +171,9 @@ class Admission:
 
     def _instruments(self, remedy: Remedy, setting: Setting) -> str:
         readings = self._trained(setting, remedy.name).readings
-        broken = [name for name, tree in readings.items() if not all(np.isfinite(x).all() for x in jax.tree.leaves(tree))]
+        broken = [
+            name for name, tree in readings.items() if not all(np.isfinite(x).all() for x in jax.tree.leaves(tree))
+        ]
         if broken:
             raise CheckError(f"{', '.join(broken)} read what is not finite")
         return f"{len(readings)} read finite numbers"
@@ -258,7 +262,10 @@ class Admission:
                     why.append(f"sets {', '.join(changed)}, which {setting.base!r} on {setting.text} does not read")
                 else:
                     return setting
-        raise CheckError(f"it changes nothing: it {'; '.join(why) or 'applies to no base'}; return recipe.replace(...)")
+        raise CheckError(
+            f"it changes nothing: it {'; '.join(why) or 'applies to no base'}; return recipe.replace(...) in "
+            f"{remedy.place}"
+        )
 
     def _settings(self) -> Iterator[Setting]:
         names = sorted(self._catalogue.workloads, key=lambda name: name != "digits-dense")

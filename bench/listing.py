@@ -15,9 +15,9 @@ _WORKLOAD = "digits-dense"
 _HEAD = """# Remedies
 
 {count} remedies in {families} families, each a plugin of a few lines in `bench/remedies/`, in every arm of
-`python -m bench run --arms`. This page is made by `make remedies` from the same data as `python -m bench list
-remedies`; what a remedy changes, and with which it cannot be combined, is told by `python -m bench list remedies NAME`.
-Rates are the {rates} that are tuned over, from the lowest to the highest.
+`python -m bench run --arms`. This page is made by `python -m bench list remedies --markdown > REMEDIES.md`; what a
+remedy changes, and with which it cannot be combined, is told by `python -m bench list remedies NAME`. Rates are the
+{rates} that are tuned over, from the lowest to the highest.
 """
 
 
@@ -88,7 +88,13 @@ def remedies_markdown(entries: Sequence[dict[str, Any]]) -> str:
         for entry in own:
             parameters = ", ".join(f"{name}={value}" for name, value in entry["parameters"].items())
             rates = f"{entry['rates'][0]:g} to {entry['rates'][-1]:g}" if entry["rates"] else ""
-            cells = (f"`{entry['name']}`", " ".join(entry["mechanism"].split("\n\n")[0].split()), parameters, rates, entry["source"])
+            cells = (
+                f"`{entry['name']}`",
+                " ".join(entry["mechanism"].split("\n\n")[0].split()),
+                parameters,
+                rates,
+                entry["source"],
+            )
             lines.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |")
         lines.append("")
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""Watches a person's function for what a remedy must not do: print, read or write files, draw from global generators."""
+"""Watches a function for what a remedy must not do: print, open files, draw from global generators."""
 
 import contextlib
 import io
@@ -52,4 +52,4 @@ def _heed(event: str, arguments: tuple[object, ...]) -> None:
 
 
 def _generators() -> tuple[str, str]:
-    return repr(random.getstate()), repr(np.random.get_state(legacy=False))  # noqa: NPY002
+    return repr(random.getstate()), repr(np.random.get_state(legacy=False))

@@ -139,8 +139,8 @@ def remedies_table(entries: list[dict[str, Any]]) -> Table:
     """Remedies, a row each, a line between two families."""
     table = _table()
     for head, options in (
-        ("remedy", {"no_wrap": True}), ("family", {"no_wrap": True}), ("parameters", {"ratio": 3}), ("rates", {"ratio": 2}),
-        ("what it does to the gradient", {"ratio": 8}), ("source", {"ratio": 5}),
+        ("remedy", {"no_wrap": True}), ("family", {"no_wrap": True}), ("parameters", {"ratio": 3}),
+        ("rates", {"ratio": 2}), ("what it does to the gradient", {"ratio": 8}), ("source", {"ratio": 5}),
     ):  # fmt: skip
         table.add_column(head, overflow="fold", **options)
     for entry, following in zip(entries, [*entries[1:], None], strict=True):
