@@ -141,6 +141,7 @@ class Admission:
         base = setting.workload.bases[setting.base]
         before = repr(base)
         with watched() as done:
+            # What it draws from a global generator would differ the second time.
             changed, again = remedy(base), remedy(base)
             # What it put into the slots is called here.
             changed_reads = slots_read(changed, setting.workload.architecture, setting.dataset)

@@ -1,13 +1,10 @@
-"""Watches a function for what a remedy must not do: print, open files, draw from global generators."""
+"""Watches a function for what a remedy must not do: print, or open files."""
 
 import contextlib
 import io
 import os
-import random
 import sys
 from collections.abc import Iterator
-
-import numpy as np
 
 # An audit hook is for the life of the process, so there is one, and it fills whichever list is there.
 _opened: list[str] | None = None
@@ -23,7 +20,7 @@ def watched() -> Iterator[list[str]]:
     global _opened
     _hook()
     done: list[str] = []
-    said, drawn, before = io.StringIO(), _generators(), _opened
+    said, before = io.StringIO(), _opened
     _opened = files = []
     try:
         with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
@@ -33,8 +30,6 @@ def watched() -> Iterator[list[str]]:
         if said.getvalue().strip():
             done.append(f"prints {said.getvalue().strip().splitlines()[0]!r}")
         done += [f"opens the file {name!r}" for name in dict.fromkeys(files)]
-        if _generators() != drawn:
-            done.append("draws from a global random generator")
 
 
 def _hook() -> None:
@@ -49,7 +44,3 @@ def _heed(event: str, arguments: tuple[object, ...]) -> None:
         name = os.fspath(arguments[0])
         if not name.endswith(_CODE) and "__pycache__" not in name:
             _opened.append(name)
-
-
-def _generators() -> tuple[str, str]:
-    return repr(random.getstate()), repr(np.random.get_state(legacy=False))
