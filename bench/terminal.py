@@ -138,11 +138,10 @@ def entries_table(entries: list[dict[str, Any]]) -> Table:
 def remedies_table(entries: list[dict[str, Any]]) -> Table:
     """Remedies, a row each, a line between two families."""
     table = _table()
-    for head, options in (
-        ("remedy", {"no_wrap": True}), ("family", {"no_wrap": True}), ("parameters", {"ratio": 3}),
-        ("rates", {"ratio": 2}), ("what it does to the gradient", {"ratio": 8}), ("source", {"ratio": 5}),
-    ):  # fmt: skip
-        table.add_column(head, overflow="fold", **options)
+    for head in ("remedy", "family"):
+        table.add_column(head, no_wrap=True)
+    for head, ratio in (("parameters", 3), ("rates", 2), ("what it does to the gradient", 8), ("source", 5)):
+        table.add_column(head, overflow="fold", ratio=ratio)
     for entry, following in zip(entries, [*entries[1:], None], strict=True):
         rates = f"{entry['rates'][0]:g} to {entry['rates'][-1]:g}" if entry["rates"] else ""
         parameters = "\n".join(f"{name}={value}" for name, value in entry["parameters"].items())
