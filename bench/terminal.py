@@ -138,9 +138,9 @@ def entries_table(entries: list[dict[str, Any]]) -> Table:
 def remedies_table(entries: list[dict[str, Any]]) -> Table:
     """Remedies, a row each, a line between two families."""
     table = _table()
-    for head in ("remedy", "family"):
+    for head in ("remedy", "family", "parameters", "rates"):
         table.add_column(head, no_wrap=True)
-    for head, ratio in (("parameters", 3), ("rates", 2), ("what it does to the gradient", 8), ("source", 5)):
+    for head, ratio in (("what it does to the gradient", 8), ("source", 5)):
         table.add_column(head, overflow="fold", ratio=ratio)
     for entry, following in zip(entries, [*entries[1:], None], strict=True):
         rates = f"{entry['rates'][0]:g} to {entry['rates'][-1]:g}" if entry["rates"] else ""

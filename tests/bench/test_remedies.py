@@ -81,7 +81,7 @@ def test_what_a_remedy_must_have():
 
     with pytest.raises(ValueError, match="takes no recipe"):
 
-        @remedy(source="Someone 2020", family="kl")
+        @remedy(source="Someone 2020", family="kl")  # pyright: ignore[reportArgumentType]
         def empty():
             """Documented."""
 
