@@ -144,7 +144,8 @@ class Admission:
             # What it draws from a global generator would differ the second time.
             changed, again = remedy(base), remedy(base)
             # What it put into the slots is called here.
-            changed_reads = slots_read(changed, setting.workload.architecture, setting.dataset)
+            architecture = setting.workload.architecture
+            changed_reads = slots_read(changed.resolve(architecture.depth), architecture, setting.dataset)
         if done:
             raise CheckError(
                 f"it {' and '.join(done)}: a remedy only maps a recipe to a recipe; take that out of {remedy.place}"

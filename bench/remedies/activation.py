@@ -140,7 +140,7 @@ def selu(recipe: Recipe) -> Recipe:
 
 @remedy(source="Hendrycks & Gimpel 2016, arXiv:1606.08415")
 def gelu(recipe: Recipe) -> Recipe:
-    """X times the normal distribution function (its tanh form): a smooth ReLU whose slope at zero is 1/2."""
+    """x times the normal distribution function (its tanh form): a smooth ReLU whose slope at zero is 1/2."""
     return recipe.replace(activation=jax.nn.gelu)
 
 
