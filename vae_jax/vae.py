@@ -1,7 +1,7 @@
 """The variational autoencoder: encoder tower, Gaussian posterior, decoder tower, likelihood."""
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax.numpy as jnp
 from flax import nnx
@@ -18,6 +18,7 @@ TOWERS = ("encoder", "decoder")
 BERNOULLI = Bernoulli()
 
 
+@runtime_checkable
 class TowerKind(Protocol):
     """What draws a tower: `DenseTower` itself, or a value that says more, as `Recurrent(length=20)`."""
 
