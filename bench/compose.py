@@ -36,7 +36,10 @@ def compose(catalogue: Catalogue, workload: Workload, arm: Arm) -> Recipe:
                 )
             writer[slot] = term
         recipe = changed
-    return recipe
+    try:
+        return recipe.resolve(workload.architecture.depth)
+    except ValueError as error:
+        raise InputError(f"arm {str(arm)!r}: {error}") from error
 
 
 def family(catalogue: Catalogue, arm: Arm) -> str:

@@ -4,6 +4,7 @@ import functools
 import hashlib
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -18,6 +19,7 @@ from bench.plan import Job
 from bench.plugin import Workload
 from bench.programs import Program, program
 from bench.record import Run, figures
+from vae_jax.comparable import comparable
 from vae_jax.estimate import estimate
 from vae_jax.evaluation import evaluate
 from vae_jax.keys import named_key
@@ -45,9 +47,10 @@ class Bench:
         self.protocol = job.protocol
         self.limit = job.protocol.diverged_beyond * job.plateau
         self.instruments = tuple(catalogue.instruments.values())
-        self.workload: Workload = build_workload(catalogue, job.cell.workload)[1]
-        (arm,) = parse_arms(job.cell.arm, tuple(self.workload.bases))
-        self.recipe: Recipe = compose(catalogue, self.workload, arm)
+        workload = build_workload(catalogue, job.cell.workload)[1]
+        (arm,) = parse_arms(job.cell.arm, tuple(workload.bases))
+        self.recipe: Recipe = compose(catalogue, workload, arm)
+        self.workload: Workload = replace(workload, architecture=comparable(workload.architecture, self.recipe))
         self.baseline: Recipe = next(iter(self.workload.bases.values()))
         # On a CPU vectorised trainings are no faster than one after another, and not bit-equal to them.
         self.lanes = 1 if jax.default_backend() == "cpu" else max(self.protocol.rates, self.protocol.seeds)
@@ -243,7 +246,7 @@ class Bench:
 
 
 # What differs between lanes: all of the state but the step, and of the numbers the learning rates.
-STATE_AXES: Any = TrainState(parameters=0, statistics=0, optimizer_state=0, step=None, diverged_at=0)  # type: ignore
+STATE_AXES: Any = TrainState(*[0] * len(TrainState._fields))._replace(step=None)  # type: ignore
 NUMBERS_AXES: Any = Numbers(recipe=None, learning_rates=0, kl_weights=None, stop=None, limit=None)  # type: ignore
 
 

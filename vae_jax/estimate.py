@@ -81,18 +81,15 @@ def estimate(
     def log_likelihood(z: Float[Array, "batch latent"]) -> Float[Array, " batch"]:
         return architecture.likelihood.log_prob(model.decode(z, hidden, run), x)
 
-    def posteriors(x: Examples) -> tuple[list[Array], list[Array]]:
-        parameters, hidden = model.encode(x - data.mean[None], run)
-        return jnp.split(parameters, 2, axis=-1), hidden
-
     run = ForwardPass(recipe)
-    (mean, log_var), hidden = posteriors(x)
+    mean, log_var, hidden = model.encode(x - data.mean[None], run)
     bound, effective_samples = importance_weighted_bound(
         named_key(key, "importance"), mean, log_var, log_likelihood, samples=samples, chunk=chunk
     )
     many = (mean, log_var)
     if len(x) < FEWEST_POSTERIORS:
-        many = posteriors(architecture.likelihood.observe(named_key(key, "observe"), data.train))[0]
+        many_x = architecture.likelihood.observe(named_key(key, "observe"), data.train)
+        many = model.encode(many_x - data.mean[None], run)[:2]
     active, variances = active_units(mean)
     return Estimates(
         bound=bound.mean(),

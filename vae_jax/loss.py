@@ -12,10 +12,12 @@ from vae_jax.instruments import Terms
 from vae_jax.objective import gaussian_kl, total_kl
 from vae_jax.recipe import Recipe
 from vae_jax.towers.dense import Hidden
+from vae_jax.treatments.treatment import ObjectiveView
 from vae_jax.vae import VAE, Architecture, Forward
 
 Parameters = Any
 Statistics = Any
+TreatmentState = Any
 
 
 class Given(NamedTuple):
@@ -28,7 +30,9 @@ class Given(NamedTuple):
         x: What is to be reconstructed.
         centred: The encoder's inputs.
         noise: Standard normal draws.
-        key: Of all else that is drawn in the step; without one nothing is.
+        key: Of all else that is drawn in the step.
+        progress: Steps taken over the training's length, in [0, 1].
+        treatment_state: What the recipe's treatment of the KL term remembers.
     """
 
     statistics: Statistics
@@ -37,7 +41,9 @@ class Given(NamedTuple):
     x: Float[Array, "batch data"]
     centred: Float[Array, "batch data"]
     noise: Float[Array, "batch latent"]
-    key: PRNGKeyArray | None = None
+    key: PRNGKeyArray
+    progress: Float[Array, ""]
+    treatment_state: TreatmentState
 
 
 def structure(recipe: Recipe, architecture: Architecture) -> Any:
@@ -49,8 +55,8 @@ def structure(recipe: Recipe, architecture: Architecture) -> Any:
 
 def loss(
     graph: Any, architecture: Architecture, parameters: Parameters, given: Given
-) -> tuple[Float[Array, ""], Terms]:
-    """The training objective in nats, with the plain bound's parts beside it.
+) -> tuple[Float[Array, ""], tuple[Terms, TreatmentState]]:
+    """The training objective in nats; beside it the plain bound's parts, and what the treatment remembers from now on.
 
     Args:
         graph: From `structure`.
@@ -58,9 +64,10 @@ def loss(
         parameters: What is trained.
         given: All else.
     """
-    forward = _training(graph, parameters, given)(given.centred, given.noise, ForwardPass(given.recipe, given.key))
-    paths, terms = _paths(architecture, given, forward)
-    return jnp.sum(paths), terms
+    run = ForwardPass(given.recipe, given.key)
+    forward = _training(graph, parameters, given)(given.centred, given.noise, run)
+    paths, terms, treatment_state = _paths(architecture, given, forward)
+    return jnp.sum(paths), (terms, treatment_state)
 
 
 def observed_paths(
@@ -70,7 +77,7 @@ def observed_paths(
     taps: dict[str, Float[Array, "_layers batch width"]],
     given: Given,
 ) -> tuple[Float[Array, " paths"], tuple[Terms, dict[str, Hidden]]]:
-    """The objective as its two paths, reconstruction and weighted KL, whose sum is `loss`; to be looked into.
+    """The objective as its two paths, reconstruction and KL as treated, whose sum is `loss`; to be looked into.
 
     Args:
         graph: From `structure`.
@@ -83,8 +90,9 @@ def observed_paths(
         The two paths in nats; the plain bound's parts, and each tower's hidden layers.
     """
     model = _training(graph, parameters, given)
-    forward, hidden = model.observed(given.centred, given.noise, taps, ForwardPass(given.recipe, given.key))
-    paths, terms = _paths(architecture, given, forward)
+    run = ForwardPass(given.recipe, given.key)
+    forward, hidden = model.observed(given.centred, given.noise, taps, run)
+    paths, terms, _ = _paths(architecture, given, forward)
     return paths, (terms, hidden)
 
 
@@ -94,9 +102,13 @@ def _training(graph: Any, parameters: Parameters, given: Given) -> VAE:
     return model
 
 
-def _paths(architecture: Architecture, given: Given, forward: Forward) -> tuple[Float[Array, " paths"], Terms]:
+def _paths(
+    architecture: Architecture, given: Given, forward: Forward
+) -> tuple[Float[Array, " paths"], Terms, TreatmentState]:
+    recipe, posterior = given.recipe, (forward.mean, forward.log_var)
     reconstruction = -architecture.likelihood.log_prob(forward.outputs, given.x).mean()
-    kl_units = gaussian_kl(forward.mean, forward.log_var)
-    plain_kl = total_kl(kl_units)
-    paths = jnp.stack([reconstruction, given.kl_weight * given.recipe.kl_treatment(kl_units)])
-    return paths, Terms(reconstruction + plain_kl, reconstruction, plain_kl)
+    kl_units = recipe.kl_estimator(*posterior, forward.z)
+    view = ObjectiveView(reconstruction, kl_units, forward.z, given.kl_weight, given.key, given.progress)
+    paths, treatment_state = recipe.kl_treatment().apply(given.treatment_state, view)
+    plain_kl = total_kl(gaussian_kl(*posterior))
+    return jnp.stack(paths), Terms(reconstruction + plain_kl, reconstruction, plain_kl), treatment_state

@@ -1,9 +1,8 @@
 """The evidence lower bound and its parts, in nats: summed over data and latents, averaged over the batch."""
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
-
-from vae_jax.configured import Number
 
 
 def gaussian_kl(
@@ -31,12 +30,31 @@ def total_kl(kl_units: Float[Array, "batch latent"]) -> Float[Array, ""]:
     return kl_units.sum(axis=-1).mean()
 
 
-def free_bits(kl_units: Float[Array, "batch latent"], *, nats: Number) -> Float[Array, ""]:
-    """sum_j max(nats, mean over the batch of KL_j): no unit is pressed below its allowance.
+def exact_kl(
+    mean: Float[Array, "batch latent"], log_var: Float[Array, "batch latent"], z: Float[Array, "batch latent"]
+) -> Float[Array, "batch latent"]:
+    """The KL term by its closed form: it has no need of the draw."""
+    return gaussian_kl(mean, log_var)
 
-    The maximum is over the batch's mean, not over each example; below the allowance a unit's KL gradient is exactly 0.
+
+def sticking_the_landing(
+    mean: Float[Array, "batch latent"], log_var: Float[Array, "batch latent"], z: Float[Array, "batch latent"]
+) -> Float[Array, "batch latent"]:
+    """The KL term by one draw, log q(z) - log p(z), whose gradient reaches the posterior by way of z alone.
+
+    What is left out, the gradient of log q with respect to its own parameters at a fixed z, is 0 on average and noise
+    otherwise. Without it the bound's gradient has no variance where the posterior is exact.
+
+    Args:
+        mean: Posterior means.
+        log_var: Logarithms of the posterior variances.
+        z: One draw of that posterior, as a function of its parameters.
+
+    Returns:
+        Estimates, of either sign.
 
     Source:
-        Kingma et al. 2016, arXiv:1606.04934, appendix C.8.
+        Roeder, Wu & Duvenaud 2017, arXiv:1703.09194.
     """
-    return jnp.maximum(kl_units.mean(axis=0), nats).sum()
+    mean, log_var = jax.lax.stop_gradient((mean, log_var))
+    return 0.5 * (z**2 - (z - mean) ** 2 * jnp.exp(-log_var) - log_var)

@@ -20,8 +20,10 @@ from vae_jax.layers.normalization import no_normalization
 from vae_jax.layers.readouts import last_state
 from vae_jax.layers.units import Unit
 from vae_jax.layers.weight_forms import plain_weights
-from vae_jax.objective import total_kl
+from vae_jax.objective import exact_kl
+from vae_jax.posteriors import GaussianHead
 from vae_jax.towers.cells import TanhCell
+from vae_jax.treatments.treatment import Treatment, weighted_kl
 
 Schedules = tuple[Callable[..., jax.Array], ...]
 
@@ -69,7 +71,9 @@ class Recipe:
         learning_rate: The optimizer's own scale: the centre of the rates that are tuned.
         gradient_transforms: Each `() -> optax.GradientTransformation`, applied in order before the optimizer.
         learning_rate_schedules: Each `(step, steps) -> factor`; they multiply.
-        kl_treatment: `(kl_units) -> nats`, from the divergences "batch latent".
+        posterior_head: `(latent) -> module`: how the encoder's outputs become q(z|x).
+        kl_estimator: `(mean, log_var, z) -> kl_units` "batch latent": the KL term that is trained on.
+        kl_treatment: `() -> Treatment`: what becomes of the bound's two parts in the training objective.
         kl_schedules: Each `(step, steps) -> weight` of the KL term; they multiply.
     """
 
@@ -95,7 +99,9 @@ class Recipe:
     learning_rate: float = 0.03
     gradient_transforms: tuple[Callable[[], optax.GradientTransformation], ...] = ()
     learning_rate_schedules: Schedules = ()
-    kl_treatment: Callable[[jax.Array], jax.Array] = total_kl
+    posterior_head: Callable[..., GaussianHead] = GaussianHead
+    kl_estimator: Callable[..., jax.Array] = exact_kl
+    kl_treatment: Callable[[], Treatment] = weighted_kl
     kl_schedules: Schedules = ()
 
     def replace(self, **slots: Any) -> "Recipe":

@@ -24,6 +24,7 @@ from vae_jax.moments import (
     quadrature,
     square_moments,
 )
+from vae_jax.posteriors import GaussianHead
 from vae_jax.recipe import Recipe
 from vae_jax.towers.cells import TanhCell
 
@@ -214,6 +215,11 @@ def predict(
     encoder = _predict_tower(recipe, parameters, "encoder", float(squares / x.size), overlap, x.shape[1])
     if isinstance(encoder, NoPrediction):
         return {"encoder": encoder, "decoder": encoder}
+    if recipe.posterior_head is not GaussianHead:
+        reason = (
+            f"theory draws z from the encoder's outputs as they are, and this recipe has {_name(recipe.posterior_head)}"
+        )
+        return {"encoder": encoder, "decoder": NoPrediction(reason)}
     head = np.asarray(kernels(parameters, "encoder")[-1])
     latent = head.shape[1] // 2
     mean, log_var = (_weight_variance(kernel) * encoder.head_mean_square for kernel in np.split(head, 2, axis=1))

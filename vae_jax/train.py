@@ -17,7 +17,7 @@ from vae_jax.forward_pass import ForwardPass
 from vae_jax.instruments import Instrument, StepView
 from vae_jax.keys import named_key
 from vae_jax.layers.calibration import no_calibration
-from vae_jax.loss import Given, Parameters, Statistics, loss, observed_paths, structure
+from vae_jax.loss import Given, Parameters, Statistics, TreatmentState, loss, observed_paths, structure
 from vae_jax.recipe import Recipe
 from vae_jax.vae import VAE, Architecture
 
@@ -55,6 +55,7 @@ class TrainState(NamedTuple):
         parameters: What is trained, one leaf per layer and kind.
         statistics: What a model keeps beside its parameters; the same throughout a training.
         optimizer_state: The optimizer's.
+        treatment_state: What the recipe's treatment of the KL term remembers.
         step: Steps taken.
         diverged_at: The first step whose loss was not finite or beyond the limit, or -1.
     """
@@ -62,6 +63,7 @@ class TrainState(NamedTuple):
     parameters: Parameters
     statistics: Statistics
     optimizer_state: Any
+    treatment_state: TreatmentState
     step: Int[Array, ""]
     diverged_at: Int[Array, ""]
 
@@ -112,7 +114,8 @@ def start(recipe: Recipe, parameters: Parameters, statistics: Statistics) -> Tra
     """The state before the first step."""
     with jax.numpy_dtype_promotion("standard"):
         optimizer_state = _optimizer(recipe, jnp.zeros(())).init(parameters)
-    return TrainState(parameters, statistics, optimizer_state, jnp.zeros((), jnp.int32), jnp.full((), -1, jnp.int32))
+    zero, never = jnp.zeros((), jnp.int32), jnp.full((), -1, jnp.int32)
+    return TrainState(parameters, statistics, optimizer_state, recipe.kl_treatment().init(), zero, never)
 
 
 def schedules(
@@ -164,9 +167,17 @@ def train(
         return present(key, step, data.train[order[step - first]], architecture)
 
     def given(state: TrainState, x: Array, noise: Array) -> Given:
-        kl_weight = numbers.kl_weights[state.step - first]
-        own = jax.random.fold_in(named_key(key, "step"), state.step)
-        return Given(state.statistics, numbers.recipe, kl_weight, x, x - data.mean[None], noise, own)
+        return Given(
+            statistics=state.statistics,
+            recipe=numbers.recipe,
+            kl_weight=numbers.kl_weights[state.step - first],
+            x=x,
+            centred=x - data.mean[None],
+            noise=noise,
+            key=jax.random.fold_in(named_key(key, "step"), state.step),
+            progress=state.step.astype(x.dtype) / numbers.stop.astype(x.dtype),
+            treatment_state=state.treatment_state,
+        )
 
     def update(state: TrainState, gradient: Parameters) -> tuple[Parameters, Any]:
         # optax mixes float32 with int32 counts, which strict promotion forbids.
@@ -200,7 +211,7 @@ def train(
     ) -> tuple[TrainState, Any]:
         state, readings = carry
         differentiate = jax.value_and_grad(partial(loss, graph, architecture), has_aux=True)
-        (_, terms), gradient = differentiate(state.parameters, given(state, x[index], noise[index]))
+        (_, (terms, treatment_state)), gradient = differentiate(state.parameters, given(state, x[index], noise[index]))
         updates, optimizer_state = update(state, gradient)
         if loop.instruments:
             seen = (state.parameters, gradient, updates)
@@ -211,6 +222,7 @@ def train(
             parameters=optax.apply_updates(state.parameters, updates),
             statistics=state.statistics,
             optimizer_state=optimizer_state,
+            treatment_state=treatment_state,
             step=state.step + 1,
             diverged_at=jnp.where(diverged & (state.diverged_at < 0), state.step, state.diverged_at),
         )

@@ -71,15 +71,16 @@ class Architecture:
 
 
 class Forward(NamedTuple):
-    """What one pass gives: the decoder's outputs and the posterior."""
+    """What one pass gives: the decoder's outputs, the posterior, and its draw."""
 
     outputs: Float[Array, "batch outputs"]
     mean: Float[Array, "batch latent"]
     log_var: Float[Array, "batch latent"]
+    z: Float[Array, "batch latent"]
 
 
 class VAE(nnx.Module):
-    """x -> encoder -> N(mean, exp(log_var)) -> z -> decoder -> the likelihood's outputs.
+    """x -> encoder -> posterior head -> N(mean, exp(log_var)) -> z -> decoder -> the likelihood's outputs.
 
     Source:
         Kingma & Welling 2014, arXiv:1312.6114.
@@ -97,6 +98,7 @@ class VAE(nnx.Module):
         """
         latent, sizes = architecture.latent, (architecture.depth, architecture.width, recipe)
         self.encoder = architecture.encoder(architecture.data, 2 * latent, *sizes, named_key(key, "encoder"))
+        self.posterior_head = recipe.posterior_head(latent)
         bias = architecture.likelihood.output_bias(data_mean)
         context = _context_size(recipe, architecture)
         self.decoder = architecture.decoder(latent, len(bias), *sizes, named_key(key, "decoder"), context)
@@ -110,16 +112,17 @@ class VAE(nnx.Module):
             noise: Standard normal draws; z = mean + exp(log_var / 2) noise.
             run: The pass.
         """
-        posterior, hidden = self.encode(x, run)
-        mean, log_var, z = _draw(posterior, noise)
-        return Forward(self.decode(z, hidden, run), mean, log_var)
+        mean, log_var, hidden = self.encode(x, run)
+        z = _draw(mean, log_var, noise)
+        return Forward(self.decode(z, hidden, run), mean, log_var, z)
 
     def encode(
         self, x: Float[Array, "batch data"], run: ForwardPass
-    ) -> tuple[Float[Array, "batch parameters"], list[Float[Array, "batch width"]]]:
-        """The posterior's parameters, and the encoder's hidden layers."""
+    ) -> tuple[Float[Array, "batch latent"], Float[Array, "batch latent"], list[Float[Array, "batch width"]]]:
+        """Mean and logarithm of the variance of q(z|x) from centred inputs, and the encoder's hidden layers."""
         x = run.noisy(run.recipe.input_noise, x, "input_noise")
-        return self.encoder(x, run.within("encoder"))
+        encoded, hidden = self.encoder(x, run.within("encoder"))
+        return *self.posterior_head(encoded), hidden
 
     def decode(
         self, z: Float[Array, "batch latent"], hidden: list[Float[Array, "batch width"]], run: ForwardPass
@@ -142,18 +145,18 @@ class VAE(nnx.Module):
     ) -> tuple[Forward, dict[str, Hidden]]:
         """The same pass, and what each tower's hidden layers look like; see `DenseTower.observed`."""
         x = run.noisy(run.recipe.input_noise, x, "input_noise")
-        posterior, encoder = self.encoder.observed(x, taps["encoder"], run.within("encoder"))
-        mean, log_var, z = _draw(posterior, noise)
+        encoded, encoder = self.encoder.observed(x, taps["encoder"], run.within("encoder"))
+        mean, log_var = self.posterior_head(encoded)
+        z = _draw(mean, log_var, noise)
         context = run.recipe.decoder_context(z, list(encoder.output))
         outputs, decoder = self.decoder.observed(z, taps["decoder"], run.within("decoder", context))
-        return Forward(outputs, mean, log_var), {"encoder": encoder, "decoder": decoder}
+        return Forward(outputs, mean, log_var, z), {"encoder": encoder, "decoder": decoder}
 
 
 def _draw(
-    posterior: Float[Array, "batch parameters"], noise: Float[Array, "batch latent"]
-) -> tuple[Float[Array, "batch latent"], Float[Array, "batch latent"], Float[Array, "batch latent"]]:
-    mean, log_var = jnp.split(posterior, 2, axis=-1)
-    return mean, log_var, mean + jnp.exp(0.5 * log_var) * noise
+    mean: Float[Array, "batch latent"], log_var: Float[Array, "batch latent"], noise: Float[Array, "batch latent"]
+) -> Float[Array, "batch latent"]:
+    return mean + jnp.exp(0.5 * log_var) * noise
 
 
 def _context_size(recipe: Recipe, architecture: Architecture) -> int:

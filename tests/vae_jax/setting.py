@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from vae_jax.data import digits
 from vae_jax.instruments import INSTRUMENTS
 from vae_jax.keys import named_key
+from vae_jax.loss import Given
 from vae_jax.recipe import Recipe
 from vae_jax.train import Data, Loop, Numbers, TrainState, init, schedules, start, train
 from vae_jax.vae import Architecture
@@ -29,6 +30,21 @@ def begin(recipe: Recipe, seed: int = 0, architecture: Architecture = ARCHITECTU
     key = named_key(jax.random.key(seed), "init")
     parameters, statistics = jax.jit(init, static_argnums=2)(key, recipe, architecture, data())
     return start(recipe.program(), parameters, statistics)
+
+
+def first_step(statistics: Any, program: Recipe, x: jax.Array, centred: jax.Array, noise: jax.Array) -> Given:
+    """What the objective of a first step is given, at KL weight 1."""
+    return Given(
+        statistics=statistics,
+        recipe=program,
+        kl_weight=jnp.ones((), x.dtype),
+        x=x,
+        centred=centred,
+        noise=noise,
+        key=jax.random.key(0),
+        progress=jnp.zeros((), x.dtype),
+        treatment_state=program.kl_treatment().init(),
+    )
 
 
 def numbers(recipe: Recipe, learning_rate: float, stop: int, loop: Loop = LOOP) -> list[Numbers]:

@@ -6,10 +6,10 @@ import pytest
 from flax import nnx
 
 import vae_jax
-from tests.vae_jax.setting import ARCHITECTURE, begin, data
+from tests.vae_jax.setting import ARCHITECTURE, begin, data, first_step
 from vae_jax.diagnosis import OVER_TIME
 from vae_jax.forward_pass import ForwardPass
-from vae_jax.loss import Given, observed_paths, structure
+from vae_jax.loss import observed_paths, structure
 from vae_jax.model import as_function
 from vae_jax.objective import gaussian_kl
 from vae_jax.recipe import Recipe
@@ -171,9 +171,8 @@ def test_our_own_vae_agrees_with_its_own_taps():
         return (gaussian_kl(*outputs[1:]).sum(-1) - ARCHITECTURE.likelihood.log_prob(outputs[0], x)).mean()
 
     def tapped(taps):
-        weight = jnp.ones(())
-        given = Given(state.statistics, recipe.program(), weight, x, x - centre[None], noise)
-        return jnp.sum(observed_paths(graph, ARCHITECTURE, state.parameters, taps, given)[0])
+        whole = first_step(state.statistics, recipe.program(), x, x - centre[None], noise)
+        return jnp.sum(observed_paths(graph, ARCHITECTURE, state.parameters, taps, whole)[0])
 
     found = vae_jax.diagnose((apply, state.parameters), x - centre[None], loss=negative_elbo)
     agrees(found)

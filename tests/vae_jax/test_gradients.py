@@ -8,12 +8,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from tests.vae_jax.setting import ARCHITECTURE, DATASET, begin
+from tests.vae_jax.setting import ARCHITECTURE, DATASET, begin, first_step
 from vae_jax.configured import configure
 from vae_jax.instruments import kernels
 from vae_jax.layers.blocks import PreActivationResidualBlock, ReZeroBlock
 from vae_jax.layers.normalization import batch_norm, layer_norm
-from vae_jax.loss import Given, loss, structure
+from vae_jax.loss import loss, structure
 from vae_jax.recipe import Recipe
 from vae_jax.vae import TOWERS
 
@@ -57,9 +57,9 @@ def problem(name):
         cast = functools.partial(jnp.asarray, dtype=dtype)
         statistics = jax.tree.map(cast, state.statistics)
         centred = x.astype(np.float64) - DATASET.mean
-        arrays = (cast(1.0), cast(x), cast(centred), cast(noise))
+        arrays = (cast(x), cast(centred), cast(noise))
         graph = structure(program, ARCHITECTURE)
-        return loss(graph, ARCHITECTURE, parameters, Given(statistics, program, *arrays))[0]
+        return loss(graph, ARCHITECTURE, parameters, first_step(statistics, program, *arrays))[0]
 
     return Problem(jax.jit(objective), jax.jit(jax.grad(objective)), parameters, x, noise)
 

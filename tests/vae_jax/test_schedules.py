@@ -1,7 +1,8 @@
 import jax.numpy as jnp
 import numpy as np
+from scipy import special
 
-from vae_jax.optimization.schedules import constant, cosine_decay, cyclical, linear_warmup
+from vae_jax.optimization.schedules import constant, cosine_decay, cyclical, linear_warmup, sigmoid_rise
 
 STEPS = 1000
 STEP = jnp.arange(STEPS)
@@ -19,6 +20,13 @@ def test_linear_warmup_reaches_one_after_its_share_and_wastes_no_step():
     assert (factor[199:] == 1).all()
     # A warm-up shorter than a step is none.
     np.testing.assert_array_equal(linear_warmup(jnp.arange(3), 3, fraction=0.1), 1.0)
+
+
+def test_sigmoid_rise_is_a_logistic_curve():
+    found = np.asarray(sigmoid_rise(STEP, STEPS, middle=0.2, steepness=30.0))
+    np.testing.assert_allclose(found, special.expit(30 * (np.arange(STEPS) / STEPS - 0.2)), rtol=1e-5)
+    assert found[200] == 0.5
+    np.testing.assert_allclose(found[[0, 300]], [0.0025, 0.95], rtol=0.02)
 
 
 def test_cosine_decay_is_half_a_cosine():

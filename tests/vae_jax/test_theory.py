@@ -10,12 +10,13 @@ import scipy.special
 import scipy.stats
 from flax import nnx
 
+from tests.vae_jax.setting import first_step
 from vae_jax.configured import configure
 from vae_jax.forward_pass import ForwardPass
 from vae_jax.layers.blocks import HighwayBlock, PlainBlock, PreActivationResidualBlock, ReZeroBlock
 from vae_jax.layers.initializers import variance_scaling
 from vae_jax.layers.normalization import layer_norm
-from vae_jax.loss import Given, observed_paths, structure
+from vae_jax.loss import observed_paths, structure
 from vae_jax.moments import closed_form, kinks, product_moment, quadrature, square_moments
 from vae_jax.recipe import GLOROT, Recipe
 from vae_jax.theory import (
@@ -284,21 +285,19 @@ def test_both_towers_of_a_vae_are_as_predicted(name, block, kernel_init):
     recipe = Recipe().replace(activation=ACTIVATIONS[name], block=block, kernel_init=kernel_init)
     graph, program = structure(recipe.program(), VAE_SIZES), recipe.program()
 
-    def total(parameters, taps, given):
-        paths, (_, hidden) = observed_paths(graph, VAE_SIZES, parameters, taps, given)
+    def total(parameters, taps, whole):
+        paths, (_, hidden) = observed_paths(graph, VAE_SIZES, parameters, taps, whole)
         return jnp.sum(paths), hidden
 
     gradient = jax.jit(jax.grad(total, argnums=1, has_aux=True))
     found = {(tower, what): [] for tower in TOWERS for what in ("square", "cosine", "ratio")}
-    for draw in range(3):
+    for draw in range(6):
         keys = jax.random.split(jax.random.key(draw), 4)
         parameters, statistics = vae_drawing(block)(keys[0], kernel_init)
         x = jax.random.bernoulli(keys[1], 0.5, (EXAMPLES, 256)).astype(jnp.float32)
         centred, noise = jax.random.normal(keys[2], (EXAMPLES, 256)), jax.random.normal(keys[3], (EXAMPLES, 64))
         gradients, layers = gradient(
-            parameters,
-            VAE_SIZES.taps(EXAMPLES),
-            Given(statistics, program, jnp.asarray(1.0), x, centred, noise),
+            parameters, VAE_SIZES.taps(EXAMPLES), first_step(statistics, program, x, centred, noise)
         )
         prediction = predict(recipe, parameters, np.asarray(centred))
         for tower in TOWERS:

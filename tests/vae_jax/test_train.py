@@ -7,17 +7,17 @@ import optax
 import pytest
 
 from tests.vae_jax import reference
-from tests.vae_jax.setting import ARCHITECTURE, DATASET, LOOP, begin, compiled, data, numbers, run
+from tests.vae_jax.setting import ARCHITECTURE, DATASET, LOOP, begin, compiled, data, first_step, numbers, run
 from vae_jax.configured import configure
 from vae_jax.evaluation import calibrate, evaluate
 from vae_jax.instruments import Instrument, kernels
 from vae_jax.keys import named_key
 from vae_jax.layers.initializers import orthogonal
 from vae_jax.layers.normalization import batch_norm
-from vae_jax.loss import Given, loss, observed_paths, structure
-from vae_jax.objective import free_bits
+from vae_jax.loss import loss, observed_paths, structure
 from vae_jax.recipe import Recipe
 from vae_jax.train import Loop, batches, present, train
+from vae_jax.treatments.rates import free_bits
 from vae_jax.vae import Architecture
 
 TANH = Recipe().replace(activation=jnp.tanh, kernel_init=configure(orthogonal, scale=1.0))
@@ -86,11 +86,11 @@ def test_the_paths_add_up_and_only_the_encoder_has_one_from_the_kl_term():
     state, x, noise, readings = one_step(TANH)
     parameters, program = state.parameters, TANH.program()
     x, noise = jnp.asarray(x, jnp.float32), jnp.asarray(noise, jnp.float32)
-    given = Given(state.statistics, program, jnp.asarray(1.0), x, x - data().mean[None], noise)
+    whole = first_step(state.statistics, program, x, x - data().mean[None], noise)
     observe = functools.partial(observed_paths, structure(program, ARCHITECTURE), ARCHITECTURE, parameters)
 
     def path(index):
-        return jax.jit(jax.grad(lambda taps: observe(taps, given)[0][index]))(ARCHITECTURE.taps(LOOP.batch))
+        return jax.jit(jax.grad(lambda taps: observe(taps, whole)[0][index]))(ARCHITECTURE.taps(LOOP.batch))
 
     reconstruction, kl = path(0), path(1)
     for tower in ("encoder", "decoder"):
@@ -158,9 +158,8 @@ def test_the_compiled_loop_is_a_plain_loop_of_optax_steps():
         first = jnp.asarray(step // LOOP.chunk * LOOP.chunk)
         examples = batches(key, first, LOOP, 1257)[step % LOOP.chunk]
         x, noise = present(key, jnp.asarray(step), data().train[examples], ARCHITECTURE)
-        kl_weight = jnp.asarray(1.0)
         centred = x - data().mean[None]
-        gradients, _ = gradient(parameters, Given(start.statistics, recipe.program(), kl_weight, x, centred, noise))
+        gradients, _ = gradient(parameters, first_step(start.statistics, recipe.program(), x, centred, noise))
         with jax.numpy_dtype_promotion("standard"):
             updates, optimizer_state = optimizer.update(gradients, optimizer_state)
         parameters = optax.apply_updates(parameters, updates)

@@ -10,6 +10,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from vae_jax.configured import Number
 from vae_jax.forward_pass import ForwardPass, Place
 from vae_jax.keys import named_key
+from vae_jax.layers.constant import Constant
 from vae_jax.layers.dense import Dense
 from vae_jax.layers.units import Unit
 
@@ -17,10 +18,6 @@ if TYPE_CHECKING:
     from vae_jax.recipe import Recipe
 
 Hidden = Float[Array, "batch width"]
-
-
-class Constant(nnx.Variable):
-    """What a layer keeps and nothing changes."""
 
 
 class PlainBlock(nnx.Module):
@@ -220,14 +217,14 @@ class DenselyConnectedBlock(PlainBlock):
 
 
 class FixupBlock(PlainBlock):
-    """h' = phi(h + s W_2 phi(W_1 (h + b_1) + b_2) + ...): a branch of two matrices that starts at zero, without norms.
+    """h' = phi(h + s (W_2 (phi(W_1 (h + b_1) + c_1) + b_2) + c_2)): a branch of two matrices that starts at zero.
 
-    W_2 starts at zero and W_1 is shrunk by depth^(-1/2), so that one step of the optimizer changes the output by the
-    same amount at any depth. Scalar biases stand before each matrix and each activation, and a scalar multiplier at the
-    branch's end. They are the recipe's `slow` leaves: see `vae_jax.optimization`.
+    W_2 starts at zero and W_1 is shrunk by depth^(-1/2), so that one step of SGD on the matrices moves the output as
+    far at any depth. A learnt scalar stands before each matrix and, as a factor, at the branch's end; the biases after
+    the matrices are vectors here, scalars in the paper.
 
     Source:
-        Zhang, Dauphin & Ma 2019, arXiv:1901.09321, with m = 2; biases as in its reference implementation.
+        Zhang, Dauphin & Ma 2019, arXiv:1901.09321, with m = 2.
     """
 
     needs_elementwise = True
@@ -238,13 +235,13 @@ class FixupBlock(PlainBlock):
         self.unit.dense.kernel[...] *= place.depth**-0.5
         self.second = Dense(width, width, recipe, named_key(key, "second"), context=place.context)
         self.second.kernel[...] = jnp.zeros_like(self.second.kernel[...])
-        self.bias_before_first, self.bias_before_second, self.bias_after = (nnx.Param(jnp.zeros(())) for _ in range(3))
+        self.bias_before_first, self.bias_before_second = nnx.Param(jnp.zeros(())), nnx.Param(jnp.zeros(()))
         self.scale = nnx.Param(jnp.ones(()))
 
     def branch(self, h: Hidden, run: ForwardPass) -> Hidden:
-        """s W_2 phi(W_1 (h + b_1) + b) + b_3."""
+        """s (W_2 (phi(W_1 (h + b_1) + c_1) + b_2) + c_2)."""
         inner = self.unit(h + self.bias_before_first[...], run)
-        return self.scale[...] * self.second(inner + self.bias_before_second[...], run) + self.bias_after[...]
+        return self.scale[...] * self.second(inner + self.bias_before_second[...], run)
 
     def __call__(self, h: Hidden, run: ForwardPass) -> Hidden:
         return self.unit.activate(h + self.branch(h, run), run)

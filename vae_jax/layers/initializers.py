@@ -28,6 +28,14 @@ def normal(
     return jax.nn.initializers.normal(standard_deviation)(key, shape, dtype)
 
 
+def hidden_normal(
+    key: PRNGKeyArray, shape: Shape, dtype: type, role: Role, *, standard_deviation: Number
+) -> Float[Array, "..."]:
+    """Draws from N(0, standard_deviation^2), but zeros in a head, which starts at what the likelihood says."""
+    drawn = normal(key, shape, dtype, role, standard_deviation=standard_deviation)
+    return jnp.zeros(shape, dtype) if role == "head" else drawn
+
+
 def variance_scaling(
     key: PRNGKeyArray, shape: Shape, dtype: type, role: Role, *, scale: Number, mode: Fan, distribution: Distribution
 ) -> Kernel:

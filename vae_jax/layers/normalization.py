@@ -1,9 +1,13 @@
-"""Normalizations: flax's own layers, with the settings that a deep stack needs."""
+"""Normalizations: flax's own layers with the settings that a deep stack needs, and those that it has not."""
 
+import math
 from collections.abc import Callable
 
 import jax
+import jax.numpy as jnp
 from flax import nnx
+
+from vae_jax.configured import Number
 
 # Constant initial values: the key is never drawn from.
 _NO_KEY = 0
@@ -42,6 +46,52 @@ def layer_norm(width: int) -> nnx.LayerNorm:
         Ba, Kiros & Hinton 2016, arXiv:1607.06450.
     """
     return nnx.LayerNorm(width, epsilon=1e-6, use_fast_variance=False, rngs=nnx.Rngs(_NO_KEY))
+
+
+def group_norm(width: int, *, groups: int) -> nnx.GroupNorm:
+    """Every example's units in groups, each to mean 0 and variance 1, then a learnt scale and shift.
+
+    Args:
+        width: Units of the layer.
+        groups: At most so many: as many as divide the width.
+
+    Source:
+        Wu & He 2018, arXiv:1803.08494.
+    """
+    most = max(number for number in range(1, groups + 1) if width % number == 0)
+    return nnx.GroupNorm(width, num_groups=most, epsilon=1e-5, use_fast_variance=False, rngs=nnx.Rngs(_NO_KEY))
+
+
+class ScaleNorm(nnx.Module):
+    """Every example to one learnt length, at first the square root of the width.
+
+    Source:
+        Nguyen & Salazar 2019, arXiv:1910.05895.
+    """
+
+    def __init__(self, width: int):
+        self.length = nnx.Param(jnp.full((), math.sqrt(width)))
+
+    def __call__(self, h: jax.Array) -> jax.Array:
+        # The square root of zero has no slope.
+        length = jnp.sqrt(jnp.maximum(jnp.sum(h**2, axis=1, keepdims=True), 1e-10))
+        return self.length[...] * h / length
+
+
+class DynamicTanh(nnx.Module):
+    """gamma * tanh(alpha h) + beta with a learnt alpha for the layer: squashes what is large, and sums nothing up.
+
+    Source:
+        Zhu, Chen, He, LeCun & Liu 2025, arXiv:2503.10622.
+    """
+
+    def __init__(self, width: int, *, alpha: Number):
+        self.alpha = nnx.Param(jnp.full((), alpha))
+        self.scale = nnx.Param(jnp.ones((width,)))
+        self.bias = nnx.Param(jnp.zeros((width,)))
+
+    def __call__(self, h: jax.Array) -> jax.Array:
+        return self.scale[...][None] * jnp.tanh(self.alpha[...] * h) + self.bias[...][None]
 
 
 def rms_norm(width: int) -> nnx.RMSNorm:

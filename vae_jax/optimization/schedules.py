@@ -4,6 +4,7 @@ A schedule is `(step, steps) -> factor` with `step` an array of step indices fro
 training. They are evaluated before the training and enter it as arrays, so no schedule makes another program.
 """
 
+import jax
 import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int
@@ -23,6 +24,18 @@ def linear_warmup(step: Steps, steps: int, *, fraction: float) -> Factors:
     The first step already counts one share of the rise: at factor 0 it would be wasted.
     """
     return jnp.minimum(1.0, (step + 1).astype(jnp.float32) / max(1.0, fraction * steps))
+
+
+def sigmoid_rise(step: Steps, steps: int, *, middle: float, steepness: float) -> Factors:
+    """1 / (1 + exp(-steepness (progress - middle))): slow at first, quickest at `middle`, slow at the end.
+
+    Args:
+        step: Here and elsewhere, indices from 0.
+        steps: The training's length.
+        middle: The share of training at which it is 1/2.
+        steepness: Four times its slope there.
+    """
+    return jax.nn.sigmoid(steepness * (step / steps - middle))
 
 
 def cosine_decay(step: Steps, steps: int, *, floor: float) -> Factors:

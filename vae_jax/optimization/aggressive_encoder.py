@@ -1,0 +1,60 @@
+"""Encoder and decoder take turns for the first share of a training, and learn together afterwards."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Bool, Float, Int
+
+from vae_jax.configured import Number
+
+
+def take_turns(
+    transformation: optax.GradientTransformation,
+    learning_rate: Float[Array, ""],
+    steps: Int[Array, ""],
+    *,
+    encoder_updates: int,
+    share: Number,
+) -> optax.GradientTransformationExtraArgs:
+    """An optimizer under which the decoder waits for the encoder at first.
+
+    For the first `share` of the training `encoder_updates` updates of the encoder alone are followed by one of the
+    decoder alone; after that every update is of both. Who waits keeps parameters and optimizer state. Each update is
+    one gradient evaluation, of whichever part, so the training is as long as any other.
+
+    Simplified from the paper: a fixed number of encoder updates, where the paper's go on until the loss no longer
+    falls, 100 at most; a fixed share, where the paper's phase ends once the mutual information no longer grows. What an
+    optimizer measures over all parameters at once it measures here over each part.
+
+    Args:
+        transformation: The optimizer.
+        learning_rate: The step's; not needed.
+        steps: The training's length.
+        encoder_updates: At least 1.
+        share: Of the training, in [0, 1].
+
+    Source:
+        He, Spokoyny, Neubig & Berg-Kirkpatrick 2019, arXiv:1901.05534, algorithm 1.
+    """
+
+    def together(step: Int[Array, ""]) -> Bool[Array, ""]:
+        return step.astype(jnp.float32) >= share * steps.astype(jnp.float32)
+
+    def decoders(step: Int[Array, ""]) -> Bool[Array, ""]:
+        return step % (encoder_updates + 1) == encoder_updates
+
+    turns = {
+        "encoder": optax.conditionally_mask(transformation, lambda step: together(step) | ~decoders(step)),
+        "decoder": optax.conditionally_mask(transformation, lambda step: together(step) | decoders(step)),
+    }
+    return optax.partition(turns, _parts, mask_compatible_extra_args=True)
+
+
+def _parts(parameters: dict[str, Any]) -> dict[str, Any]:
+    """Whose each leaf is: a posterior head belongs to the encoder."""
+    return {
+        name: jax.tree.map(lambda _, own=name: "decoder" if own == "decoder" else "encoder", part)
+        for name, part in parameters.items()
+    }
