@@ -269,6 +269,9 @@ def _tower_profile(
         if recipe.cell is not TanhCell:
             return NoPrediction(f"no map is known here for {_name(recipe.cell)}: a TanhCell has one")
         (gate,) = parameters[tower]["cell"]["gates"].values()
+        matrix = np.asarray(gate["recurrent"])
+        if not np.any(matrix[~np.eye(len(matrix), dtype=bool)]):
+            return NoPrediction("theory's map is of a random matrix from state to state, and this one is diagonal")
         dense = gate["unit"]["dense"]
         bias_variance = float(np.mean(np.asarray(dense["bias"], np.float64) ** 2))
         drive, steps = variances[0] * mean_square, inputs // len(dense["kernel"])

@@ -158,7 +158,7 @@ def test_mean_pooling_is_one_step_from_every_state():
     recipe = RECIPE.replace(readout=mean_state)
     model = tower(recipe)
     outputs, hidden = model(X, ForwardPass(recipe))
-    np.testing.assert_allclose(outputs, model.head(sum(hidden) / LENGTH, ForwardPass(recipe)), atol=1e-6)
+    np.testing.assert_allclose(outputs, model.head(jnp.mean(jnp.stack(hidden), axis=0), ForwardPass(recipe)), atol=1e-6)
     _, pooled = gradient_by_step(recipe)
     _, last = gradient_by_step(RECIPE)
     assert pooled[0] > 10 * last[0]
