@@ -65,6 +65,7 @@ def run_cell(job: Job) -> tuple[dict[str, Any], pd.DataFrame] | Unchanged:
         tuning=tuning,
         trainings=reporting,
         parameters=bench.parameters,
+        gradient_evaluations=bench.gradient_evaluations,
         verdict=verdict,
         verdict_seeds=agreeing,
         **explain(bench, protocol.reporting_seeds[0], verdict),

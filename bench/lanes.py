@@ -21,10 +21,11 @@ from bench.programs import Program, program
 from bench.record import Run, figures
 from vae_jax.comparable import comparable
 from vae_jax.estimate import estimate
-from vae_jax.evaluation import evaluate
+from vae_jax.evaluation import validate
 from vae_jax.keys import named_key
+from vae_jax.optimization.gradients import gradient_evaluations
 from vae_jax.recipe import Recipe
-from vae_jax.train import Data, Loop, Numbers, TrainState, init, present, schedules, start, train
+from vae_jax.train import Data, Loop, Numbers, TrainState, chosen, init, present, schedules, start, train
 
 # The evaluation's draws are part of the benchmark's definition, the same for every arm and run.
 _EVALUATION_SEED = 20_000
@@ -67,6 +68,11 @@ class Bench:
     def parameters(self) -> int:
         """How many numbers one training trains."""
         return sum(leaf.size for leaf in jax.tree.leaves(self._state.parameters)) // self.lanes
+
+    @property
+    def gradient_evaluations(self) -> int:
+        """How many gradients one training takes, each on one minibatch."""
+        return self.protocol.steps * gradient_evaluations(self.recipe.gradient_function)
 
     @functools.cached_property
     def program(self) -> Program:
@@ -125,7 +131,7 @@ class Bench:
 
     def initial(self, seed: int) -> tuple[Any, Any, jax.Array, jax.Array]:
         """A training's parameters and statistics before its first step, a presentation of the data, and noise."""
-        state, keys = self._begin([seed] * self.lanes)
+        state, keys = self._begin([seed] * self.lanes, self._numbers([self.recipe.learning_rate] * self.lanes, 1)[0])
         drawn = (state.parameters, state.statistics, keys)
         parameters, statistics, key = drawn if self.lanes == 1 else jax.tree.map(lambda leaf: leaf[0], drawn)
         step = jnp.zeros((), jnp.int32)
@@ -134,8 +140,8 @@ class Bench:
     def runner(self, learning_rate: float | None) -> Callable[[int], None]:
         """A function that takes some chunks of steps and waits for them: for timing."""
         rate = self.recipe.learning_rate if learning_rate is None else learning_rate
-        state, keys = self._begin([self.protocol.tuning_seed] * self.lanes)
         numbers = self._numbers([rate] * self.lanes, stop=_NO_END)[0]
+        state, keys = self._begin([self.protocol.tuning_seed] * self.lanes, numbers)
 
         def run(chunks: int) -> None:
             ended = state
@@ -146,17 +152,19 @@ class Bench:
         return run
 
     def _train(self, group: list[tuple[int, float]], split: str, estimated: bool) -> list[Run]:
-        state, keys = self._begin([seed for seed, _ in group])
         numbers = self._numbers([rate for _, rate in group], stop=self.protocol.steps)
+        state, keys = self._begin([seed for seed, _ in group], numbers[0])
         records: list[Any] = []
         for index, chunk in enumerate(numbers[:-1]):
             state, readings = self.program(state, keys, chunk, self.data)
-            records.append((readings, self._evaluate(state, "validation"), state.diverged_at))
+            validation, selected = self._validate(state, "validation", ended=False)
+            state = state._replace(selected=selected)
+            records.append((readings, validation, state.diverged_at))
             # The chunk before is read while this one runs, so that the device never waits for the host.
             if index and np.all(np.asarray(records[-2][2]) >= 0):
                 break
-        final = self._evaluate(state, split)
-        estimates = self._estimation(*self._evaluated(state, split)) if estimated else None
+        final, _ = self._validate(state, split, ended=True)
+        estimates = self._estimation(*self._validated(state, split, ended=True)) if estimated else None
         # One step more, for its record of the state at the end; what comes after that state is thrown away.
         last = numbers[-1]._replace(stop=numbers[-1].stop + 1)
         _, after = self.program(state, keys, last, self.data)
@@ -193,17 +201,16 @@ class Bench:
             for index in range(kl_weights.shape[0])
         ]
 
-    def _begin(self, seeds: list[int]) -> tuple[TrainState, jax.Array]:
+    def _begin(self, seeds: list[int], numbers: Numbers) -> tuple[TrainState, jax.Array]:
         keys = _keys(seeds)
         drawn = self._draw_program(keys, self.recipe, self.data)
-        return self._start(*drawn), keys
+        return self._start(numbers, *drawn), keys
 
-    def _start(self, parameters: Any, statistics: Any) -> TrainState:
-        begin = _over_lanes(start, (None, 0, 0), STATE_AXES, self.lanes)
-        return begin(self.recipe.program(), parameters, statistics)
+    def _start(self, numbers: Numbers, parameters: Any, statistics: Any) -> TrainState:
+        return _over_lanes(start, (NUMBERS_AXES, 0, 0), STATE_AXES, self.lanes)(numbers, parameters, statistics)
 
-    def _evaluate(self, state: TrainState, split: str) -> Any:
-        return self._evaluation(split)(*self._evaluated(state, split))
+    def _validate(self, state: TrainState, split: str, *, ended: bool) -> Any:
+        return self._evaluation(split)(*self._validated(state, split, ended=ended))
 
     @functools.cached_property
     def _draw_program(self) -> Program:
@@ -215,43 +222,52 @@ class Bench:
     @functools.cached_property
     def _state(self) -> TrainState:
         """The shapes of a training's state, without drawing one."""
-        return jax.eval_shape(self._start, *self._draw_program.results)
+        return jax.eval_shape(self._start, self._shapes(1), *self._draw_program.results)
+
+    def _shapes(self, chunk: int) -> Numbers:
+        number, whole = jax.ShapeDtypeStruct((), jnp.float32), jax.ShapeDtypeStruct((), jnp.int32)
+        rates = jax.ShapeDtypeStruct((chunk,) if self.lanes == 1 else (self.lanes, chunk), jnp.float32)
+        weights = jax.ShapeDtypeStruct((chunk,), jnp.float32)
+        return Numbers(self.recipe.program(), rates, weights, whole, number)  # type: ignore
 
     def _train_program(self, chunk: int, record_every: int, instruments: tuple[Any, ...]) -> Program:
         architecture, loop = self.workload.architecture, Loop(self.workload.batch, chunk, record_every, instruments)
         single = functools.partial(train, architecture=architecture, loop=loop)
         mapped = _over_lanes(single, (STATE_AXES, 0, NUMBERS_AXES, None), (STATE_AXES, 0), self.lanes)
-        number, whole = jax.ShapeDtypeStruct((), jnp.float32), jax.ShapeDtypeStruct((), jnp.int32)
-        rates = jax.ShapeDtypeStruct((chunk,) if self.lanes == 1 else (self.lanes, chunk), jnp.float32)
-        weights = jax.ShapeDtypeStruct((chunk,), jnp.float32)
-        numbers = Numbers(self.recipe.program(), rates, weights, whole, number)  # type: ignore
-        arguments = (self._state, _keys([0] * self.lanes), numbers, self.data)
+        arguments = (self._state, _keys([0] * self.lanes), self._shapes(chunk), self.data)
         return program(mapped, arguments, name="train", architecture=architecture, loop=loop, lanes=self.lanes)
 
     def _evaluation(self, split: str) -> Program:
         sizes = {"architecture": self.workload.architecture, "draws": self.protocol.draws}
-        mapped = _over_lanes(functools.partial(evaluate, **sizes), (0, 0, None, None, None, None), 0, self.lanes)
-        return program(mapped, self._evaluated(self._state, split), name="evaluate", lanes=self.lanes, **sizes)
+        mapped = _over_lanes(functools.partial(validate, **sizes), _VALIDATED_AXES, 0, self.lanes)
+        arguments = self._validated(self._state, split, ended=False)
+        return program(mapped, arguments, name="evaluate", lanes=self.lanes, **sizes)
 
     @property
     def _estimation(self) -> Program:
         samples = self.protocol.importance_samples
         sizes = {"architecture": self.workload.architecture, "samples": samples, "chunk": _SAMPLES_AT_ONCE}
-        mapped = _over_lanes(functools.partial(estimate, **sizes), (0, 0, None, None, None, None), 0, self.lanes)
-        return program(mapped, self._evaluated(self._state, "test"), name="estimate", lanes=self.lanes, **sizes)
+        mapped = _over_lanes(functools.partial(_estimate, **sizes), _VALIDATED_AXES, 0, self.lanes)
+        arguments = self._validated(self._state, "test", ended=True)
+        return program(mapped, arguments, name="estimate", lanes=self.lanes, **sizes)
 
-    def _evaluated(self, state: TrainState, split: str) -> tuple[Any, ...]:
+    def _validated(self, state: TrainState, split: str, *, ended: bool) -> tuple[Any, ...]:
         key = jax.random.key(_EVALUATION_SEED)
-        return state.parameters, state.statistics, key, self.recipe.program(), self.data, self.held_out[split]
+        return state, jnp.asarray(ended), key, self.recipe.program(), self.data, self.held_out[split]
 
 
 # What differs between lanes: all of the state but the step, and of the numbers the learning rates.
 STATE_AXES: Any = TrainState(*[0] * len(TrainState._fields))._replace(step=None)  # type: ignore
 NUMBERS_AXES: Any = Numbers(recipe=None, learning_rates=0, kl_weights=None, stop=None, limit=None)  # type: ignore
+_VALIDATED_AXES = (STATE_AXES, None, None, None, None, None)
 
 
 def _draw(key: jax.Array, recipe: Recipe, data: Data, *, architecture: Any) -> Any:
     return init(named_key(key, "init"), recipe, architecture, data)
+
+
+def _estimate(state: TrainState, ended: jax.Array, key: jax.Array, recipe: Recipe, *given: Any, **sizes: Any) -> Any:
+    return estimate(chosen(recipe, state, ended), state.statistics, key, recipe, *given, **sizes)
 
 
 def _keys(seeds: Sequence[int]) -> jax.Array:

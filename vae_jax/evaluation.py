@@ -1,9 +1,11 @@
 """A trained model on held-out examples: calibrated, in evaluation mode, at KL weight 1."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from flax import nnx
-from jaxtyping import PRNGKeyArray
+from jaxtyping import Array, Bool, PRNGKeyArray
 
 from vae_jax.forward_pass import ForwardPass
 from vae_jax.instruments import Terms
@@ -11,7 +13,7 @@ from vae_jax.keys import named_key
 from vae_jax.loss import Parameters, Statistics, structure
 from vae_jax.objective import gaussian_kl, total_kl
 from vae_jax.recipe import Recipe
-from vae_jax.train import Data, Examples
+from vae_jax.train import Data, Examples, TrainState, chosen
 from vae_jax.vae import VAE, Architecture
 
 
@@ -82,3 +84,34 @@ def evaluate(
     reconstruction = -architecture.likelihood.log_prob(forward.outputs, repeated).mean()
     kl = total_kl(gaussian_kl(forward.mean, forward.log_var))
     return Terms(reconstruction + kl, reconstruction, kl)
+
+
+def validate(
+    state: TrainState,
+    ended: Bool[Array, ""],
+    key: PRNGKeyArray,
+    recipe: Recipe,
+    data: Data,
+    x: Examples,
+    *,
+    architecture: Architecture,
+    draws: int,
+) -> tuple[Terms, Any]:
+    """Evaluate a training at the parameters that its recipe chooses, and tell the recipe what came of it.
+
+    Args:
+        state: After some steps.
+        ended: Whether the training has ended, so that these are the parameters it ends with.
+        key: Here and below as in `evaluate`.
+        recipe: Its program.
+        data: The training set.
+        x: Held-out examples.
+        architecture: The model's sizes.
+        draws: Draws of z for each example.
+
+    Returns:
+        The plain bound, and what becomes of `state.selected` where x is the validation set.
+    """
+    parameters = chosen(recipe, state, ended)
+    terms = evaluate(parameters, state.statistics, key, recipe, data, x, architecture=architecture, draws=draws)
+    return terms, recipe.selected_parameters().tell(state.selected, parameters, terms.negative_elbo)

@@ -21,6 +21,8 @@ from vae_jax.layers.readouts import last_state
 from vae_jax.layers.units import Unit
 from vae_jax.layers.weight_forms import plain_weights
 from vae_jax.objective import exact_kl
+from vae_jax.optimization.evaluated import EvaluatedParameters, SelectedParameters, last_selected, trained_parameters
+from vae_jax.optimization.gradients import plain_gradient
 from vae_jax.posteriors import GaussianHead
 from vae_jax.towers.cells import TanhCell
 from vae_jax.treatments.treatment import Treatment, weighted_kl
@@ -70,6 +72,11 @@ class Recipe:
         optimizer: `(learning_rate) -> optax.GradientTransformation`.
         learning_rate: The optimizer's own scale: the centre of the rates that are tuned.
         gradient_transforms: Each `() -> optax.GradientTransformation`, applied in order before the optimizer.
+        optimizer_wrappers: Each `(transformation, learning_rate, steps) -> optax.GradientTransformation`, the first
+            around transforms and optimizer, the next around that; `steps` is the training's length.
+        gradient_function: `(differentiate, parameters) -> ((loss, aux), gradient)`, see `optimization.gradients`.
+        evaluated_parameters: `() -> EvaluatedParameters`: what is evaluated in place of the newest parameters.
+        selected_parameters: `() -> SelectedParameters`: which of those evaluated the training ends with.
         learning_rate_schedules: Each `(step, steps) -> factor`; they multiply.
         posterior_head: `(latent) -> module`: how the encoder's outputs become q(z|x).
         kl_estimator: `(mean, log_var, z) -> kl_units` "batch latent": the KL term that is trained on.
@@ -98,6 +105,10 @@ class Recipe:
     optimizer: Callable[..., optax.GradientTransformation] = optax.sgd
     learning_rate: float = 0.03
     gradient_transforms: tuple[Callable[[], optax.GradientTransformation], ...] = ()
+    optimizer_wrappers: tuple[Callable[..., optax.GradientTransformation], ...] = ()
+    gradient_function: Callable[..., Any] = plain_gradient
+    evaluated_parameters: Callable[[], EvaluatedParameters] = trained_parameters
+    selected_parameters: Callable[[], SelectedParameters] = last_selected
     learning_rate_schedules: Schedules = ()
     posterior_head: Callable[..., GaussianHead] = GaussianHead
     kl_estimator: Callable[..., jax.Array] = exact_kl

@@ -3,6 +3,7 @@
 Nothing here compiles, prints or waits for the device: the caller maps, compiles and times these.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
@@ -11,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import optax
 from flax import nnx
-from jaxtyping import Array, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from vae_jax.forward_pass import ForwardPass
 from vae_jax.instruments import Instrument, StepView
@@ -56,6 +57,8 @@ class TrainState(NamedTuple):
         statistics: What a model keeps beside its parameters; the same throughout a training.
         optimizer_state: The optimizer's.
         treatment_state: What the recipe's treatment of the KL term remembers.
+        evaluated: State of the recipe's `evaluated_parameters`.
+        selected: State of the recipe's `selected_parameters`.
         step: Steps taken.
         diverged_at: The first step whose loss was not finite or beyond the limit, or -1.
     """
@@ -64,6 +67,8 @@ class TrainState(NamedTuple):
     statistics: Statistics
     optimizer_state: Any
     treatment_state: TreatmentState
+    evaluated: Any
+    selected: Any
     step: Int[Array, ""]
     diverged_at: Int[Array, ""]
 
@@ -105,17 +110,42 @@ def init(key: PRNGKeyArray, recipe: Recipe, architecture: Architecture, data: Da
         model.train()
         model(x - data.mean[None], noise, ForwardPass(recipe, adjust=recipe.calibration))
     _, parameters, statistics = nnx.split(model, nnx.Param, ...)
-    # A weakly typed leaf turns strong in the first step: the second chunk would be another program.
-    strong = partial(jax.tree.map, lambda leaf: jnp.asarray(leaf, leaf.dtype))
-    return strong(nnx.as_pure(parameters)), strong(nnx.as_pure(statistics))
+    return _strong(nnx.as_pure(parameters)), _strong(nnx.as_pure(statistics))
 
 
-def start(recipe: Recipe, parameters: Parameters, statistics: Statistics) -> TrainState:
-    """The state before the first step."""
+def start(numbers: Numbers, parameters: Parameters, statistics: Statistics) -> TrainState:
+    """The state before the first step.
+
+    Args:
+        numbers: The first chunk's: some optimizers keep their first learning rate in their state.
+        parameters: From `init`.
+        statistics: From `init`.
+    """
+    recipe = numbers.recipe
     with jax.numpy_dtype_promotion("standard"):
-        optimizer_state = _optimizer(recipe, jnp.zeros(())).init(parameters)
-    zero, never = jnp.zeros((), jnp.int32), jnp.full((), -1, jnp.int32)
-    return TrainState(parameters, statistics, optimizer_state, recipe.kl_treatment().init(), zero, never)
+        optimizer_state = _optimizer(numbers, numbers.learning_rates[0]).init(parameters)
+    return TrainState(
+        parameters=parameters,
+        statistics=statistics,
+        optimizer_state=_strong(optimizer_state),
+        treatment_state=recipe.kl_treatment().init(),
+        evaluated=recipe.evaluated_parameters().init(parameters),
+        selected=recipe.selected_parameters().init(parameters),
+        step=jnp.zeros((), jnp.int32),
+        diverged_at=jnp.full((), -1, jnp.int32),
+    )
+
+
+def chosen(recipe: Recipe, state: TrainState, ended: Bool[Array, ""]) -> Parameters:
+    """The parameters that a training is evaluated at.
+
+    Args:
+        recipe: The recipe's program.
+        state: After some steps.
+        ended: Whether the training has ended: it may end with other parameters than it was at last.
+    """
+    now = recipe.evaluated_parameters().get(state.evaluated, state.parameters, state.optimizer_state)
+    return recipe.selected_parameters().get(state.selected, now, ended)
 
 
 def schedules(
@@ -179,11 +209,15 @@ def train(
             treatment_state=state.treatment_state,
         )
 
-    def update(state: TrainState, gradient: Parameters) -> tuple[Parameters, Any]:
+    def update(
+        state: TrainState, value: Array, gradient: Parameters, value_fn: Callable[[Parameters], Array]
+    ) -> tuple[Parameters, Any]:
+        step_key = jax.random.fold_in(named_key(key, "optimizer"), state.step)
+        extra = {"value": value, "grad": gradient, "value_fn": value_fn, "key": step_key}
         # optax mixes float32 with int32 counts, which strict promotion forbids.
         with jax.numpy_dtype_promotion("standard"):
-            optimizer = _optimizer(numbers.recipe, numbers.learning_rates[state.step - first])
-            return optimizer.update(gradient, state.optimizer_state, state.parameters)
+            optimizer = _optimizer(numbers, numbers.learning_rates[state.step - first])
+            return optimizer.update(gradient, state.optimizer_state, state.parameters, **extra)
 
     def watch(state: TrainState, x: Array, noise: Array) -> dict[str, Any]:
         """What of a step's view is not its gradient or its update, by a pass of its own."""
@@ -210,20 +244,26 @@ def train(
         x: Array, noise: Array, watched: dict[str, Any], index: Int[Array, ""], carry: tuple[TrainState, Any]
     ) -> tuple[TrainState, Any]:
         state, readings = carry
-        differentiate = jax.value_and_grad(partial(loss, graph, architecture), has_aux=True)
-        (_, (terms, treatment_state)), gradient = differentiate(state.parameters, given(state, x[index], noise[index]))
-        updates, optimizer_state = update(state, gradient)
+        recipe, here = numbers.recipe, given(state, x[index], noise[index])
+        objective = partial(loss, graph, architecture, given=here)
+        differentiate = jax.value_and_grad(objective, has_aux=True)
+        (value, (terms, treatment_state)), gradient = recipe.gradient_function(differentiate, state.parameters)
+        updates, optimizer_state = update(state, value, gradient, lambda parameters: objective(parameters)[0])
         if loop.instruments:
             seen = (state.parameters, gradient, updates)
             readings = jax.lax.cond(index == 0, lambda: read(watched, *seen), lambda: readings)
         # A comparison with NaN is false, so this is true of every loss that is not a number below the limit.
         diverged = ~(terms.negative_elbo <= numbers.limit)
+        parameters, taken = optax.apply_updates(state.parameters, updates), state.step + 1
+        evaluate_at = recipe.evaluated_parameters()
         after = TrainState(
-            parameters=optax.apply_updates(state.parameters, updates),
+            parameters=parameters,
             statistics=state.statistics,
             optimizer_state=optimizer_state,
             treatment_state=treatment_state,
-            step=state.step + 1,
+            evaluated=evaluate_at.update(state.evaluated, parameters, taken, numbers.stop),
+            selected=state.selected,
+            step=taken,
             diverged_at=jnp.where(diverged & (state.diverged_at < 0), state.step, state.diverged_at),
         )
         return after, readings
@@ -274,6 +314,15 @@ def present(
     return x, jax.random.normal(jax.random.fold_in(named_key(key, "noise"), step), shape, x.dtype)
 
 
-def _optimizer(recipe: Recipe, learning_rate: Float[Array, ""]) -> optax.GradientTransformationExtraArgs:
+def _optimizer(numbers: Numbers, learning_rate: Float[Array, ""]) -> optax.GradientTransformationExtraArgs:
+    recipe = numbers.recipe
     transforms = [make() for make in recipe.gradient_transforms]
-    return optax.chain(*transforms, recipe.optimizer(learning_rate))
+    optimizer = optax.chain(*transforms, recipe.optimizer(learning_rate))
+    for wrap in recipe.optimizer_wrappers:
+        optimizer = wrap(optimizer, learning_rate, numbers.stop)
+    return optax.with_extra_args_support(optimizer)
+
+
+def _strong(tree: Any) -> Any:
+    # A weakly typed leaf turns strong in the first step: the second chunk would be another program.
+    return jax.tree.map(lambda leaf: jnp.asarray(leaf, leaf.dtype), tree)

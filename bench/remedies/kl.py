@@ -4,6 +4,7 @@ from bench.plugin import remedy, require
 from vae_jax import posteriors
 from vae_jax.configured import configure
 from vae_jax.optimization import schedules
+from vae_jax.optimization.aggressive_encoder import take_turns
 from vae_jax.recipe import Recipe
 from vae_jax.treatments import discrepancy, multipliers, rates
 
@@ -125,3 +126,15 @@ def soft_clamp(recipe: Recipe, *, bound: float = 5.0) -> Recipe:
     """log_var = bound tanh(log_var / bound): it cannot run off to where its gradient is 0 or overflows."""
     require(bound > 0, "bound", bound, "be above 0")
     return recipe.replace(posterior_head=configure(posteriors.SoftClampHead, bound=bound))
+
+
+@remedy(source="He, Spokoyny, Neubig & Berg-Kirkpatrick 2019, arXiv:1901.05534")
+def aggressive_encoder(recipe: Recipe, *, encoder_updates: int = 10, share: float = 0.2) -> Recipe:
+    """Ten gradients for the encoder to one for the decoder at first: the decoder meets an encoder that keeps up.
+
+    The paper trains the encoder until it no longer gains, up to 100 times, and stops when the mutual information no
+    longer grows; a fixed number and a fixed share of the training are ours.
+    """
+    require(encoder_updates >= 1, "encoder_updates", encoder_updates, "be at least 1")
+    require(0 <= share <= 1, "share", share, "lie in [0, 1]")
+    return recipe.chain(optimizer_wrappers=configure(take_turns, encoder_updates=encoder_updates, share=share))

@@ -61,16 +61,16 @@ class Training:
         dataset = workload.data()
         data = Data(jnp.asarray(dataset.train), jnp.asarray(dataset.mean))
         rates, weights = schedules(recipe, recipe.learning_rate, setting.chunk, setting.chunk)
+        # As if the training were long: with the real length, chunks past its end would be empty and fast.
+        stop, limit = jnp.asarray(2**30), jnp.asarray(1e9)
+        numbers = Numbers(recipe.program(), rates[0], weights[0], stop, limit)
         draw = jax.jit(init, static_argnums=2)
         keys = [jax.random.key(seed) for seed in range(setting.lanes)]
         states = [
-            start(recipe.program(), *draw(named_key(key, "init"), recipe, setting.architecture, data.mean))
-            for key in keys
+            start(numbers, *draw(named_key(key, "init"), recipe, setting.architecture, data.mean)) for key in keys
         ]
-        # As if the training were long: with the real length, chunks past its end would be empty and fast.
-        stop, limit = jnp.asarray(2**30), jnp.asarray(1e9)
         self._setting = setting
-        self._arguments: Any = (states[0], keys[0], Numbers(recipe.program(), rates[0], weights[0], stop, limit), data)
+        self._arguments: Any = (states[0], keys[0], numbers, data)
         if setting.lanes > 1:
             state = jax.tree.map(lambda *leaves: jnp.stack(leaves), *states)._replace(step=states[0].step)
             rate = jnp.tile(rates[0], (setting.lanes, 1))

@@ -29,7 +29,7 @@ def begin(recipe: Recipe, seed: int = 0, architecture: Architecture = ARCHITECTU
     """The state before the first step."""
     key = named_key(jax.random.key(seed), "init")
     parameters, statistics = jax.jit(init, static_argnums=2)(key, recipe, architecture, data())
-    return start(recipe.program(), parameters, statistics)
+    return start(numbers(recipe, recipe.learning_rate, LOOP.chunk)[0], parameters, statistics)
 
 
 def first_step(statistics: Any, program: Recipe, x: jax.Array, centred: jax.Array, noise: jax.Array) -> Given:

@@ -9,14 +9,17 @@ import pytest
 from tests.vae_jax import reference
 from tests.vae_jax.setting import ARCHITECTURE, DATASET, LOOP, begin, compiled, data, first_step, numbers, run
 from vae_jax.configured import configure
-from vae_jax.evaluation import calibrate, evaluate
+from vae_jax.evaluation import calibrate, evaluate, validate
 from vae_jax.instruments import Instrument, kernels
 from vae_jax.keys import named_key
 from vae_jax.layers.initializers import orthogonal
 from vae_jax.layers.normalization import batch_norm
 from vae_jax.loss import loss, observed_paths, structure
+from vae_jax.optimization.evaluated import best_on_validation, exponential_average
+from vae_jax.optimization.optimizers import rprop
+from vae_jax.optimization.schedules import linear_warmup
 from vae_jax.recipe import Recipe
-from vae_jax.train import Loop, batches, present, train
+from vae_jax.train import Loop, batches, present, start, train
 from vae_jax.treatments.rates import free_bits
 from vae_jax.vae import Architecture
 
@@ -295,6 +298,46 @@ def test_vectorised_lanes_agree_with_single_trainings():
             lambda a, b, lane=lane: np.testing.assert_allclose(a[lane], b, atol=1e-5),
             together.parameters, alone.parameters,
         )  # fmt: skip
+
+
+def test_an_optimizer_starts_from_the_true_first_rate_in_every_lane():
+    """Rprop keeps its steps in its state, which begins with the first rate of the schedule."""
+    from bench.lanes import NUMBERS_AXES, STATE_AXES
+
+    recipe = TANH.replace(optimizer=configure(rprop, shrink=0.5, grow=1.2))
+    recipe = recipe.chain(learning_rate_schedules=configure(linear_warmup, fraction=1.0))
+    drawn = begin(recipe)
+    chunk = numbers(recipe, 0.1, 10)[0]
+    alone = start(chunk, drawn.parameters, drawn.statistics)
+    np.testing.assert_allclose(alone.optimizer_state[0].sizes["encoder"]["head"]["bias"], 0.01, rtol=1e-6)
+    assert not any(leaf.weak_type for leaf in jax.tree.leaves(alone))
+    lanes = chunk._replace(learning_rates=jnp.stack([chunk.learning_rates, 2 * chunk.learning_rates]))
+    two = jax.tree.map(lambda leaf: jnp.stack([leaf] * 2), (drawn.parameters, drawn.statistics))
+    together = jax.vmap(start, (NUMBERS_AXES, 0, 0), STATE_AXES)(lanes, *two)
+    np.testing.assert_allclose(together.optimizer_state[0].sizes["encoder"]["head"]["bias"][1], 0.02, rtol=1e-6)
+
+
+def test_a_training_is_evaluated_at_the_parameters_that_its_recipe_chooses():
+    best = configure(best_on_validation, patience=2)
+    average = configure(exponential_average, decay=0.5)
+    recipe = TANH.replace(selected_parameters=best, evaluated_parameters=average)
+    program = recipe.program()
+    state, plain = begin(recipe), begin(TANH)
+    check = jax.jit(functools.partial(validate, architecture=ARCHITECTURE, draws=1))
+    arguments = (jax.random.key(1), program, data(), jnp.asarray(DATASET.validation))
+    seen = []
+    # The second chunk's rate wrecks what the first has learnt.
+    for index, rate in enumerate((0.1, 3.0)):
+        chunk = numbers(recipe, rate, 20)[index]
+        state, _ = compiled()(state, jax.random.key(0), chunk, data())
+        plain, _ = compiled()(plain, jax.random.key(0), chunk._replace(recipe=TANH.program()), data())
+        jax.tree.map(np.testing.assert_array_equal, state.parameters, plain.parameters)
+        terms, selected = check(state, jnp.asarray(False), *arguments)
+        seen.append(terms.negative_elbo)
+        state = state._replace(selected=selected)
+    assert seen[0] < seen[1]
+    ended, _ = check(state, jnp.asarray(True), *arguments)
+    np.testing.assert_allclose(ended.negative_elbo, seen[0], rtol=1e-6)
 
 
 @pytest.mark.parametrize("wrong", [{"batch": 0}, {"chunk": 0}, {"record_every": 3}])

@@ -1,5 +1,6 @@
 """Encoder and decoder take turns for the first share of a training, and learn together afterwards."""
 
+from collections.abc import Hashable
 from typing import Any
 
 import jax
@@ -39,22 +40,17 @@ def take_turns(
         He, Spokoyny, Neubig & Berg-Kirkpatrick 2019, arXiv:1901.05534, algorithm 1.
     """
 
-    def together(step: Int[Array, ""]) -> Bool[Array, ""]:
-        return step.astype(jnp.float32) >= share * steps.astype(jnp.float32)
+    def turn(decoders: bool) -> optax.GradientTransformationExtraArgs:
+        def taken(step: Any, **_: Any) -> Bool[Array, ""]:
+            together = step.astype(jnp.float32) >= share * steps.astype(jnp.float32)
+            return together | ((step % (encoder_updates + 1) == encoder_updates) == decoders)
 
-    def decoders(step: Int[Array, ""]) -> Bool[Array, ""]:
-        return step % (encoder_updates + 1) == encoder_updates
+        return optax.conditionally_mask(transformation, taken)
 
-    turns = {
-        "encoder": optax.conditionally_mask(transformation, lambda step: together(step) | ~decoders(step)),
-        "decoder": optax.conditionally_mask(transformation, lambda step: together(step) | decoders(step)),
-    }
+    turns: dict[Hashable, optax.GradientTransformation] = {"encoder": turn(False), "decoder": turn(True)}
     return optax.partition(turns, _parts, mask_compatible_extra_args=True)
 
 
-def _parts(parameters: dict[str, Any]) -> dict[str, Any]:
-    """Whose each leaf is: a posterior head belongs to the encoder."""
-    return {
-        name: jax.tree.map(lambda _, own=name: "decoder" if own == "decoder" else "encoder", part)
-        for name, part in parameters.items()
-    }
+def _parts(parameters: Any) -> Any:
+    """Whose each leaf is, by the first name on its path: a posterior head belongs to the encoder."""
+    return jax.tree.map_with_path(lambda path, _: "decoder" if path[0].key == "decoder" else "encoder", parameters)

@@ -32,7 +32,7 @@ def test_turns_are_two_optimizers_of_which_one_may_wait(make):
         expected[name] = own
 
     @jax.jit
-    def step(found, state, gradient, steps):
+    def take(found, state, gradient, steps):
         with jax.numpy_dtype_promotion("standard"):
             optimizer = take_turns(make(0.1), jnp.asarray(0.1), steps, encoder_updates=2, share=jnp.asarray(0.5))
             extra = {"grad": gradient, "value": jnp.zeros(()), "key": jax.random.key(0)}
@@ -42,8 +42,8 @@ def test_turns_are_two_optimizers_of_which_one_may_wait(make):
     steps, found = jnp.asarray(STEPS), parameters
     state = take_turns(make(0.1), jnp.asarray(0.1), steps, encoder_updates=2, share=0.5).init(parameters)
     for gradient in gradients:
-        found, state = step(found, state, gradient, steps)
-    assert step._cache_size() == 1
+        found, state = take(found, state, gradient, steps)
+    assert take._cache_size() == 1  # type: ignore
     jax.tree.map(functools.partial(np.testing.assert_allclose, rtol=1e-6), found, expected)
 
 

@@ -1,0 +1,55 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from tests.vae_jax.optimization.tree import close, once, take, tree
+from vae_jax.optimization.optimizers import lars, muon, sophia
+
+RATE = jnp.asarray(0.01)
+PARAMETERS, GRADIENT = tree(0), tree(1)
+
+
+def test_muon_orthogonalizes_hidden_kernels_and_is_adam_elsewhere():
+    found = once(muon(RATE, momentum=0.95, rms=0.2), GRADIENT, PARAMETERS)["encoder"]
+    for block in found["blocks"].values():
+        singular = np.linalg.svd(block["dense"]["kernel"] / (0.01 * 0.2 * np.sqrt(5)), compute_uv=False)
+        # Five steps of the published iteration bring them near 1, not onto it.
+        assert (singular > 0.5).all()
+        assert (singular < 1.5).all()
+    before = np.linalg.svd(GRADIENT["encoder"]["blocks"][0]["dense"]["kernel"], compute_uv=False)
+    assert before.max() / before.min() > 3
+    adam = once(optax.adam(RATE), GRADIENT, PARAMETERS)["encoder"]
+    for name in ("input", "head"):
+        close(found[name], adam[name])
+    np.testing.assert_allclose(found["blocks"][0]["dense"]["bias"], adam["blocks"][0]["dense"]["bias"], rtol=1e-5)
+
+
+def test_lars_moves_each_kernel_by_one_share_of_its_norm():
+    starved = jax.tree.map(lambda leaf: leaf * 1e-12, GRADIENT)
+    for gradient in (GRADIENT, starved):
+        found = once(lars(jnp.asarray(2.0), trust=0.001, momentum=0.9), gradient, PARAMETERS)["encoder"]
+        for name in ("input", "head"):
+            ratio = np.linalg.norm(found[name]["kernel"]) / np.linalg.norm(PARAMETERS["encoder"][name]["kernel"])
+            np.testing.assert_allclose(ratio, 0.002, rtol=1e-5)
+    born = jax.tree.map(jnp.zeros_like, PARAMETERS)
+    bias = once(lars(jnp.asarray(2.0), trust=0.001, momentum=0.9), GRADIENT, born)["encoder"]["head"]["bias"]
+    np.testing.assert_allclose(bias, -0.002 * GRADIENT["encoder"]["head"]["bias"], rtol=1e-5)
+
+
+def test_sophia_divides_by_the_curvature_and_clips():
+    """On a separable quadratic Hutchinson's estimate is the diagonal itself, whatever the signs."""
+    curvature = {"w": jnp.asarray([1.0, 10.0, 100.0])}
+    start = {"w": jnp.asarray([1.0, 1.0, 0.01])}
+
+    def value(parameters):
+        return 0.5 * jnp.sum(curvature["w"] * parameters["w"] ** 2)
+
+    gradient = jax.grad(value)(start)
+    optimizer = sophia(RATE, b1=0.0, b2=0.0, gamma=0.5, interval=10)
+    after, _ = take(optimizer, start, [gradient, gradient], value_fn=value, key=jax.random.key(0))
+    # Before it has seen a curvature, every step is clipped; then gradient / (gamma h), clipped at 1.
+    second = np.asarray(after[1]["w"]) - np.asarray(after[0]["w"])
+    expected = np.minimum(1, np.asarray(gradient["w"]) / (0.5 * np.asarray(curvature["w"])))
+    np.testing.assert_allclose(np.asarray(after[0]["w"]) - np.asarray(start["w"]), -0.01, rtol=1e-4)
+    np.testing.assert_allclose(second, -0.01 * expected, rtol=1e-3)

@@ -1,0 +1,62 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from tests.vae_jax.optimization.tree import take, tree
+from vae_jax.optimization.shampoo import inverse_root, shampoo
+
+
+def power(matrix, exponent):
+    values, vectors = np.linalg.eigh(matrix)
+    return vectors @ np.diag(values**exponent) @ vectors.T
+
+
+def test_shampoo_is_the_papers_slow_loop():
+    parameters, gradients = tree(0), [tree(seed) for seed in range(1, 6)]
+    after, _ = take(shampoo(jnp.asarray(0.1), eps=0.01, interval=1), parameters, gradients)
+    for path in (("input", "kernel"), ("head", "kernel"), ("head", "bias")):
+        weight, *slopes = [
+            np.asarray(each["encoder"][path[0]][path[1]], np.float64) for each in (parameters, *gradients)
+        ]
+        left = 0.01 * np.eye(weight.shape[0])
+        right = 0.01 * np.eye(weight.shape[-1])
+        for slope in slopes:
+            if weight.ndim == 1:
+                left += np.outer(slope, slope)
+                weight = weight - 0.1 * power(left, -1 / 2) @ slope
+            else:
+                left, right = left + slope @ slope.T, right + slope.T @ slope
+                weight = weight - 0.1 * power(left, -1 / 4) @ slope @ power(right, -1 / 4)
+        np.testing.assert_allclose(after[-1]["encoder"][path[0]][path[1]], weight, rtol=1e-2, atol=1e-3)
+
+
+@pytest.mark.parametrize("power_", [2, 4])
+@pytest.mark.parametrize(
+    ("size", "rank", "eps"), [(5, 3, 1e-2), (5, 3, 1e-3), (64, 8, 1e-2), (64, 200, 1e-4), (1, 1, 0.1)]
+)
+def test_an_inverse_root_is_that_of_the_eigenvalues(size, rank, eps, power_):
+    slope = np.random.default_rng(0).normal(size=(size, rank))
+    matrix = slope @ slope.T + eps * np.eye(size)
+    ridge = 1e-6 * np.linalg.norm(matrix) * np.eye(size)
+    expected = power(matrix + ridge, -1 / power_)
+    found = inverse_root(jnp.asarray(matrix, jnp.float32), power_)
+    np.testing.assert_allclose(found, expected, atol=5e-3 * np.abs(expected).max())
+
+
+def test_roots_are_kept_between_the_steps_that_take_them():
+    parameters, gradients = tree(0), [tree(seed) for seed in range(1, 5)]
+    states = [
+        take(shampoo(jnp.asarray(0.1), eps=0.01, interval=3), parameters, gradients[:count])[1][0].roots
+        for count in (1, 3, 4)
+    ]
+    jax.tree.map(np.testing.assert_array_equal, states[0], states[1])
+    assert not np.array_equal(states[1][0][0], states[2][0][0])
+
+
+def test_a_scalar_and_a_dead_layer_are_safe():
+    parameters = {"alpha": jnp.asarray(0.5), "kernel": jnp.ones((3, 2))}
+    gradient = {"alpha": jnp.asarray(2.0), "kernel": jnp.zeros((3, 2))}
+    (after,), _ = take(shampoo(jnp.asarray(0.1), eps=1e-8, interval=1), parameters, [gradient])
+    np.testing.assert_allclose(after["alpha"], 0.4, rtol=1e-4)
+    np.testing.assert_array_equal(after["kernel"], 1)
