@@ -38,7 +38,7 @@ def begin(built, recipe):
     dataset = built.data()
     arrays = Data(jnp.asarray(dataset.train), jnp.asarray(dataset.mean))
     drawn = jax.jit(init, static_argnums=2)(named_key(KEY, "init"), recipe, built.architecture, arrays)
-    return start(recipe.program(), *drawn), arrays
+    return start(numbers(recipe, recipe.learning_rate, 1)[0], *drawn), arrays
 
 
 @functools.cache
