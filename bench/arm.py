@@ -52,7 +52,16 @@ def parse_arms(text: str, bases: Sequence[str]) -> list[Arm]:
     Raises:
         InputError: If an arm is empty, has a dangling plus, or is not of the grammar.
     """
-    return [arm for part in _split(text, ",") for arm in _parse_arm(part, bases)]
+    return [arm for part in split_arms(text) for arm in _parse_arm(part, bases)]
+
+
+def split_arms(text: str) -> list[str]:
+    """The arms of a list as they are written.
+
+    Raises:
+        InputError: If brackets do not match.
+    """
+    return _split(text, ",")
 
 
 def parse_term(text: str) -> list[Term]:

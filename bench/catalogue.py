@@ -1,22 +1,24 @@
-"""What can be named on the command line: found by looking into folders and plugins, never registered by hand."""
+"""What can be named on the command line: found in folders, packages and plugins, never registered by hand."""
 
 import importlib
 import pkgutil
-import traceback
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
-from typing import TypeVar
+from typing import Any
 
 from bench import remedies, suites, workloads
 from bench.errors import InputError
-from bench.plugin import Remedy, WorkloadKind
-from bench.source_file import load_source
+from bench.plugin import ENTRY_POINT_GROUPS, Remedy, WorkloadKind, place
+from bench.source_file import load_error, load_plugin, module_name
 from bench.suite import Suite
 from vae_jax.instruments import INSTRUMENTS, Instrument
 
-T = TypeVar("T")
+Thing = Remedy | WorkloadKind | Instrument
+
+_WORDS: dict[type[Thing], str] = {Remedy: "remedy", WorkloadKind: "workload", Instrument: "instrument"}
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,8 @@ class Catalogue:
         workloads: The workloads.
         suites: Each suite with its docstring.
         instruments: What is measured inside a training.
-        from_plugins: Names of the remedies that came with a plugin.
+        from_plugins: Names of the remedies that came with a plugin that was named, and not with an installed package.
+        skipped: What installed packages offer that does not load, a sentence each.
     """
 
     remedies: dict[str, Remedy]
@@ -36,49 +39,102 @@ class Catalogue:
     suites: dict[str, tuple[Suite, str]]
     instruments: dict[str, Instrument]
     from_plugins: tuple[str, ...]
+    skipped: tuple[str, ...] = ()
 
 
 def load_catalogue(plugins: Sequence[str] = ()) -> Catalogue:
-    """Everything that comes with the package, and what plugin files add.
+    """Everything that comes with this package, what installed packages add, and what plugins add.
+
+    Args:
+        plugins: Files and folders.
 
     Raises:
-        InputError: If a plugin cannot be read, does not parse, raises, lacks something, or takes a name twice.
+        InputError: If a plugin cannot be read, does not parse, raises, lacks something, or takes a name twice. An
+            installed package of which that is true is skipped.
     """
-    found: dict[str, Remedy] = {}
-    kinds: dict[str, WorkloadKind] = {}
-    instruments = {instrument.name: instrument for instrument in INSTRUMENTS}
+    found, skipped = _built_in(), []
+    for group, kind in zip(ENTRY_POINT_GROUPS, _WORDS, strict=True):
+        for point in sorted(entry_points(group=group), key=lambda each: (_package(each), each.name)):
+            try:
+                found.add(_offered(point, kind))
+            except InputError as error:
+                skipped.append(f"package {_package(point)!r}, entry point {point.name!r} of {group}: {error}")
+    before = set(found.remedies)
+    names = [module_name(Path(path)) for path in plugins]
+    for path, name in zip(plugins, names, strict=True):
+        if names.count(name) > 1:
+            raise InputError(f"two plugins are called {Path(path).name!r}: give one of them another name")
+        things = [thing for module in load_plugin(path) for thing in _things(module)]
+        if not found.add(things):
+            raise InputError(
+                f"plugin {path} defines no remedy, workload or instrument: decorate a function with @remedy, "
+                "@workload or @instrument"
+            )
+    named_suites = {m.__name__.rpartition(".")[2]: (m.SUITE, (m.__doc__ or "").strip()) for m in _modules(suites)}
+    added = tuple(name for name in found.remedies if name not in before)
+    return Catalogue(found.remedies, found.workloads, named_suites, found.instruments, added, tuple(skipped))
+
+
+@dataclass
+class _Found:
+    """What has a name so far."""
+
+    remedies: dict[str, Remedy] = field(default_factory=dict)
+    workloads: dict[str, WorkloadKind] = field(default_factory=dict)
+    instruments: dict[str, Instrument] = field(default_factory=dict)
+
+    def add(self, things: Sequence[Thing]) -> int:
+        """Take in new things, all or none; how many there were.
+
+        Raises:
+            InputError: If a remedy has no family, or a name is taken.
+        """
+        fresh: dict[tuple[type[Thing], str], Thing] = {}
+        for thing in things:
+            known = {**self._home(thing), **{name: each for (kind, name), each in fresh.items() if kind is type(thing)}}
+            taken = known.get(thing.name)
+            # A file may well import a thing that is there already, to make another beside it.
+            if taken is not None and _function(taken) is _function(thing):
+                continue
+            what = f"{_WORDS[type(thing)]} {thing.name!r} in {place(_function(thing))},"
+            if taken is not None:
+                raise InputError(f"{what} takes a name that is taken by {place(_function(taken))}: give it another")
+            if isinstance(thing, Remedy) and not thing.family:
+                raise InputError(f"{what} names no family: write @remedy(source=..., family=...)")
+            fresh[type(thing), thing.name] = thing
+        for (_, name), thing in fresh.items():
+            self._home(thing)[name] = thing
+        return len(fresh)
+
+    def _home(self, thing: Thing) -> dict[str, Any]:
+        return {Remedy: self.remedies, WorkloadKind: self.workloads, Instrument: self.instruments}[type(thing)]
+
+
+def _built_in() -> _Found:
+    found = _Found(instruments={instrument.name: instrument for instrument in INSTRUMENTS})
     for module in _modules(remedies):
         family = module.__name__.rpartition(".")[2]
-        for remedy in _members(module, Remedy):
-            found[remedy.name] = replace(remedy, family=family)
+        found.add([replace(each, family=family) for each in _things(module) if isinstance(each, Remedy)])
     for module in _modules(workloads):
-        kinds |= {kind.name: kind for kind in _members(module, WorkloadKind)}
-    built_in = set(found)
-    stems = [Path(path).stem for path in plugins]
-    for path in plugins:
-        if stems.count(Path(path).stem) > 1:
-            raise InputError(f"two plugins are called {Path(path).name!r}: give one of them another name")
-        module = _load_file(path)
-        for remedy in _members(module, Remedy):
-            if not remedy.family:
-                raise InputError(
-                    f"remedy {remedy.name!r} in {path} names no family: write @remedy(source=..., family=...)"
-                )
-            if remedy.name in found:
-                raise InputError(f"remedy {remedy.name!r} in {path} takes a name that is taken: give it another")
-            found[remedy.name] = remedy
-        for kind in _members(module, WorkloadKind):
-            if kind.name in kinds:
-                raise InputError(f"workload {kind.name!r} in {path} takes a name that is taken: give it another")
-            kinds[kind.name] = kind
-        for instrument in _own_instruments(module):
-            if instrument.name in instruments:
-                raise InputError(
-                    f"instrument {instrument.name!r} in {path} takes a name that is taken: give it another"
-                )
-            instruments[instrument.name] = instrument
-    named_suites = {m.__name__.rpartition(".")[2]: (m.SUITE, (m.__doc__ or "").strip()) for m in _modules(suites)}
-    return Catalogue(found, kinds, named_suites, instruments, tuple(name for name in found if name not in built_in))
+        found.add([each for each in _things(module) if isinstance(each, WorkloadKind)])
+    return found
+
+
+def _offered(point: EntryPoint, kind: type[Thing]) -> list[Thing]:
+    """What an entry point of an installed package names."""
+    try:
+        value = point.load()
+    except (Exception, SystemExit) as error:
+        raise load_error(f"it does not load: {point.value}", error, "") from error
+    things = _things(value) if isinstance(value, ModuleType) else [value]
+    fitting = [thing for thing in things if isinstance(thing, kind)]
+    if not fitting:
+        raise InputError(f"{point.value} holds no {_WORDS[kind]}: decorate a function with @{_WORDS[kind]}")
+    return fitting
+
+
+def _package(point: EntryPoint) -> str:
+    return point.dist.name if point.dist is not None else ""
 
 
 def _modules(package: ModuleType) -> Iterator[ModuleType]:
@@ -86,34 +142,9 @@ def _modules(package: ModuleType) -> Iterator[ModuleType]:
         yield importlib.import_module(f"{package.__name__}.{info.name}")
 
 
-def _members(module: ModuleType, kind: type[T]) -> list[T]:
-    return [value for value in vars(module).values() if isinstance(value, kind)]
+def _things(module: ModuleType) -> list[Thing]:
+    return [value for value in vars(module).values() if isinstance(value, Thing)]
 
 
-def _own_instruments(module: ModuleType) -> list[Instrument]:
-    # A plugin may well import a built-in one, to measure something beside it.
-    return [each for each in _members(module, Instrument) if each.measure.__module__ == module.__name__]
-
-
-def _load_file(path: str) -> ModuleType:
-    file = Path(path)
-    if not file.is_file():
-        raise InputError(f"there is no plugin file {path!r}: give the path of a Python file with remedies in it")
-    # Named by its stem, so that a function in it has the same name in every process.
-    try:
-        module = load_source(file, f"plugin_{file.stem}")
-    except InputError:
-        raise
-    except SyntaxError as error:
-        raise InputError(f"plugin {path}, line {error.lineno}, does not parse: {error.msg}") from error
-    except (Exception, SystemExit) as error:
-        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(file)]
-        where = f", line {lines[-1]}," if lines else ""
-        said = str(error).strip().split("\n")[0]
-        raise InputError(f"plugin {path}{where} raised {type(error).__name__} when it was loaded: {said}") from error
-    if not (_members(module, Remedy) or _members(module, WorkloadKind) or _own_instruments(module)):
-        raise InputError(
-            f"plugin {path} defines no remedy, workload or instrument: decorate a function with @remedy, @workload or "
-            "@instrument"
-        )
-    return module
+def _function(thing: Thing) -> Callable[..., Any]:
+    return thing.measure if isinstance(thing, Instrument) else thing.function

@@ -18,7 +18,18 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from bench.arm_record import arm_record
 from bench.errors import InputError, unknown
 from bench.store import Store
-from bench.terminal import arm_texts, cell_line, diagnosis_texts, entries_table, forecast, plateau_line, summary_table
+from bench.terminal import (
+    arm_texts,
+    cell_line,
+    diagnosis_texts,
+    entries_table,
+    forecast,
+    outcome_line,
+    plateau_line,
+    remedies_table,
+    remedy_texts,
+    summary_table,
+)
 
 _LISTINGS = ("remedies", "workloads", "suites", "instruments")
 
@@ -58,6 +69,7 @@ def run(
     workload: str | None = None,
     arms: str | None = None,
     seeds: int | None = None,
+    rates: int | None = None,
     steps: int | None = None,
     plugin: tyro.conf.UseAppendAction[tuple[str, ...]] = (),
     out: str | None = None,
@@ -73,10 +85,13 @@ def run(
     Args:
         suite: Which arms on which workload; `list suites` shows them.
         workload: Another workload than the suite's, as "digits-dense[depth=16,width=128]".
-        arms: Other arms than the suite's, as "baseline,gelu,gelu+rezero[alpha=0.1]"; a list value is a sweep.
+        arms: Other arms than the suite's, as "baseline,gelu,gelu+rezero[alpha=0.1]"; a list value is a sweep,
+            and "trainable+*" stands for every remedy on that base.
         seeds: Fresh seeds to report on.
+        rates: Learning rates to tune over.
         steps: Steps of each training.
-        plugin: A Python file with remedies or workloads of your own; each remedy in it becomes an arm.
+        plugin: A Python file, or a folder of them, with remedies, workloads or instruments of your own; each remedy in
+            it becomes an arm.
         out: Where to write; by default results/runs/SUITE.
         workers: Worker processes; by default one per core, or one per GPU.
         device: cpu or gpu; by default a GPU where jax finds one.
@@ -85,15 +100,13 @@ def run(
         timing: Measure throughput after the trainings.
         dry_run: Only say what would be run, and how long it may take.
     """
-    from bench.catalogue import load_catalogue
     from bench.plan import make_plan
     from bench.run import Work
 
-    plugins = tuple(str(Path(path).resolve()) for path in plugin)
-    catalogue = load_catalogue(plugins)
+    plugins, catalogue = _catalogue(plugin)
     engine, found, where = _executor(executor, address, workers, device)
     plan = make_plan(
-        catalogue, suite=suite, workload=workload, arms=arms, seeds=seeds, steps=steps, plugins=plugins,
+        catalogue, suite=suite, workload=workload, arms=arms, seeds=seeds, rates=rates, steps=steps, plugins=plugins,
         device_kind=found.kind,
     )  # fmt: skip
     store = Store(out if out is not None else Path("results", "runs", suite))
@@ -149,26 +162,97 @@ def show(directory: Positional[str], arm: Positional[str], json: bool = False) -
 
 def list_(
     what: Positional[str],
+    name: Positional[str | None] = None,
+    family: str | None = None,
     plugin: tyro.conf.UseAppendAction[tuple[str, ...]] = (),
     json: bool = False,
+    markdown: bool = False,
 ) -> int:
     """List what can be named: remedies, workloads, suites or instruments.
 
     Args:
         what: remedies, workloads, suites or instruments.
-        plugin: A Python file whose remedies and workloads are listed too.
+        name: One remedy, to be shown in full.
+        family: Only remedies of this family.
+        plugin: A Python file, or a folder of them, whose remedies, workloads and instruments are listed too.
         json: Print as JSON.
+        markdown: Print remedies as the page REMEDIES.md.
     """
     if what not in _LISTINGS:
         raise unknown("listing", what, _LISTINGS)
-    from bench.catalogue import load_catalogue
-    from bench.listing import list_entries
+    if what != "remedies" and (name is not None or markdown):
+        given = "--markdown" if markdown else f"a name, {name!r},"
+        raise InputError(f"{given} goes with list remedies: {what} are always listed whole, as a table or as JSON")
+    from bench.listing import list_entries, remedies_markdown, remedy_entry
 
-    entries = list_entries(load_catalogue(plugin), what)
+    _, catalogue = _catalogue(plugin)
+    entries = [remedy_entry(catalogue, name)] if name is not None else list_entries(catalogue, what, family)
+    console = _console()
     if json:
-        _print_json(entries)
+        _print_json(entries if name is None else entries[0])
+    elif markdown:
+        print(remedies_markdown(entries), end="")
+    elif name is not None:
+        for text in remedy_texts(entries[0]):
+            console.print(text, highlight=False)
     else:
-        _console().print(entries_table(entries))
+        console.print(remedies_table(entries) if what == "remedies" else entries_table(entries))
+    return 0
+
+
+def check(*what: Positional[str], timing: bool = True, json: bool = False) -> int:
+    """Run the admission test on remedies, and say what passed.
+
+    Args:
+        what: Python files, folders of them, or names of remedies; without any, all remedies that are there.
+        timing: Measure the time of a step too.
+        json: Print as JSON.
+    """
+    from bench.device import find_device
+    from bench.executor import default_cache
+    from bench.worker import configure_process
+
+    names = [each for each in what if not _is_path(each)]
+    plugins, catalogue = _catalogue(tuple(each for each in what if _is_path(each)))
+    for name in names:
+        if name not in catalogue.remedies:
+            raise unknown("remedy", name, catalogue.remedies, "python -m bench list remedies")
+    if plugins and not catalogue.from_plugins:
+        raise InputError(f"{' and '.join(plugins)}: no remedy to check; what is checked is made by @remedy")
+    configure_process(find_device(None).platform, None, str(default_cache()))
+    from bench.check import Admission
+
+    chosen = dict.fromkeys([*names, *catalogue.from_plugins]) or catalogue.remedies
+    admission, console, outcomes = Admission(catalogue, plugins, timing), _console(), []
+    for name in chosen:
+        for outcome in admission.outcomes(name):
+            outcomes.append(outcome)
+            if not json:
+                console.print(outcome_line(outcome, max(map(len, chosen))), highlight=False)
+    failed = dict.fromkeys(outcome.remedy for outcome in outcomes if outcome.status == "failed")
+    if json:
+        _print_json([vars(outcome) for outcome in outcomes])
+    else:
+        print(f"{len(chosen) - len(failed)} of {len(chosen)} passed" + (f"; not {', '.join(failed)}" if failed else ""))
+    return 1 if failed else 0
+
+
+def new_remedy(name: Positional[str], family: str = "activation", out: str | None = None) -> int:
+    """Write the file of a new remedy, with the few lines to fill in, and say what to run next.
+
+    Args:
+        name: Of the remedy, as a Python function is named.
+        family: Its family, as `list remedies` shows them.
+        out: The file; by default NAME.py.
+    """
+    from bench.new_remedy import write_remedy
+    from bench.plugin import FAMILIES
+
+    _, catalogue = _catalogue(())
+    path = write_remedy(name, family, Path(out if out is not None else f"{name}.py"), catalogue.remedies, FAMILIES)
+    print(f"{path} is a remedy that works: fill in its source, its sentence and what it changes, then")
+    for command in (["check", str(path)], ["run", "--plugin", str(path)]):
+        print(f"  {shlex.join(['python', '-m', 'bench', *command])}")
     return 0
 
 
@@ -199,10 +283,15 @@ def doctor(
     return 0
 
 
+_COMMANDS: dict[str, Callable[..., int]] = {
+    "run": run, "list": list_, "check": check, "new-remedy": new_remedy, "report": report, "show": show,
+    "doctor": doctor,
+}  # fmt: skip
+
+
 def _parse(arguments: list[str]) -> Callable[[], int]:
     """The command with its arguments bound; an argument that does not hold is bad input like any other."""
-    commands = {"run": run, "list": list_, "report": report, "show": show, "doctor": doctor}
-    bound = {name: _deferred(function) for name, function in commands.items()}
+    bound = {name: _deferred(function) for name, function in _COMMANDS.items()}
     said = io.StringIO()
     try:
         with contextlib.redirect_stderr(said):
@@ -233,7 +322,22 @@ def _deferred(function: Callable[..., int]) -> Callable[..., Callable[[], int]]:
 
 
 def _named(arguments: list[str]) -> str:
-    return f"{arguments[0]} " if arguments and arguments[0] in ("run", "list", "report", "show", "doctor") else ""
+    return f"{arguments[0]} " if arguments and arguments[0] in _COMMANDS else ""
+
+
+def _catalogue(paths: tuple[str, ...]) -> tuple[tuple[str, ...], Any]:
+    """The paths of plugins as another process finds them, and everything that has a name."""
+    from bench.catalogue import load_catalogue
+
+    plugins = tuple(str(Path(path).resolve()) for path in paths)
+    catalogue = load_catalogue(plugins)
+    for sentence in catalogue.skipped:
+        Console(stderr=True).print(f"skipped: {sentence}", markup=False, highlight=False, soft_wrap=True)
+    return plugins, catalogue
+
+
+def _is_path(text: str) -> bool:
+    return text.endswith(".py") or os.sep in text or Path(text).is_dir()
 
 
 def _executor(name: str, address: str | None, workers: int | None, device: str | None) -> tuple[Any, Any, Any]:

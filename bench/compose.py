@@ -1,13 +1,14 @@
 """How the names of an arm become a recipe, and the text of a workload a workload."""
 
+import contextlib
 import inspect
 from collections.abc import Mapping
 from typing import Any
 
 from bench.arm import Arm, Term, Value, parse_term
 from bench.catalogue import Catalogue
-from bench.errors import InputError, unknown
-from bench.plugin import Remedy, Workload
+from bench.errors import ConflictError, InputError, unknown
+from bench.plugin import NotApplicable, Remedy, Workload
 from vae_jax.recipe import Recipe
 
 
@@ -19,6 +20,7 @@ def compose(catalogue: Catalogue, workload: Workload, arm: Arm) -> Recipe:
 
     Raises:
         InputError: If a remedy or parameter is unknown or out of range, or two remedies conflict.
+        NotApplicable: If a remedy makes no sense there.
     """
     recipe = workload.bases[arm.base]
     writer: dict[str, Term] = {}
@@ -26,20 +28,42 @@ def compose(catalogue: Catalogue, workload: Workload, arm: Arm) -> Recipe:
         remedy = _remedy(catalogue, term)
         changed = _apply(remedy, term, recipe)
         # One remedy alone has none to conflict with.
-        for slot in _writes(remedy, term, workload.bases) if len(arm.remedies) > 1 else ():
+        for slot in sorted(_writes(remedy, term, workload.bases)) if len(arm.remedies) > 1 else ():
             before, after = getattr(recipe, slot), getattr(changed, slot)
             chained = isinstance(after, tuple) and set(map(repr, before)) <= set(map(repr, after))
             if slot in writer and not chained and after != before:
-                raise InputError(
-                    f"{str(writer[slot])!r} and {str(term)!r} in arm {str(arm)!r} put different values into the slot "
-                    f"{slot!r}: keep one of them"
-                )
+                raise ConflictError(str(writer[slot]), str(term), str(arm), slot)
             writer[slot] = term
         recipe = changed
     try:
         return recipe.resolve(workload.architecture.depth)
     except ValueError as error:
-        raise InputError(f"arm {str(arm)!r}: {error}") from error
+        raise NotApplicable(str(error)) from error
+
+
+def conflicts(catalogue: Catalogue, workload: Workload, name: str, base: str) -> dict[str, list[str]]:
+    """With which remedies one cannot be combined, by the slot that both set.
+
+    Args:
+        catalogue: What is there.
+        workload: Of which a base is changed.
+        name: The remedy.
+        base: The base.
+
+    Raises:
+        InputError: If a composition does not hold for another reason.
+    """
+    found: dict[str, list[str]] = {}
+    for other in catalogue.remedies:
+        if other == name:
+            continue
+        try:
+            compose(catalogue, workload, Arm(base, (Term(name), Term(other)), ""))
+        except NotApplicable:
+            continue
+        except ConflictError as error:
+            found.setdefault(error.slot, []).append(other)
+    return found
 
 
 def family(catalogue: Catalogue, arm: Arm) -> str:
@@ -82,20 +106,28 @@ def _apply(remedy: Remedy, term: Term, recipe: Recipe) -> Recipe:
     parameters = _bind(f"remedy {remedy.name!r}", term, remedy.parameters)
     try:
         changed = remedy(recipe, **parameters)
+    except NotApplicable:
+        raise
     except ValueError as error:
         raise InputError(f"remedy {str(term)!r}: {error}") from error
     except Exception as error:
-        raise InputError(f"remedy {str(term)!r} raised {type(error).__name__}: {error}") from error
+        where = f"remedy {str(term)!r} in {remedy.place},"
+        raise InputError(f"{where} raised {type(error).__name__}: {error}; mend it there") from error
     if not isinstance(changed, Recipe):
         raise InputError(
-            f"remedy {remedy.name!r} returned {type(changed).__name__}: return a recipe, as recipe.replace(...) makes"
+            f"remedy {remedy.name!r} in {remedy.place}, returned {type(changed).__name__}: return a recipe, as "
+            "recipe.replace(...) makes"
         )
     return changed
 
 
 def _writes(remedy: Remedy, term: Term, bases: Mapping[str, Recipe]) -> set[str]:
     # What it puts into a slot may be what one base has there already, so all bases are asked.
-    return {slot for base in bases.values() for slot in _apply(remedy, term, base).changes(base)}
+    written: set[str] = set()
+    for base in bases.values():
+        with contextlib.suppress(NotApplicable):
+            written |= set(_apply(remedy, term, base).changes(base))
+    return written
 
 
 def _bind(what: str, term: Term, parameters: Mapping[str, inspect.Parameter]) -> dict[str, Value]:

@@ -8,6 +8,16 @@ class InputError(ValueError):
     """A sentence with the value, the rule, and the nearest valid name or the cure."""
 
 
+class ConflictError(InputError):
+    """Two remedies of one arm put different values into one slot."""
+
+    def __init__(self, first: str, second: str, arm: str, slot: str):
+        super().__init__(
+            f"{first!r} and {second!r} in arm {arm!r} put different values into the slot {slot!r}: keep one of them"
+        )
+        self.slot = slot
+
+
 def unknown(kind: str, name: str, valid: Iterable[str], listing: str = "") -> InputError:
     """The error for a name that is not there: the nearest one that is, or all of them.
 

@@ -11,11 +11,12 @@ import importlib.metadata
 import json
 import sys
 from collections.abc import Iterable, Iterator
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
 import vae_jax
-from bench.plugin import Workload
+from bench.plugin import ENTRY_POINT_GROUPS, Workload
 from bench.protocol import Protocol
 from vae_jax.configured import Configured
 from vae_jax.instruments import Instrument
@@ -61,10 +62,9 @@ def sources(recipe: Recipe, workload: Workload, instruments: Iterable[Instrument
     measures = (instrument.measure for instrument in instruments)
     for function in (*_functions(recipe), workload.data, workload.plateau, *measures):
         name = getattr(function, "__module__", None) or ""
-        file = getattr(sys.modules.get(name), "__file__", None) or ""
-        # Libraries are known by their versions; what is built in, or compiled, has no source to read.
-        if name.partition(".")[0] not in (*_LIBRARIES, "vae_jax") and file.endswith(".py"):
-            paths.add(Path(file))
+        # Libraries are known by their versions.
+        if name.partition(".")[0] not in (*_LIBRARIES, "vae_jax"):
+            paths.update(_files(name))
     others = "".join(sorted(map(_file_digest, paths)))
     return _digest(_package_digest(Path(vae_jax.__file__).parent) + _own_digest(_PROGRAM_SOURCES) + others)[:16]
 
@@ -79,6 +79,23 @@ def packages() -> dict[str, str]:
     """Digests of this project's packages, for another machine to compare with its own."""
     folders = {"vae_jax": Path(vae_jax.__file__).parent, "bench": Path(__file__).parent}
     return {name: _package_digest(folder)[:12] for name, folder in folders.items()}
+
+
+def _files(name: str) -> list[Path]:
+    """The sources that a function of a module may rest on: the file, or all of the plugin that it is part of."""
+    top = name.partition(".")[0]
+    folders = getattr(sys.modules.get(top), "__path__", None)
+    # A plugin's function may call another file of its folder or package.
+    if folders is not None and (top.startswith("plugin_") or top in _plugin_packages()):
+        return [file for folder in folders for file in Path(folder).rglob("*.py")]
+    file = getattr(sys.modules.get(name), "__file__", None) or ""
+    # What is built in, or compiled, has no source to read.
+    return [Path(file)] if file.endswith(".py") else []
+
+
+@functools.cache
+def _plugin_packages() -> set[str]:
+    return {point.module.partition(".")[0] for group in ENTRY_POINT_GROUPS for point in entry_points(group=group)}
 
 
 def _functions(value: Any) -> Iterator[Any]:

@@ -1,34 +1,125 @@
 """What can be named, as data: remedies, workloads, suites and instruments."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from bench.catalogue import Catalogue
-from bench.compose import build_workload
+from bench.compose import build_workload, conflicts
+from bench.errors import InputError, unknown
+from bench.plugin import FAMILIES, NotApplicable, Remedy, Workload
+from bench.protocol import Protocol
+
+# On whose bases a remedy's own scale of rates is read off.
+_WORKLOAD = "digits-dense"
+
+_HEAD = """# Remedies
+
+{count} remedies in {families} families, each a plugin of a few lines in `bench/remedies/`, in every arm of
+`python -m bench run --arms`. This page is made by `python -m bench list remedies --markdown > REMEDIES.md`; what a
+remedy changes, and with which it cannot be combined, is told by `python -m bench list remedies NAME`. Rates are the
+{rates} that are tuned over, from the lowest to the highest.
+"""
 
 
-def list_entries(catalogue: Catalogue, what: str) -> list[dict[str, Any]]:
+def list_entries(catalogue: Catalogue, what: str, family: str | None = None) -> list[dict[str, Any]]:
     """One row for each thing that has a name.
 
     Args:
         catalogue: What has been found.
         what: remedies, workloads, suites or instruments.
+        family: Of remedies, those of this family alone.
+
+    Raises:
+        InputError: If there is no such family.
     """
-    return {"remedies": _remedies, "workloads": _workloads, "suites": _suites, "instruments": _instruments}[what](
-        catalogue
-    )
+    if family is not None and what != "remedies":
+        raise InputError(f"--family {family!r} chooses among remedies, and {what} have none: leave it out")
+    if family is not None and family not in FAMILIES:
+        raise unknown("family", family, FAMILIES)
+    if what == "remedies":
+        bases = _bases(catalogue)
+        return [_remedy(each, bases) for each in catalogue.remedies.values() if family in (None, each.family)]
+    return {"workloads": _workloads, "suites": _suites, "instruments": _instruments}[what](catalogue)
 
 
-def _remedies(catalogue: Catalogue) -> list[dict[str, Any]]:
-    return [
-        {
-            "name": remedy.name,
-            "family": remedy.family,
-            "parameters": {name: parameter.default for name, parameter in remedy.parameters.items()},
-            "mechanism": " ".join(remedy.mechanism.split()),
-            "source": remedy.source,
-        }
-        for remedy in catalogue.remedies.values()
-    ]
+def remedy_entry(catalogue: Catalogue, name: str) -> dict[str, Any]:
+    """One remedy in full: also what it changes on each base, and with which others it cannot be combined.
+
+    Args:
+        catalogue: What has been found.
+        name: Of the remedy.
+
+    Raises:
+        InputError: If there is none of that name.
+    """
+    if name not in catalogue.remedies:
+        raise unknown("remedy", name, catalogue.remedies, "python -m bench list remedies")
+    remedy, bases = catalogue.remedies[name], _bases(catalogue)
+    changes: dict[str, Any] = {}
+    for base, recipe in bases.bases.items():
+        try:
+            changed = remedy(recipe)
+        except NotApplicable as unfit:
+            changes[base] = str(unfit)
+            continue
+        before, after = recipe.describe(), changed.describe()
+        changes[base] = {slot: [before[slot], after[slot]] for slot in changed.changes(recipe)}
+    return {
+        **_remedy(remedy, bases),
+        "idle": dict(remedy.idle),
+        "changes": changes,
+        "conflicts": conflicts(catalogue, bases, name, next(iter(bases.bases))),
+        "place": remedy.place,
+    }
+
+
+def remedies_markdown(entries: Sequence[dict[str, Any]]) -> str:
+    """The catalogue of remedies as a page, a table for each family.
+
+    Args:
+        entries: From `list_entries`.
+    """
+    families = [family for family in FAMILIES if any(entry["family"] == family for entry in entries)]
+    lines = [_HEAD.format(count=len(entries), families=len(families), rates=Protocol(steps=1).rates)]
+    for family in families:
+        own = [entry for entry in entries if entry["family"] == family]
+        lines += [f"## {family.capitalize() if family != 'kl' else 'KL'} ({len(own)})", ""]
+        lines += ["| remedy | what it does to the gradient | parameters | rates | source |", "|:--|:--|:--|:--|:--|"]
+        for entry in own:
+            parameters = ", ".join(f"{name}={value}" for name, value in entry["parameters"].items())
+            rates = f"{entry['rates'][0]:g} to {entry['rates'][-1]:g}" if entry["rates"] else ""
+            cells = (
+                f"`{entry['name']}`",
+                " ".join(entry["mechanism"].split("\n\n")[0].split()),
+                parameters,
+                rates,
+                entry["source"],
+            )
+            lines.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _bases(catalogue: Catalogue) -> Workload:
+    return build_workload(catalogue, _WORKLOAD)[1]
+
+
+def _remedy(remedy: Remedy, workload: Workload) -> dict[str, Any]:
+    rates: list[float] = []
+    for recipe in workload.bases.values():
+        try:
+            rates = Protocol(steps=1).learning_rates(remedy(recipe).learning_rate)
+        except NotApplicable:
+            continue
+        break
+    return {
+        "name": remedy.name,
+        "family": remedy.family,
+        "mechanism": remedy.mechanism,
+        "parameters": {name: parameter.default for name, parameter in remedy.parameters.items()},
+        "rates": rates,
+        "source": remedy.source,
+    }
 
 
 def _workloads(catalogue: Catalogue) -> list[dict[str, Any]]:

@@ -1,5 +1,6 @@
 """From what was asked to the cells that answer it: pure, and no backend is started."""
 
+import functools
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -7,13 +8,15 @@ from typing import Any
 
 import jax
 
-from bench.arm import Arm, parse_arms, parse_term
+from bench.applicability import slots_read
+from bench.arm import Arm, parse_arms, parse_term, split_arms
 from bench.catalogue import Catalogue
 from bench.compose import build_workload, compose, family
 from bench.errors import unknown
 from bench.identity import question, sources
-from bench.plugin import Workload
+from bench.plugin import NotApplicable, Workload
 from bench.protocol import Protocol
+from vae_jax.recipe import Recipe
 from vae_jax.verdict import RULES
 
 # First readings on two cores, for the minutes to expect.
@@ -154,6 +157,7 @@ def make_plan(
     workload: str | None = None,
     arms: str | None = None,
     seeds: int | None = None,
+    rates: int | None = None,
     steps: int | None = None,
     plugins: tuple[str, ...] = (),
     device_kind: str = "cpu",
@@ -166,6 +170,7 @@ def make_plan(
         workload: Instead of the suite's.
         arms: Instead of the suite's; without it, each remedy of a plugin is an arm beside the suite's.
         seeds: Instead of the suite's.
+        rates: Instead of the suite's.
         steps: Instead of the suite's, or the workload's.
         plugins: Files that were loaded into the catalogue.
         device_kind: What the numbers will be computed on.
@@ -182,15 +187,34 @@ def make_plan(
     protocol = Protocol(
         steps=_first(steps, built.steps if "steps" in given else None, chosen.steps, built.steps),
         seeds=_first(seeds, chosen.seeds),
+        rates=_first(rates, chosen.rates),
     )
     programs: dict[Any, int] = {}
     instruments = tuple(catalogue.instruments.values())
 
+    data = built.data()
+
+    @functools.cache
+    def read(base: str) -> frozenset[str]:
+        return slots_read(built.bases[base], built.architecture, data)
+
+    def idle(arm: Arm, recipe: Recipe) -> str:
+        """Why an arm would train what its base trains; empty where it does not."""
+        changed, remedies = recipe.changes(built.bases[arm.base]), "+".join(map(str, arm.remedies))
+        if not changed:
+            return f"changes nothing: {remedies} gives what the base {arm.base!r} has already"
+        if read(arm.base).isdisjoint(changed):
+            slots = " and ".join(map(repr, changed))
+            return f"changes nothing here: {remedies} sets {slots}, which no training of {arm.base!r} on {text} reads"
+        return ""
+
     def make_cell(arm: Arm) -> Cell:
-        recipe = compose(catalogue, built, arm)
+        try:
+            recipe = compose(catalogue, built, arm)
+            reason = idle(arm, recipe) if arm.remedies else ""
+        except NotApplicable as unfit:
+            recipe, reason = built.bases[arm.base], str(unfit)
         key = jax.tree.structure(recipe.program())
-        idle = bool(arm.remedies) and recipe == built.bases[arm.base]
-        remedies = "+".join(map(str, arm.remedies))
         return Cell(
             workload=text,
             arm=str(arm),
@@ -199,18 +223,20 @@ def make_plan(
             identity=f"{question(recipe, built, protocol, instruments, device_kind)}-"
             f"{sources(recipe, built, instruments)}",
             program=programs.setdefault(key, len(programs)),
-            status="not applicable" if idle else "planned",
-            reason=f"changes nothing: {remedies} gives what the base {arm.base!r} has already" if idle else "",
+            status="not applicable" if reason else "planned",
+            reason=reason,
         )
 
     bases = tuple(built.bases)
     baseline = make_cell(Arm(bases[0], (), bases[0]))
-    wanted = arms if arms is not None else ",".join((*chosen.arms, *catalogue.from_plugins))
+    wanted = split_arms(arms) if arms is not None else (*chosen.arms, *catalogue.from_plugins)
+    wanted = ",".join(
+        text.replace("*", name) for text in wanted for name in (catalogue.remedies if "*" in text else "-")
+    )
     cells: dict[tuple[str, str], Cell] = {}
     for cell in map(make_cell, parse_arms(wanted, bases)):
         # Two spellings of one recipe are one cell; that an arm changes nothing is worth a row of its own.
         cells.setdefault((cell.identity, cell.arm if cell.status == "not applicable" else ""), cell)
-    data = built.data()
     plateaus = (built.plateau(data, data.test), built.plateau(data, data.validation))
     description = catalogue.workloads[text.partition("[")[0]].description.split("\n")[0]
     return Plan(suite, text, built, description, *plateaus, protocol, tuple(cells.values()), baseline, plugins)

@@ -2,10 +2,11 @@
 
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from bench.errors import InputError
 from vae_jax.data import Dataset, Examples
 from vae_jax.recipe import Recipe
 from vae_jax.vae import Architecture
@@ -14,6 +15,14 @@ FAMILIES = (
     "activation", "residual", "normalization", "initialization", "optimizer", "gradient", "schedule",
     "regularization", "kl", "recurrent", "precision",
 )  # fmt: skip
+
+
+# Where an installed package names what it adds: an entry point is a module, or one thing in it.
+ENTRY_POINT_GROUPS = ("vae_jax.remedies", "vae_jax.workloads", "vae_jax.instruments")
+
+
+class NotApplicable(ValueError):  # noqa: N818, since it is no error of anybody's
+    """What a remedy raises on a recipe where it makes no sense, with the reason: its row is then `not applicable`."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +35,7 @@ class Remedy:
         source: Authors, year and identifier.
         mechanism: The docstring: what it does to the gradient.
         function: `(recipe, **parameters) -> recipe`.
+        idle: Parameters at which it does nothing; empty where there are none.
     """
 
     name: str
@@ -33,6 +43,7 @@ class Remedy:
     source: str
     mechanism: str
     function: Callable[..., Recipe]
+    idle: Mapping[str, bool | int | float | str] = field(default_factory=dict)
 
     def __call__(self, recipe: Recipe, **parameters: Any) -> Recipe:
         return self.function(recipe, **parameters)
@@ -42,8 +53,15 @@ class Remedy:
         """The parameters that a person may set, with their defaults."""
         return dict(list(inspect.signature(self.function).parameters.items())[1:])
 
+    @property
+    def place(self) -> str:
+        """File and line where it is written."""
+        return place(self.function)
 
-def remedy(*, source: str, family: str = "") -> Callable[[Callable[..., Recipe]], Remedy]:
+
+def remedy(
+    *, source: str = "", family: str = "", idle: Mapping[str, bool | int | float | str] | None = None
+) -> Callable[[Callable[..., Recipe]], Remedy]:
     """Make a remedy of a function `(recipe, *, parameter=default, ...) -> recipe`.
 
     What it changes is found by comparing recipes, never declared. Its docstring says in one sentence what it does to
@@ -52,25 +70,39 @@ def remedy(*, source: str, family: str = "") -> Callable[[Callable[..., Recipe]]
     Args:
         source: Authors, year and identifier of the work that it comes from.
         family: Its kind; a file in `bench/remedies/` gives its own name to all remedies in it.
+        idle: Parameters at which it does nothing, where there are such: there it must give what the base gives.
 
     Raises:
-        ValueError: If there is no source, no docstring, a parameter without a default, or an unknown family.
+        InputError: If there is no source, no docstring, a parameter without a default, an unknown family, or an idle
+            parameter that it has not.
     """
 
     def make(function: Callable[..., Recipe]) -> Remedy:
-        name = function.__name__
+        name = f"remedy {function.__name__!r} in {place(function)}"
         if not source.strip():
-            raise ValueError(f"remedy {name!r} needs a source: authors, year and identifier")
+            raise InputError(f"{name}, needs a source: write @remedy(source='authors year, identifier')")
         if not (function.__doc__ or "").strip():
-            raise ValueError(f"remedy {name!r} needs a docstring: one sentence on what it does to the gradient")
+            raise InputError(f"{name}, needs a docstring: one sentence on what it does to the gradient")
         if family and family not in FAMILIES:
-            raise ValueError(f"remedy {name!r} has an unknown family {family!r}: choose one of {', '.join(FAMILIES)}")
-        first, *rest = inspect.signature(function).parameters.values()
-        if any(parameter.default is inspect.Parameter.empty for parameter in rest):
-            raise ValueError(f"remedy {name!r} needs a default for every parameter after {first.name!r}")
-        return Remedy(name, family, source, inspect.cleandoc(function.__doc__ or ""), function)
+            raise InputError(f"{name}, has an unknown family {family!r}: choose one of {', '.join(FAMILIES)}")
+        if not inspect.signature(function).parameters:
+            raise InputError(f"{name}, takes no recipe: write def {function.__name__}(recipe)")
+        made = Remedy(function.__name__, family, source, inspect.cleandoc(function.__doc__ or ""), function, idle or {})
+        for parameter in made.parameters.values():
+            if parameter.default is inspect.Parameter.empty:
+                raise InputError(f"{name}, needs a default for the parameter {parameter.name!r}: the paper's")
+        for parameter in made.idle:
+            if parameter not in made.parameters:
+                raise InputError(f"{name}, is idle at {parameter!r}, which is none of its parameters: name one that is")
+        return made
 
     return make
+
+
+def place(function: Callable[..., Any]) -> str:
+    """File and line where a function is written."""
+    code = getattr(function, "__code__", None)
+    return f"{code.co_filename}, line {code.co_firstlineno}" if code else f"module {function.__module__}"
 
 
 def require(holds: bool, name: str, value: float, rule: str) -> None:

@@ -64,6 +64,11 @@ class Program:
             memory = held - size.alias_size_in_bytes
         return Compiled(executable, seconds, memory)
 
+    @cached_property
+    def quick(self) -> Callable[..., Any]:
+        """The program compiled in less time, to run in more: for a few steps."""
+        return self._lowered.compile(compiler_options={"xla_backend_optimization_level": 0})  # type: ignore
+
     def __call__(self, *arguments: Any) -> Any:
         return self.compiled.call(*arguments)
 

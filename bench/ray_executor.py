@@ -66,7 +66,7 @@ class Terms:
     Attributes:
         device: What the plan was made for.
         setup: Versions and digests of sources that the node must have too.
-        plugins: The text of each plugin file by the file's name: nodes share no disk.
+        plugins: The text of each plugin file by its path, which begins with the plugin's own name: nodes share no disk.
         limit_seconds: How long one cell may take before its process is ended.
     """
 
@@ -191,7 +191,10 @@ class RayExecutor:
             raise InputError(f"device 'gpu' on a node of {self.address}: {_said(error)}") from error
 
     def _terms(self, job: Job, limit_seconds: float) -> Terms:
-        plugins = {Path(path).name: Path(path).read_text() for path in job.plugins}
+        plugins: dict[str, str] = {}
+        for path in map(Path, job.plugins):
+            files = sorted(path.rglob("*.py")) if path.is_dir() else [path]
+            plugins |= {str(file.relative_to(path.parent)): file.read_text() for file in files}
         return Terms(self.device, self._setup, plugins, limit_seconds)
 
     def _ready(self, streams: list[Any]) -> list[Any]:
@@ -337,11 +340,13 @@ def _worker(device: str) -> Iterator[Worker]:
 
 @contextlib.contextmanager
 def _plugins(texts: dict[str, str]) -> Iterator[tuple[str, ...]]:
-    """The files of plugins on this node, under their own names: a plugin's functions are named by its file's."""
+    """Plugins on this node, under their own names: a plugin's functions are named by its file's or folder's."""
     with tempfile.TemporaryDirectory(prefix="vae-jax-plugins-") as folder:
         for name, text in texts.items():
-            (Path(folder) / name).write_text(text)
-        yield tuple(str(Path(folder) / name) for name in texts)
+            file = Path(folder) / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text)
+        yield tuple(str(Path(folder) / name) for name in dict.fromkeys(Path(name).parts[0] for name in texts))
 
 
 def _import_ray() -> Any:

@@ -1,7 +1,10 @@
-"""A person's own Python file as a module."""
+"""A person's own Python files as modules, which other processes can import from under the same names."""
 
+import importlib
 import importlib.util
+import re
 import sys
+import traceback
 from pathlib import Path
 from types import ModuleType
 
@@ -9,7 +12,7 @@ from bench.errors import InputError
 
 
 def load_source(path: Path, name: str) -> ModuleType:
-    """Run a file as a module, which other processes can import from under the same name.
+    """Run a file as a module.
 
     Args:
         path: The file.
@@ -25,3 +28,61 @@ def load_source(path: Path, name: str) -> ModuleType:
     sys.modules[name] = module
     spec.loader.exec_module(module)
     return module
+
+
+def load_plugin(path: str) -> list[ModuleType]:
+    """The modules of a plugin: a file's one, or those of a folder whose names do not start with `_`.
+
+    A folder is a package: a file in it finds another, as `_shared.py`, by `from ._shared import name`.
+
+    Raises:
+        InputError: If there is none, or one does not parse or raises, with its line.
+    """
+    place = Path(path)
+    # Named by its stem, so that a function in it has the same name in every process.
+    name = f"plugin_{module_name(place)}"
+    for loaded in [each for each in sys.modules if each == name or each.startswith(f"{name}.")]:
+        del sys.modules[loaded]
+    if place.is_file():
+        return [_loaded(place, name)]
+    if not place.is_dir():
+        raise InputError(f"there is no plugin file {path!r}: give the path of a Python file, or a folder of them")
+    files = sorted(file for file in place.glob("*.py") if not file.name.startswith("_"))
+    if not files:
+        raise InputError(f"plugin folder {path!r} holds no Python file: its remedies must lie in files ending in .py")
+    package = ModuleType(name)
+    package.__path__ = [str(place)]
+    sys.modules[name] = package
+    return [_loaded(file, f"{name}.{module_name(file)}") for file in files]
+
+
+def module_name(path: Path) -> str:
+    """What a file or folder is called as a module."""
+    return re.sub(r"\W", "_", path.resolve().stem)
+
+
+def load_error(what: str, error: BaseException, path: str) -> InputError:
+    """A sentence for what importing a person's code raised.
+
+    Args:
+        what: What was loaded, in words.
+        error: What it raised.
+        path: The file or folder in which to look for the line.
+    """
+    if isinstance(error, InputError):
+        return error
+    if isinstance(error, SyntaxError):
+        # The file that does not parse may be one that the plugin imports.
+        where = what if error.filename in (None, path) else f"{what}: {error.filename}"
+        return InputError(f"{where}, line {error.lineno}, does not parse: {error.msg}")
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.startswith(path)]
+    where = f", line {frames[-1].lineno}," if frames else ""
+    said = str(error).strip().split("\n")[0]
+    return InputError(f"{what}{where} raised {type(error).__name__} when it was loaded: {said}")
+
+
+def _loaded(file: Path, name: str) -> ModuleType:
+    try:
+        return load_source(file, name)
+    except (Exception, SystemExit) as error:
+        raise load_error(f"plugin {file}", error, str(file)) from error

@@ -8,13 +8,15 @@ class Suite:
     """One file in `bench/suites/` holds one as `SUITE`; its docstring says what to expect.
 
     Attributes:
-        arms: As on the command line, one string an arm or sweep.
+        arms: As on the command line, one string an arm or sweep; `*` stands for every remedy, one after another.
         workload: As on the command line.
         seeds: Fresh seeds of the reporting pass.
+        rates: Learning rates of the tuning pass.
         steps: Steps of one training; None for the workload's own.
     """
 
     arms: tuple[str, ...]
     workload: str = "digits-dense"
     seeds: int = 5
+    rates: int = 5
     steps: int | None = None

@@ -15,6 +15,7 @@ from bench.statistics import student_t
 
 if TYPE_CHECKING:
     # What is run imports jax; what is read does not.
+    from bench.check import Outcome
     from bench.run import Work
 
 # What a terminal has no room for; summary.md and the page show it.
@@ -134,6 +135,62 @@ def entries_table(entries: list[dict[str, Any]]) -> Table:
     return table
 
 
+def remedies_table(entries: list[dict[str, Any]]) -> Table:
+    """Remedies, a row each, a line between two families."""
+    table = _table()
+    for head in ("remedy", "family", "parameters", "rates"):
+        table.add_column(head, no_wrap=True)
+    for head, ratio in (("what it does to the gradient", 8), ("source", 5)):
+        table.add_column(head, overflow="fold", ratio=ratio)
+    for entry, following in zip(entries, [*entries[1:], None], strict=True):
+        rates = f"{entry['rates'][0]:g} to {entry['rates'][-1]:g}" if entry["rates"] else ""
+        parameters = "\n".join(f"{name}={value}" for name, value in entry["parameters"].items())
+        words = (entry["name"], entry["family"], parameters, rates, _first(entry["mechanism"]), entry["source"])
+        table.add_row(*map(Text, words), end_section=following is not None and following["family"] != entry["family"])
+    return table
+
+
+def remedy_texts(entry: dict[str, Any]) -> Iterator[Text]:
+    """One remedy, whole.
+
+    Args:
+        entry: From `listing.remedy_entry`.
+    """
+    yield Text(f"{entry['name']} ({entry['family']})", style="bold")
+    for paragraph in entry["mechanism"].split("\n\n"):
+        yield Text(" ".join(paragraph.split()))
+    yield Text(f"source: {entry['source']}")
+    if entry["parameters"]:
+        yield Text(f"parameters: {_entry_text(entry['parameters'])}")
+    if entry["idle"]:
+        yield Text(f"does nothing at: {_entry_text(entry['idle'])}")
+    yield Text(f"rates tuned over: {', '.join(f'{rate:g}' for rate in entry['rates'])}")
+    for base, changes in entry["changes"].items():
+        if isinstance(changes, str):
+            yield Text(f"on {base}: not applicable, {changes}")
+            continue
+        yield Text(f"on {base} it changes {'nothing' if not changes else ''}")
+        for slot, (before, after) in changes.items():
+            yield Text(f"  {slot}: {_value_text(before)} -> {_value_text(after)}")
+    for slot, names in entry["conflicts"].items():
+        yield Text(f"cannot be combined with {', '.join(names)}: they set the slot {slot!r} too")
+    yield Text(f"written in {entry['place']}")
+
+
+def outcome_line(outcome: "Outcome", width: int) -> Text:
+    """What one check of a remedy came to, in a line.
+
+    Args:
+        outcome: The check's.
+        width: Of the longest name of a remedy.
+    """
+    style = {"ok": "green", "failed": "bold red"}.get(outcome.status, "dim")
+    line = Text(f"{outcome.remedy:<{width}}  ")
+    line.append(f"{outcome.status:<14}", style=style)
+    line.append(f"  {outcome.check}" + (f": {outcome.said}" if outcome.said else ""))
+    return line
+
+
 def arm_texts(record: dict[str, Any]) -> Iterator[Text | Table]:
     """One arm, whole: how its recipe differs, each training, its cost, and the command that runs it again.
 
@@ -191,6 +248,10 @@ def diagnosis_texts(case: Case) -> Iterator[Table | Text]:
         table.add_row(*map(Text, row), style="bold" if row[0] == case.diagnosis.blame.block else "")
     yield table
     yield from map(Text, diagnosis_words(case))
+
+
+def _first(mechanism: str) -> str:
+    return " ".join(mechanism.split("\n\n")[0].split())
 
 
 def _table(**options: Any) -> Table:

@@ -9,14 +9,14 @@ from vae_jax.recipe import Recipe
 from vae_jax.treatments import discrepancy, multipliers, rates
 
 
-@remedy(source="Higgins et al. 2017, ICLR (beta-VAE)")
+@remedy(source="Higgins et al. 2017, ICLR (beta-VAE)", idle={"weight": 1.0})
 def beta(recipe: Recipe, *, weight: float = 0.5) -> Recipe:
     """A constant weight on the KL term: below 1 it presses the encoder less, so that it may carry information."""
     require(weight >= 0, "weight", weight, "be at least 0")
     return recipe.chain(kl_schedules=configure(schedules.constant, value=weight))
 
 
-@remedy(source="Bowman et al. 2016, arXiv:1511.06349; Sonderby et al. 2016, arXiv:1602.02282")
+@remedy(source="Bowman et al. 2016, arXiv:1511.06349; Sonderby et al. 2016, arXiv:1602.02282", idle={"fraction": 1e-9})
 def kl_warmup(recipe: Recipe, *, fraction: float = 0.2) -> Recipe:
     """The KL weight rises from 0 to 1 over the first share of training: the decoder learns to use z first."""
     require(0 < fraction <= 1, "fraction", fraction, "lie in (0, 1]")
@@ -42,7 +42,7 @@ def cyclical_annealing(recipe: Recipe, *, cycles: int = 4, ramp: float = 0.5) ->
     return recipe.chain(kl_schedules=configure(schedules.cyclical, cycles=cycles, ramp=ramp))
 
 
-@remedy(source="Kingma et al. 2016, arXiv:1606.04934")
+@remedy(source="Kingma et al. 2016, arXiv:1606.04934", idle={"nats": 0.0})
 def free_bits(recipe: Recipe, *, nats: float = 0.25) -> Recipe:
     """Below an allowance a latent unit's KL costs nothing and has no gradient: nothing presses it to collapse."""
     require(nats >= 0, "nats", nats, "be at least 0")
@@ -62,7 +62,7 @@ def soft_free_bits(recipe: Recipe, *, nats: float = 5.0, tolerance: float = 0.05
     return recipe.replace(kl_treatment=treatment)
 
 
-@remedy(source="Pelsmaeker & Aziz 2020, arXiv:1904.08194")
+@remedy(source="Pelsmaeker & Aziz 2020, arXiv:1904.08194", idle={"nats": 0.0})
 def minimum_desired_rate(recipe: Recipe, *, nats: float = 5.0, rate: float = 0.001) -> Recipe:
     """A Lagrange multiplier weakens the KL gradient, and in time turns it round, until the KL is at least `nats`.
 
@@ -73,7 +73,7 @@ def minimum_desired_rate(recipe: Recipe, *, nats: float = 5.0, rate: float = 0.0
     return recipe.replace(kl_treatment=configure(multipliers.minimum_desired_rate, nats=nats, rate=rate))
 
 
-@remedy(source="Burgess et al. 2018, arXiv:1804.03599")
+@remedy(source="Burgess et al. 2018, arXiv:1804.03599", idle={"nats": 0.0, "pressure": 1.0})
 def capacity(recipe: Recipe, *, nats: float = 5.0, pressure: float = 10.0, share: float = 0.5) -> Recipe:
     """The KL is held at a capacity that rises to `nats`: a collapsed posterior is pushed off the prior.
 
@@ -100,7 +100,7 @@ def geco(
     return recipe.replace(kl_treatment=treatment)
 
 
-@remedy(source="Zhao, Song & Ermon 2019, arXiv:1706.02262 (InfoVAE)")
+@remedy(source="Zhao, Song & Ermon 2019, arXiv:1706.02262 (InfoVAE)", idle={"alpha": 0.0, "scale": 1.0})
 def mmd(recipe: Recipe, *, alpha: float = 1.0, scale: float = 1000.0) -> Recipe:
     """The batch's codes together are pressed onto the prior, not each by itself: they may stay apart from each other.
 
@@ -121,7 +121,7 @@ def minimum_rate(recipe: Recipe, *, nats: float = 2.0) -> Recipe:
     return recipe.replace(posterior_head=configure(posteriors.MinimumRateHead, nats=nats))
 
 
-@remedy(source="Vahdat & Kautz 2020, arXiv:2007.03898 (NVAE)")
+@remedy(source="Vahdat & Kautz 2020, arXiv:2007.03898 (NVAE)", idle={"bound": 1e6})
 def soft_clamp(recipe: Recipe, *, bound: float = 5.0) -> Recipe:
     """log_var = bound tanh(log_var / bound): it cannot run off to where its gradient is 0 or overflows."""
     require(bound > 0, "bound", bound, "be above 0")

@@ -1,6 +1,7 @@
 """Precision: what rounding does to a gradient."""
 
-from bench.plugin import remedy
+from bench.plugin import remedy, require
+from vae_jax.configured import configure
 from vae_jax.layers import precision
 from vae_jax.recipe import Recipe
 
@@ -15,3 +16,10 @@ def bfloat16(recipe: Recipe) -> Recipe:
 def float16(recipe: Recipe) -> Recipe:
     """Matrix products in float16 without loss scaling: a control, in which gradients below 6e-8 are lost."""
     return recipe.replace(product=precision.float16)
+
+
+@remedy(source="Micikevicius et al. 2018, arXiv:1710.03740, section 3.2")
+def float16_loss_scaling(recipe: Recipe, *, loss_scale: float = 1024.0) -> Recipe:
+    """float16 products of a loss that is scaled up, and gradients scaled down again: few of them underflow."""
+    require(loss_scale > 0, "loss_scale", loss_scale, "be above 0")
+    return recipe.replace(product=configure(precision.scaled_float16, loss_scale=loss_scale))

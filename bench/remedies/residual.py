@@ -15,6 +15,7 @@ from vae_jax.layers.blocks import (
     StochasticDepthBlock,
 )
 from vae_jax.layers.contexts import encoder_context, latent_context
+from vae_jax.optimization.wrappers import slow_scalars
 from vae_jax.recipe import Recipe
 
 
@@ -58,8 +59,13 @@ def skip_init(recipe: Recipe, *, alpha: float = 0.0) -> Recipe:
 
 
 @remedy(source="Zhang, Dauphin & Ma 2019, arXiv:1901.09321")
-def fixup(recipe: Recipe) -> Recipe:
-    """Branches of two matrices that start at zero and are shrunk with depth: an update is as large at any depth."""
+def fixup(recipe: Recipe, *, scalar_rate: float = 0.1) -> Recipe:
+    """Branches of two matrices that start at zero and are shrunk with depth: an update is as large at any depth.
+
+    Its scalar biases and multipliers learn at a tenth of the rate, as in the paper's experiments.
+    """
+    require(scalar_rate > 0, "scalar_rate", scalar_rate, "be above 0")
+    recipe = recipe.chain(optimizer_wrappers=configure(slow_scalars, share=scalar_rate))
     return recipe.replace(block=FixupBlock)
 
 

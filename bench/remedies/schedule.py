@@ -6,7 +6,7 @@ from vae_jax.optimization import schedules, wrappers
 from vae_jax.recipe import Recipe
 
 
-@remedy(source="Loshchilov & Hutter 2017, arXiv:1608.03983")
+@remedy(source="Loshchilov & Hutter 2017, arXiv:1608.03983", idle={"floor": 1.0})
 def cosine_decay(recipe: Recipe, *, floor: float = 0.0) -> Recipe:
     """Half a cosine down to a floor: a larger rate while the gradient is informative, a small one at the end."""
     _share(floor=floor)
@@ -20,21 +20,23 @@ def learning_rate_warmup(recipe: Recipe, *, fraction: float = 0.1) -> Recipe:
     return recipe.chain(learning_rate_schedules=configure(schedules.linear_warmup, fraction=fraction))
 
 
-@remedy(source="Robbins & Monro 1951, Annals of Mathematical Statistics 22(3), for rates that fall")
+@remedy(
+    source="Robbins & Monro 1951, Annals of Mathematical Statistics 22(3), for rates that fall", idle={"final": 1.0}
+)
 def exponential_decay(recipe: Recipe, *, final: float = 0.01) -> Recipe:
     """The same share off at every step: trades reach for less of the gradient's noise, from the start on."""
     require(0 < final <= 1, "final", final, "lie in (0, 1]")
     return recipe.chain(learning_rate_schedules=configure(schedules.exponential_decay, final=final))
 
 
-@remedy(source="Defazio, Cutkosky, Mehta & Mishchenko 2023, arXiv:2310.07831")
+@remedy(source="Defazio, Cutkosky, Mehta & Mishchenko 2023, arXiv:2310.07831", idle={"floor": 1.0})
 def linear_decay(recipe: Recipe, *, floor: float = 0.0) -> Recipe:
     """A straight line down to a floor: noise is averaged out at the end, as by averaging the iterates."""
     _share(floor=floor)
     return recipe.chain(learning_rate_schedules=configure(schedules.linear_decay, floor=floor))
 
 
-@remedy(source="He, Zhang, Ren & Sun 2016, arXiv:1512.03385, section 4.2")
+@remedy(source="He, Zhang, Ren & Sun 2016, arXiv:1512.03385, section 4.2", idle={"factor": 1.0})
 def step_decay(recipe: Recipe, *, factor: float = 0.1, stages: int = 3) -> Recipe:
     """A tenth of the rate at each third: a plateau that is the rate's noise, and not the gradient's end, gives way."""
     require(0 < factor <= 1, "factor", factor, "lie in (0, 1]")
@@ -66,7 +68,7 @@ def inverse_square_root(recipe: Recipe, *, fraction: float = 0.04) -> Recipe:
     return recipe.chain(learning_rate_schedules=configure(schedules.inverse_square_root, fraction=fraction))
 
 
-@remedy(source="Smith 2017, arXiv:1506.01186")
+@remedy(source="Smith 2017, arXiv:1506.01186", idle={"floor": 1.0})
 def cyclical_learning_rate(recipe: Recipe, *, cycles: int = 4, floor: float = 0.25) -> Recipe:
     """Straight lines up and down again: now and then a rate too large for the steep places, to cross the flat ones."""
     require(cycles >= 1, "cycles", cycles, "be at least 1")
@@ -92,7 +94,7 @@ def reduce_on_plateau(recipe: Recipe, *, divisor: int = 10, patience: int = 10) 
     return recipe.chain(optimizer_wrappers=made)
 
 
-@remedy(source="Smith, Kindermans, Ying & Le 2018, arXiv:1711.00489")
+@remedy(source="Smith, Kindermans, Ying & Le 2018, arXiv:1711.00489", idle={"factor": 1})
 def growing_batch(recipe: Recipe, *, factor: int = 5, stages: int = 3) -> Recipe:
     """Ever more minibatches to an update where others lower the rate: less noise at as many gradients."""
     require(factor >= 2, "factor", factor, "be at least 2")

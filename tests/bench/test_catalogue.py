@@ -4,6 +4,7 @@ import pytest
 
 from bench.catalogue import load_catalogue
 from bench.errors import InputError
+from bench.plan import make_plan
 
 GOOD = '''
 import jax
@@ -53,3 +54,55 @@ def test_a_plugin_that_does_not_hold_is_said_in_a_sentence(tmp_path, text, said)
 def test_a_plugin_that_is_not_there(tmp_path):
     with pytest.raises(InputError, match="there is no plugin file"):
         load_catalogue([str(tmp_path / "absent.py")])
+
+
+SHARED = """
+import jax.numpy as jnp
+
+def slope():
+    return 2.0
+"""
+
+IN_FOLDER = """
+import jax.numpy as jnp
+from bench import remedy
+from ._shared import slope
+
+def steep(x):
+    return jnp.tanh(slope() * x)
+
+@remedy(source="Someone 2026", family="activation")
+def steep_tanh(recipe):
+    '''Twice the slope.'''
+    return recipe.replace(activation=steep)
+"""
+
+
+def test_a_folder_is_a_plugin_and_what_its_files_share_is_part_of_them(tmp_path):
+    folder = tmp_path / "my-remedies"
+    folder.mkdir()
+    write(folder, GOOD)
+    write(folder, IN_FOLDER, "steep.py")
+    write(folder, SHARED, "_shared.py")
+
+    def cells():
+        catalogue = load_catalogue([str(folder)])
+        assert set(catalogue.from_plugins) == {"mish", "steep_tanh"}
+        return {cell.arm: cell.identity for cell in make_plan(catalogue, suite="smoke").cells}
+
+    first = cells()
+    write(folder, SHARED.replace("2.0", "3.0"), "_shared.py")
+    second = cells()
+    assert first["steep_tanh"] != second["steep_tanh"]
+    assert first["baseline"] == second["baseline"]
+
+
+def test_a_folder_without_plugins(tmp_path):
+    write(tmp_path, SHARED, "_shared.py")
+    with pytest.raises(InputError, match="holds no Python file"):
+        load_catalogue([str(tmp_path)])
+
+
+def test_a_thing_that_a_plugin_imports_is_not_its_own(tmp_path):
+    text = "from bench.remedies.activation import gelu\nfrom vae_jax.instruments import dead\n" + GOOD
+    assert load_catalogue([write(tmp_path, text)]).from_plugins == ("mish",)

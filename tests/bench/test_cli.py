@@ -273,6 +273,26 @@ def test_lists(what, capsys):
         assert "E[phi'(z)^2]" in text
 
 
+def test_a_new_remedy_loads_and_is_not_overwritten(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as ended:
+        main(["new-remedy", "my_leak"])
+    assert ended.value.code == 0
+    said = capsys.readouterr().out
+    assert "python -m bench check my_leak.py" in said
+    assert "python -m bench run --plugin my_leak.py" in said
+    with pytest.raises(SystemExit):
+        main(["list", "remedies", "my_leak", "--plugin", "my_leak.py", "--json"])
+    entry = json.loads(capsys.readouterr().out)
+    assert entry["changes"]["baseline"]["activation"][1]["negative_slope"] == 0.1
+    assert entry["rates"] == [0.003, 0.00949, 0.03, 0.0949, 0.3]
+    assert "gelu" in entry["conflicts"]["activation"]
+    with pytest.raises(SystemExit) as ended:
+        main(["new-remedy", "my_leak"])
+    assert ended.value.code == 2
+    assert "not overwritten" in capsys.readouterr().err
+
+
 BAD = [
     (("run", "--suite", "quik"), "did you mean 'quick'?"),
     (("run", "--workload", "digit-dense"), "did you mean 'digits-dense'?"),
@@ -295,6 +315,15 @@ BAD = [
     (("run", "--out", "/proc/nothing/here"), "cannot write to"),
     (("run", "--sede", "3"), "--sede"),
     (("list", "remedys"), "did you mean 'remedies'?"),
+    (("list", "remedies", "geluu"), "did you mean 'gelu'?"),
+    (("list", "remedies", "--family", "kll"), "did you mean 'kl'?"),
+    (("list", "suites", "--markdown"), "goes with list remedies"),
+    (("check", "geluu"), "did you mean 'gelu'?"),
+    (("check", "nowhere.py"), "there is no plugin file"),
+    (("new-remedy", "gelu"), "is taken"),
+    (("new-remedy", "My-Remedy"), "lower-case letters"),
+    (("new-remedy", "mine", "--family", "kll"), "did you mean 'kl'?"),
+    (("new-remedy", "mine", "--out", "mine.txt"), "must end in .py"),
     (("report", "nowhere"), "holds no plan.json"),
     (("show", "nowhere", "gelu"), "holds no plan.json"),
     (("show",), "Missing"),

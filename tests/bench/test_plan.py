@@ -5,9 +5,13 @@ import sys
 import pytest
 
 import bench.identity
+import bench.plan
+from bench.applicability import slots_drawn_from, slots_read
 from bench.catalogue import load_catalogue
+from bench.compose import build_workload
 from bench.errors import InputError
 from bench.plan import make_plan
+from vae_jax.recipe import Recipe
 
 CATALOGUE = load_catalogue()
 
@@ -51,6 +55,44 @@ def test_what_changes_nothing_is_not_applicable():
     assert cell.status == "not applicable"
     assert cell.reason == "changes nothing: tanh gives what the base 'trainable' has already"
     assert plan("trainable+tanh").planned == []
+
+
+UNFIT = """
+from bench import remedy
+from bench.plugin import NotApplicable
+
+@remedy(source="Someone 2026", family="initialization")
+def critical(recipe):
+    '''On the edge of chaos, where there is one.'''
+    if recipe.activation.__name__ == "sigmoid":
+        raise NotApplicable("sigmoid has no critical point")
+    return recipe.replace(learning_rate=0.5)
+"""
+
+
+def test_a_remedy_that_makes_no_sense_is_not_applicable(tmp_path):
+    (tmp_path / "unfit.py").write_text(UNFIT)
+    catalogue = load_catalogue([str(tmp_path / "unfit.py")])
+    cells = make_plan(catalogue, suite="smoke", arms="critical,trainable+critical,gelu+critical").cells
+    assert [cell.status for cell in cells] == ["not applicable", "planned", "planned"]
+    assert cells[0].reason == "sigmoid has no critical point"
+
+
+def test_what_no_training_reads_is_not_applicable(monkeypatch):
+    # As a tower would that has no normalization.
+    monkeypatch.setattr(bench.plan, "slots_read", lambda *_: frozenset(Recipe.slots()) - {"normalization"})
+    cells = plan("layer_norm,layer_norm+gelu,gelu").cells
+    assert [cell.status for cell in cells] == ["not applicable", "planned", "planned"]
+    assert cells[0].reason == (
+        "changes nothing here: layer_norm sets 'normalization', which no training of 'baseline' on digits-dense reads"
+    )
+
+
+def test_a_trace_tells_what_a_training_reads():
+    workload = build_workload(CATALOGUE, "digits-dense[depth=2]")[1]
+    base, about = workload.bases["baseline"], (workload.architecture, workload.data())
+    assert slots_drawn_from(base, *about) == {"block", "kernel_init", "normalization"}
+    assert slots_read(base, *about) >= {"activation", "optimizer", "kl_treatment", "kl_schedules", "learning_rate"}
 
 
 def test_the_identity_is_what_changes_the_numbers(monkeypatch):

@@ -184,9 +184,9 @@ def test_fixup_blocks_start_as_the_activation_and_update_the_output_alike_at_any
 
 
 def test_what_an_entry_by_entry_block_cannot_take_apart():
-    recipe = Recipe().replace(unit=units.GatedUnit)
+    recipe = Recipe().replace(unit=units.GatedUnit, block=blocks.PreActivationResidualBlock)
     with pytest.raises(ValueError, match="choose a block that leaves its unit whole"):
-        blocks.PreActivationResidualBlock(PLACE, recipe, KEY)
+        recipe.resolve(depth=3)
 
 
 def test_units_against_numpy():
@@ -333,6 +333,20 @@ def test_products_round_as_their_type_does_and_so_do_their_gradients(product, bi
     # A gradient of 1e-9 is nothing in float16, and something in bfloat16.
     gradient = jax.grad(lambda h: jnp.sum(1e-9 * product(h, kernel)))(H)
     assert bool(jnp.all(gradient == 0)) == (product is precision.float16)
+
+
+def test_a_scaled_loss_keeps_what_float16_would_lose():
+    scaled = configure(precision.scaled_float16, loss_scale=2.0**20)
+    kernel = jax.random.normal(KEY, (16, 16)) / 4
+
+    def gradient(product, size):
+        return np.asarray(jax.grad(lambda pair: jnp.sum(size * product(*pair)))((H, kernel))[0], np.float64)
+
+    exact = gradient(jnp.matmul, 1e-9)
+    np.testing.assert_allclose(gradient(scaled, 1e-9), exact, atol=2e-3 * np.abs(exact).max())
+    # A loss that is really so many times as large gives the same bits.
+    np.testing.assert_array_equal(gradient(scaled, 1e-3), gradient(precision.float16, 1e-3 * 2**20) / 2**20)
+    np.testing.assert_array_equal(scaled(H, kernel), precision.float16(H, kernel))
 
 
 def test_calibration_gives_every_layer_what_it_promises():

@@ -31,7 +31,7 @@ class PlainBlock(nnx.Module):
     leaves_sum = False
     # False where blocks differ in shape, so that no two can be drawn or scanned by one program.
     uniform = True
-    # True where the block activates a sum, or its input.
+    # True where the block activates a sum, or its input, which not every unit can: see `Recipe.resolve`.
     needs_elementwise = False
 
     def __init__(self, place: Place, recipe: "Recipe", key: PRNGKeyArray):
@@ -41,16 +41,8 @@ class PlainBlock(nnx.Module):
             place: Where it stands.
             recipe: Which unit, normalization and initializers.
             key: Of its draws.
-
-        Raises:
-            ValueError: If the recipe's unit cannot be taken apart where this block must.
         """
         self.unit: Unit = recipe.unit(place.width, place.width, recipe, named_key(key, "unit"), context=place.context)
-        if self.needs_elementwise and not self.unit.elementwise:
-            raise ValueError(
-                f"a {type(self).__name__} activates a sum or its own input, entry by entry, which a "
-                f"{type(self.unit).__name__} cannot: choose a block that leaves its unit whole, as ReZero's"
-            )
 
     def branch(self, h: Hidden, run: ForwardPass) -> Hidden:
         """phi(norm(W h + b))."""

@@ -20,6 +20,11 @@ def kernels(parameters: Parameters) -> Any:
     return _where(parameters, lambda _, leaf: leaf.ndim >= 2)
 
 
+def scalars(parameters: Parameters) -> Any:
+    """True of what is one number for a whole layer, as a multiplier."""
+    return _where(parameters, lambda _, leaf: leaf.ndim == 0)
+
+
 def below_heads(parameters: Parameters) -> Any:
     """True of all parameters but those of the heads."""
     return _where(parameters, lambda names, _: "head" not in names)

@@ -12,7 +12,7 @@ from jaxtyping import Array, Int
 
 from vae_jax.configured import Number
 from vae_jax.optimization.evaluated import EvaluatedParameters, find_state
-from vae_jax.optimization.leaves import kernels
+from vae_jax.optimization.leaves import kernels, scalars
 
 Parameters = Any
 Optimizer = optax.GradientTransformation
@@ -95,6 +95,11 @@ def bound_norms(optimizer: Optimizer, learning_rate: Rate, steps: Steps, *, max_
         return jax.tree.map(bound, updates, parameters, kernels(parameters))
 
     return optax.chain(optimizer, optax.stateless(update))
+
+
+def slow_scalars(optimizer: Optimizer, learning_rate: Rate, steps: Steps, *, share: Number) -> Optimizer:
+    """Move what is one number for a whole layer by a share of what the optimizer says."""
+    return optax.chain(optimizer, optax.masked(optax.scale(share), scalars))  # type: ignore
 
 
 class LookaheadState(NamedTuple):

@@ -1,0 +1,141 @@
+"""A few steps of one arm at small sizes: alone or mapped, in single or in double precision."""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, replace
+from functools import cached_property, partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from bench.applicability import slots_drawn_from
+from bench.lanes import Bench
+from bench.plan import Cell, Job
+from bench.programs import Program, program
+from bench.protocol import Protocol
+from vae_jax.keys import named_key
+from vae_jax.recipe import Recipe
+from vae_jax.train import Data, Numbers, TrainState, init
+
+# Two chunks of two steps, each of them recorded.
+PROTOCOL = Protocol(steps=4, seeds=1, record_every=1, validate_every=2, draws=1)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a trial came to.
+
+    Attributes:
+        began: The state before the first step.
+        state: The state after the last.
+        readings: What the instruments read, each with an axis of steps in front.
+    """
+
+    began: TrainState
+    state: TrainState
+    readings: dict[str, Any]
+
+
+class Trial(Bench):
+    """An arm on its workload, with programs that compile in seconds.
+
+    Lanes begin where single trainings begin: their models are drawn one by one, by a program that all recipes share
+    whose models are drawn alike.
+    """
+
+    def __init__(
+        self, workload: str, arm: str, plateau: float, plugins: tuple[str, ...], lanes: int = 1, double: bool = False
+    ):
+        """Prepare a trial.
+
+        Args:
+            workload: The workload's text.
+            arm: The arm's text.
+            plateau: What a dead arm sits at, in nats.
+            plugins: Files and folders that the arm needs.
+            lanes: Trainings side by side.
+            double: Whether to train in float64, from the same draws.
+        """
+        super().__init__(Job(Cell(workload, arm, "", "", "", 0), PROTOCOL, plateau, plugins))
+        self.lanes, self._double = lanes, double
+        if double:
+            with self._precision():
+                self.data = _double(self.data)
+
+    def train(self, seeds: list[int], learning_rate: float) -> Trained:
+        """Train from each seed, as many as there are lanes.
+
+        Args:
+            seeds: One for each lane.
+            learning_rate: The rate of all.
+        """
+        with self._precision():
+            numbers = self._numbers([learning_rate] * self.lanes, stop=PROTOCOL.steps)
+            began, keys = self._begin(seeds, numbers[0])
+            state, readings = began, []
+            for chunk in numbers[:-1]:
+                state, read = self.steps.quick(state, keys, chunk, self.data)
+                readings.append(read)
+            joined = {} if self.lanes > 1 else jax.tree.map(lambda *parts: jnp.concatenate(parts), *readings)
+        return Trained(began, state, joined)
+
+    @cached_property
+    def steps(self) -> Program:
+        """The compiled chunk of steps; instruments look at a single training."""
+        instruments = self.instruments if self.lanes == 1 else ()
+        with self._precision():
+            return self._train_program(PROTOCOL.validate_every, PROTOCOL.record_every, instruments)
+
+    @contextlib.contextmanager
+    def _precision(self) -> Iterator[None]:
+        with contextlib.ExitStack() as stack:
+            if self._double:
+                stack.enter_context(jax.enable_x64(True))
+                # What stays in float32, as rates and losses' limits, meets float64.
+                stack.enter_context(jax.numpy_dtype_promotion("standard"))
+            yield
+
+    @cached_property
+    def _state(self) -> TrainState:
+        numbers = self._numbers([1.0] * self.lanes, stop=PROTOCOL.steps)
+        return self._begin([PROTOCOL.tuning_seed] * self.lanes, numbers[0])[0]
+
+    def _begin(self, seeds: list[int], numbers: Numbers) -> tuple[TrainState, jax.Array]:
+        keys = [jax.random.key(seed) for seed in seeds]
+        drawn = [self._draw_one(key) for key in keys]
+        if self._double:
+            drawn = _double(drawn)
+        if self.lanes == 1:
+            return self._start(numbers, *drawn[0]), keys[0]
+        stack = partial(jax.tree.map, lambda *leaves: jnp.stack(leaves))
+        return self._start(numbers, *stack(*drawn)), stack(*keys)
+
+    def _draw_one(self, key: jax.Array) -> Any:
+        arguments = (key, self._drawing, jax.tree.map(lambda leaf: leaf.astype(jnp.float32), self.data))
+        architecture = self.workload.architecture
+        draw = partial(_draw, architecture=architecture)
+        with jax.enable_x64(False):
+            return program(draw, arguments, name="draw", architecture=architecture).quick(*arguments)
+
+    @cached_property
+    def _drawing(self) -> Recipe:
+        """The recipe with the defaults in all slots that drawing a model does not read."""
+        reads = slots_drawn_from(self.recipe, self.workload.architecture, self.workload.data())
+        return replace(self.recipe, **{slot.name: slot.default for slot in fields(Recipe) if slot.name not in reads})
+
+    def _numbers(self, rates: list[float], stop: int) -> list[Numbers]:
+        chunks = super()._numbers(rates, stop)
+        return [Numbers(chunk.recipe, *map(_single, chunk[1:])) for chunk in chunks] if self._double else chunks
+
+
+def _draw(key: jax.Array, recipe: Recipe, data: Data, *, architecture: Any) -> Any:
+    return init(named_key(key, "init"), recipe, architecture, data)
+
+
+def _double(tree: Any) -> Any:
+    return jax.tree.map(lambda leaf: leaf.astype(jnp.float64) if leaf.dtype == jnp.float32 else leaf, tree)
+
+
+def _single(leaf: jax.Array) -> jax.Array:
+    return leaf.astype(jnp.float32) if leaf.dtype == jnp.float64 else leaf
