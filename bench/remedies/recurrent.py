@@ -21,7 +21,10 @@ def gru(recipe: Recipe) -> Recipe:
     return recipe.replace(cell=GRUCell)
 
 
-@remedy(source="Gers, Schmidhuber & Cummins 2000, Neural Computation 12(10); Jozefowicz et al. 2015, ICML")
+@remedy(
+    source="Gers, Schmidhuber & Cummins 2000, Neural Computation 12(10); Jozefowicz et al. 2015, ICML",
+    idle={"bias": 0.0},
+)
 def forget_gate_bias(recipe: Recipe, *, bias: float = 1.0) -> Recipe:
     """Gates start open to the past, by 0.73 at a bias of 1: the gradient through a memory shrinks by that per step."""
     return recipe.replace(gate_bias=configure(gate_biases.constant_keep, keep=bias))
@@ -52,7 +55,7 @@ def layer_norm_lstm(recipe: Recipe) -> Recipe:
     return recipe.replace(cell=LayerNormLSTMCell)
 
 
-@remedy(source="Krueger et al. 2017, arXiv:1606.01305")
+@remedy(source="Krueger et al. 2017, arXiv:1606.01305", idle={"hidden": 0.0, "memory": 0.0})
 def zoneout(recipe: Recipe, *, hidden: float = 0.05, memory: float = 0.5) -> Recipe:
     """States that keep their old value at random: a share of the gradient passes a step as through an identity."""
     require(0 <= hidden < 1, "hidden", hidden, "lie in [0, 1)")
@@ -60,7 +63,7 @@ def zoneout(recipe: Recipe, *, hidden: float = 0.05, memory: float = 0.5) -> Rec
     return recipe.replace(zoneout=configure(carries.zoneout, hidden=hidden, memory=memory))
 
 
-@remedy(source="Williams & Peng 1990, Neural Computation 2(4)")
+@remedy(source="Williams & Peng 1990, Neural Computation 2(4)", idle={"steps": 1000})
 def truncated_bptt(recipe: Recipe, *, steps: int = 10) -> Recipe:
     """No gradient goes further back than a number of steps: a control, which cannot learn what lies before them."""
     require(steps >= 1, "steps", steps, "be at least 1")
