@@ -11,8 +11,10 @@ from bench.lanes import Bench
 from bench.programs import program
 from vae_jax.attribution import arrivals, blame
 from vae_jax.chain import find_chain
+from vae_jax.diagnosis import blame_over_time, over_time
 from vae_jax.forward_pass import ForwardPass
 from vae_jax.graph import trace
+from vae_jax.layer_readings import read_layers
 from vae_jax.loss import structure
 from vae_jax.objective import gaussian_kl, total_kl
 from vae_jax.theory import predict
@@ -63,4 +65,12 @@ def _blamed(
         name="blame", architecture=architecture, recipe=repr(recipe.describe()), seed=seed,
     )  # fmt: skip
     found = blame(chain, jax.device_get(compiled(*given)))
+    if not found.kind and any(block.recurrences for block in chain.blocks):
+        # A recurrence hands its last input's gradient on in full: what is lost is lost between its steps.
+        through_time = program(
+            lambda parameters, centred: read_layers(chain, negative_elbo, parameters, centred).state_gradient, given,
+            name="through time", architecture=architecture, recipe=repr(recipe.describe()), seed=seed,
+        )  # fmt: skip
+        states = jax.device_get(through_time(*given))
+        found = blame_over_time({b.name: over_time(own) for b, own in zip(chain.blocks, states, strict=True)})
     return found._asdict() if found.kind else {}

@@ -116,7 +116,7 @@ class Plan:
     def expected_seconds(self, cells: list[Cell], workers: int) -> float:
         """How long some of the cells may take, from first readings of this shape of network."""
         sizes = self.workload.architecture
-        weights = 2 * (sizes.depth + 1) * sizes.width**2 * self.workload.batch / 128
+        weights = sum(sizes.layers.values()) * sizes.width**2 * self.workload.batch / 128
         training = self.protocol.trainings * self.protocol.steps * weights * _SECONDS_PER_STEP_AND_WEIGHT
         programs = len({cell.program for cell in cells})
         side_by_side = max(1, min(workers, len(cells), os.cpu_count() or 1))
@@ -136,7 +136,7 @@ class Plan:
                     "description": self.description,
                     "plateau": self.plateau,
                     "plateau_validation": self.plateau_validation,
-                    "depth": sizes.depth,
+                    "layers": sizes.layers,
                     "width": sizes.width,
                     "latent": sizes.latent,
                     "batch": self.workload.batch,

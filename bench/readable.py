@@ -105,6 +105,11 @@ def _blame(row: Any) -> str:
 
 def blame_sentence(blame: dict[str, Any]) -> str:
     """Which block, or kind of step, keeps the gradient from the first layer; a manifest's `blame`, not empty."""
+    if blame["kind"].endswith("over time"):
+        return (
+            f"To blame: {blame['block']}, over time: the gradient at its state after the first step and after the last "
+            f"differ by a factor of {significant(blame['factor']) or 'inf'}."
+        )
     which = f"{blame['block']} ({blame['kind']})" if blame["block"] else f"every {blame['kind']}"
     much = (
         "a gradient comes back at the first layer, where none does otherwise"

@@ -28,8 +28,8 @@ CURVE_COLUMNS = (
 """Tidy curves: one row per reading.
 
 `phase` is `tuning` or `reporting`; `split` is `train` (the step's minibatch) or `validation`; `tower` is `encoder`,
-`decoder` or empty, and `layer` then -1: hidden layer 0 is the input layer, 1 to depth are the blocks; for instruments
-of matrices, depth + 1 is the head.
+`decoder` or empty, and `layer` then -1: hidden layer 0 is the input layer, 1 to depth are the blocks, and
+of a recurrent tower layer t is the state after step t + 1; for instruments of matrices the last is the head.
 """
 
 # What a record holds of them: workload and arm are how a plan calls the cell. Typed, so that a table without rows can

@@ -2,7 +2,7 @@
 
 import inspect
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -138,7 +138,7 @@ def diagnose(
         arrived_ratio=quotient(untouched, float(arrived.end)),
         verdict=word,
         because=because,
-        blame=found if found.kind else _blame_over_time(layers),
+        blame=found if found.kind else blame_over_time({layer.name: layer.over_time for layer in layers}),
         kind_factors={
             kind: quotient(float(norm), untouched)
             for kind, norm in zip(KINDS, arrived.kinds, strict=True)
@@ -235,7 +235,7 @@ def _layers(chain: Chain, readings: LayerReadings, arrived: Arrived, examples: i
             zero_share=float(np.mean(gradient == 0)),
             backward_factor=_factor(arrived.blocks[index], untouched),
             forward_factor=_factor(arrived.blocks_forward[index], untouched),
-            over_time=_over_time(readings.state_gradient[index]),
+            over_time=over_time(readings.state_gradient[index]),
         ))  # fmt: skip
     return tuple(layers)
 
@@ -251,9 +251,13 @@ def _judged(readings: LayerReadings, layers: Sequence[Layer], arrived: Arrived) 
     return verdict.word, verdict.because
 
 
-def _blame_over_time(layers: Sequence[Layer]) -> Blame:
-    """The recurrence in which the gradient is lost between the last step and the first, or grows; or nobody."""
-    ratios = {layer.name: quotient(layer.over_time[0], layer.over_time[-1]) for layer in layers if layer.over_time}
+def blame_over_time(steps: Mapping[str, Sequence[float]]) -> Blame:
+    """The recurrence in which the gradient is lost between the last step and the first, or grows; or nobody.
+
+    Args:
+        steps: For each block what `over_time` gives; empty for one without recurrences.
+    """
+    ratios = {name: quotient(norms[0], norms[-1]) for name, norms in steps.items() if norms}
     worst = max(ratios, key=lambda name: _distance(ratios[name]), default="")
     if not worst or VANISHED <= ratios[worst] <= EXPLODED:
         return Blame("", "", 1.0)
@@ -264,7 +268,7 @@ def _ratio(readings: LayerReadings) -> float:
     # Norms, not means: they do not fall where a layer merely has more entries.
     norms = [float(np.linalg.norm(_double(gradient))) for gradient in readings.hidden_gradient]
     hidden = norms[:-1] or norms
-    times = [_over_time(states) for states in readings.state_gradient if states]
+    times = [over_time(states) for states in readings.state_gradient if states]
     ratios = [quotient(hidden[0], hidden[-1]), *(quotient(t[0], t[-1]) for t in times)]
     return max(ratios, key=_distance)
 
@@ -273,7 +277,8 @@ def _distance(ratio: float) -> float:
     return abs(math.log(ratio)) if 0 < ratio < math.inf else math.inf
 
 
-def _over_time(states: Sequence[Any]) -> tuple[float, ...]:
+def over_time(states: Sequence[Any]) -> tuple[float, ...]:
+    """Root mean square of dL/d(state) after each step, over all of a block's states; empty where there are none."""
     if not states:
         return ()
     steps = np.concatenate([_double(state).reshape(len(state), -1) for state in states], axis=1)

@@ -96,8 +96,12 @@ def instrument(function: Callable[[StepView], Reading]) -> Instrument:
 
 
 def kernels(tree: Any, tower: str) -> list[Any]:
-    """A tower's own matrices, "inputs outputs", in order: input layer, blocks, head."""
+    """A tower's own matrices, "inputs outputs", in order: input layer (of a cell every gate's two), blocks, head."""
     layers = tree[tower]
+    if "cell" in layers:
+        gates = layers["cell"]["gates"].values()
+        own = [matrix for gate in gates for matrix in (gate["unit"]["dense"]["kernel"], gate["recurrent"])]
+        return [*own, layers["head"]["kernel"]]
     blocks = layers["blocks"]
     hidden = (layers["input"], *(blocks[index]["unit"] for index in blocks))
     return [*(unit["dense"]["kernel"] for unit in hidden), layers["head"]["kernel"]]

@@ -9,6 +9,7 @@ import optax
 from jaxtyping import Array, Float, PRNGKeyArray
 
 Images = Float[Array, "batch data"]
+Outputs = Float[Array, "batch outputs"]
 
 # Pixels that are never (or always) lit in training are given this much doubt: without it their logit is infinite.
 # The reference implementation of Burda et al. 2016 clips the same way.
@@ -19,7 +20,7 @@ _DOUBT = 1e-3
 class Likelihood(Protocol):
     """What a decoder's output means."""
 
-    def log_prob(self, outputs: Images, x: Images) -> Float[Array, " batch"]:
+    def log_prob(self, outputs: Outputs, x: Images) -> Float[Array, " batch"]:
         """log p(x | outputs) per example, in nats."""
         ...
 
@@ -27,8 +28,8 @@ class Likelihood(Protocol):
         """One presentation of stored examples."""
         ...
 
-    def output_bias(self, mean: Float[Array, " data"]) -> Float[Array, " data"]:
-        """The outputs under which examples of this mean are likeliest."""
+    def output_bias(self, mean: Float[Array, " data"]) -> Float[Array, " outputs"]:
+        """The outputs under which examples of this mean are likeliest; as many as a decoder must give."""
         ...
 
 
@@ -60,3 +61,32 @@ class Gaussian:
 
     def output_bias(self, mean: Float[Array, " data"]) -> Float[Array, " data"]:
         return mean
+
+
+@dataclass(frozen=True)
+class Recall:
+    """Sequences of symbols, each one of several, of which the first must come back in every one of some slots.
+
+    A slot has a logit for each symbol and knows nothing of the other slots. Stored examples are probabilities, each
+    step's summing to 1; symbols are drawn from them anew at every presentation.
+
+    Attributes:
+        symbols: How many there are.
+        slots: How often the first one must come back.
+    """
+
+    symbols: int
+    slots: int
+
+    def log_prob(self, outputs: Outputs, x: Images) -> Float[Array, " batch"]:
+        first = x[:, None, : self.symbols]
+        logits = outputs.reshape(-1, self.slots, self.symbols)
+        return jnp.sum(first * jax.nn.log_softmax(logits), axis=(1, 2))
+
+    def observe(self, key: PRNGKeyArray, intensity: Images) -> Images:
+        steps = intensity.reshape(len(intensity), -1, self.symbols)
+        drawn = jax.random.categorical(key, jnp.log(steps))
+        return jax.nn.one_hot(drawn, self.symbols, dtype=intensity.dtype).reshape(intensity.shape)
+
+    def output_bias(self, mean: Float[Array, " data"]) -> Float[Array, " outputs"]:
+        return jnp.tile(jnp.log(jnp.maximum(mean[: self.symbols], _DOUBT)), self.slots)

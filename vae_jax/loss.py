@@ -74,7 +74,7 @@ def observed_paths(
     graph: Any,
     architecture: Architecture,
     parameters: Parameters,
-    taps: dict[str, Float[Array, "layers batch width"]],
+    taps: dict[str, Float[Array, "_layers batch width"]],
     given: Given,
 ) -> tuple[Float[Array, " paths"], tuple[Terms, dict[str, Hidden]]]:
     """The objective as its two paths, reconstruction and KL as treated, whose sum is `loss`; to be looked into.

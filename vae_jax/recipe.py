@@ -11,16 +11,20 @@ import optax
 from vae_jax.configured import Configured, Deferred, configure, is_structure, require_importable
 from vae_jax.layers.blocks import PlainBlock
 from vae_jax.layers.calibration import no_calibration
+from vae_jax.layers.carries import no_zoneout, whole_past
 from vae_jax.layers.contexts import no_context
+from vae_jax.layers.gate_biases import no_gate_bias
 from vae_jax.layers.initializers import variance_scaling, zeros
 from vae_jax.layers.noise import no_noise
 from vae_jax.layers.normalization import no_normalization
+from vae_jax.layers.readouts import last_state
 from vae_jax.layers.units import Unit
 from vae_jax.layers.weight_forms import plain_weights
 from vae_jax.objective import exact_kl
 from vae_jax.optimization.evaluated import EvaluatedParameters, SelectedParameters, last_selected, trained_parameters
 from vae_jax.optimization.gradients import plain_gradient
 from vae_jax.posteriors import GaussianHead
+from vae_jax.towers.cells import TanhCell
 from vae_jax.treatments.treatment import Treatment, weighted_kl
 
 Schedules = tuple[Callable[..., jax.Array], ...]
@@ -28,9 +32,14 @@ Schedules = tuple[Callable[..., jax.Array], ...]
 
 # Kernels with variance 2 / (inputs + outputs), uniform as in Glorot & Bengio 2010.
 GLOROT = configure(variance_scaling, scale=1.0, mode="fan_avg", distribution="uniform")
+# A state halves from step to step: what a recurrent tower has to be cured of.
+HALVING = configure(variance_scaling, scale=0.25, mode="fan_in", distribution="normal")
 
 # Slots whose outcome enters the compiled program as an array, so that they make no program of their own.
-_ARGUMENTS = ("kernel_init", "bias_init", "calibration", "learning_rate", "learning_rate_schedules", "kl_schedules")
+_ARGUMENTS = (
+    "kernel_init", "bias_init", "recurrent_init", "gate_bias", "calibration", "learning_rate",
+    "learning_rate_schedules", "kl_schedules",
+)  # fmt: skip
 
 
 @jax.tree_util.register_pytree_node_class
@@ -51,8 +60,14 @@ class Recipe:
         hidden_noise: `(h, key) -> h`, after every activation, in training.
         input_noise: `(x, key) -> x`, of the encoder's inputs, in training.
         decoder_context: `(z, hidden) -> arrays`: what each of the decoder's blocks sees beside the layer before it.
+        cell: `(inputs, width, length, recipe, key) -> TanhCell`: one step of a recurrent tower.
+        zoneout: `(before, after, key) -> state`: what of a recurrent state is new; in evaluation the key is None.
+        carry: `(state, remaining) -> state`: what a step is given of the one before, `remaining` being what is left.
+        readout: `(hidden) -> h`: what a recurrent tower's head reads of the states "steps batch width".
         kernel_init: `(key, shape, dtype, role) -> kernel`, shape `(inputs, outputs)`, of every dense layer.
         bias_init: The same for its bias, shape `(outputs,)`.
+        recurrent_init: The same for the matrix from one state to the next, of shape `(width, width)`.
+        gate_bias: `(key, shape, dtype, length) -> (keep, write)`: what a recurrent cell's gates are biased by.
         calibration: `(layer, inputs)`: changes a drawn layer by what the first batch looks like there.
         optimizer: `(learning_rate) -> optax.GradientTransformation`.
         learning_rate: The optimizer's own scale: the centre of the rates that are tuned.
@@ -78,8 +93,14 @@ class Recipe:
     hidden_noise: Callable[..., jax.Array] = no_noise
     input_noise: Callable[..., jax.Array] = no_noise
     decoder_context: Callable[..., list[jax.Array] | None] = no_context
+    cell: Callable[..., TanhCell] = TanhCell
+    zoneout: Callable[..., tuple[jax.Array, ...]] = no_zoneout
+    carry: Callable[..., tuple[jax.Array, ...]] = whole_past
+    readout: Callable[[jax.Array], jax.Array] = last_state
     kernel_init: Callable[..., jax.Array] = GLOROT
     bias_init: Callable[..., jax.Array] = zeros
+    recurrent_init: Callable[..., jax.Array] = HALVING
+    gate_bias: Callable[..., tuple[jax.Array, jax.Array]] = no_gate_bias
     calibration: Callable[..., None] = no_calibration
     optimizer: Callable[..., optax.GradientTransformation] = optax.sgd
     learning_rate: float = 0.03

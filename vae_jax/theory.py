@@ -26,11 +26,12 @@ from vae_jax.moments import (
 )
 from vae_jax.posteriors import GaussianHead
 from vae_jax.recipe import Recipe
+from vae_jax.towers.cells import TanhCell
 
 
 @dataclass(frozen=True)
 class Profile:
-    """What theory expects of each hidden layer; layer 0 is the input layer.
+    """What theory expects of each hidden layer; layer 0 is the input layer, or the state after the first step.
 
     Attributes:
         mean_square: Of each hidden layer over examples and units, after the activation.
@@ -158,6 +159,42 @@ def residual_profile(
     return Profile(tuple(mean_square), None, tuple(ratios), head)
 
 
+def recurrent_profile(
+    activation: Activation,
+    recurrent_variance: float,
+    drive_variance: float,
+    drive_overlap: float,
+    steps: int,
+    bias_variance: float = 0.0,
+) -> Profile:
+    """The profile of a plain cell over a sequence from a state of 0, h_t = phi(U h_{t-1} + W x_t + b).
+
+    One matrix for all steps is taken for a fresh one in each: in a wide cell the two agree.
+
+    Args:
+        activation: phi, elementwise.
+        recurrent_variance: sigma_w^2 of U: an entry's variance times the width.
+        drive_variance: Of W x_t, the input's share of the pre-activations' variance.
+        drive_overlap: The cosine of W x_t between two examples.
+        steps: Of the sequence.
+        bias_variance: sigma_b^2.
+
+    Source:
+        Chen, Pennington & Schoenholz 2018, arXiv:1806.05394.
+    """
+    mean_square, mean_cosine, ratios = [], [], []
+    square = product = 0.0
+    for _ in range(steps):
+        variance = recurrent_variance * square + drive_variance + bias_variance
+        common = recurrent_variance * product + drive_variance * drive_overlap + bias_variance
+        square, slope = square_moments(activation, variance)
+        product = product_moment(activation, variance, common / variance)
+        mean_square.append(square)
+        mean_cosine.append(product / square)
+        ratios.append(math.sqrt(recurrent_variance * slope))
+    return Profile(tuple(mean_square), tuple(mean_cosine), tuple(ratios[1:]), square)
+
+
 def predict(
     recipe: Recipe, parameters: Any, x: Float[np.ndarray, "examples data"]
 ) -> dict[str, Profile | NoPrediction]:
@@ -175,7 +212,7 @@ def predict(
     x = np.asarray(x, np.float64)
     squares = np.sum(x**2)
     overlap = float((np.sum(np.sum(x, axis=0) ** 2) - squares) / (len(x) - 1) / squares)
-    encoder = _predict_tower(recipe, parameters, "encoder", float(squares / x.size), overlap)
+    encoder = _predict_tower(recipe, parameters, "encoder", float(squares / x.size), overlap, x.shape[1])
     if isinstance(encoder, NoPrediction):
         return {"encoder": encoder, "decoder": encoder}
     if recipe.posterior_head is not GaussianHead:
@@ -183,17 +220,16 @@ def predict(
             f"theory draws z from the encoder's outputs as they are, and this recipe has {_name(recipe.posterior_head)}"
         )
         return {"encoder": encoder, "decoder": NoPrediction(reason)}
-    mean, log_var = (
-        _weight_variance(kernel) * encoder.head_mean_square
-        for kernel in np.split(np.asarray(kernels(parameters, "encoder")[-1]), 2, axis=1)
-    )
+    head = np.asarray(kernels(parameters, "encoder")[-1])
+    latent = head.shape[1] // 2
+    mean, log_var = (_weight_variance(kernel) * encoder.head_mean_square for kernel in np.split(head, 2, axis=1))
     if log_var > _LARGEST_LOG_VAR_VARIANCE:
         reason = f"the posterior's log-variances vary by {log_var:.3g}, so z overflows: shrink the encoder's signal"
         return {"encoder": encoder, "decoder": NoPrediction(reason)}
     # log_var is normal too, so E[exp(log_var)] = exp(variance / 2). Without a cosine the decoder's map needs none.
     square = mean + math.exp(log_var / 2)
     overlap = mean * encoder.mean_cosine[-1] / square if encoder.mean_cosine else 0.0
-    return {"encoder": encoder, "decoder": _predict_tower(recipe, parameters, "decoder", square, overlap)}
+    return {"encoder": encoder, "decoder": _predict_tower(recipe, parameters, "decoder", square, overlap, latent)}
 
 
 # exp(88) is the largest that float32 holds.
@@ -204,22 +240,24 @@ _LARGEST_LOG_VAR_VARIANCE = 2 * 88.0
 _PLAIN = Recipe()
 _ENCODER = ("normalization", "weight_form", "hidden_noise", "input_noise")
 _LEFT_OUT = {"encoder": _ENCODER, "decoder": (*_ENCODER, "decoder_context")}
+_BETWEEN_STEPS = ("zoneout", "carry", "readout")
 
 
 def _predict_tower(
-    recipe: Recipe, parameters: Any, tower: str, mean_square: float, overlap: float
+    recipe: Recipe, parameters: Any, tower: str, mean_square: float, overlap: float, inputs: int
 ) -> Profile | NoPrediction:
     try:
-        return _tower_profile(recipe, parameters, tower, mean_square, overlap)
+        return _tower_profile(recipe, parameters, tower, mean_square, overlap, inputs)
     except ValueError as error:
         # A signal that overflows, or is no number, has no moments.
         return NoPrediction(str(error))
 
 
 def _tower_profile(
-    recipe: Recipe, parameters: Any, tower: str, mean_square: float, overlap: float
+    recipe: Recipe, parameters: Any, tower: str, mean_square: float, overlap: float, inputs: int
 ) -> Profile | NoPrediction:
-    for name in _LEFT_OUT[tower]:
+    recurrent = "cell" in parameters[tower]
+    for name in (*_LEFT_OUT[tower], *(_BETWEEN_STEPS if recurrent else ())):
         if getattr(recipe, name) != getattr(_PLAIN, name):
             return NoPrediction(
                 f"theory's maps leave out the slot {name!r}, and this recipe has {_name(getattr(recipe, name))}"
@@ -227,6 +265,17 @@ def _tower_profile(
     if _made_by(recipe.unit) not in (Unit, ParametricUnit):
         return NoPrediction(f"theory's maps know one matrix to a layer, and this recipe has {_name(recipe.unit)}")
     variances = [_weight_variance(kernel) for kernel in kernels(parameters, tower)[:-1]]
+    if recurrent:
+        if recipe.cell is not TanhCell:
+            return NoPrediction(f"no map is known here for {_name(recipe.cell)}: a TanhCell has one")
+        (gate,) = parameters[tower]["cell"]["gates"].values()
+        matrix = np.asarray(gate["recurrent"])
+        if not np.any(matrix[~np.eye(len(matrix), dtype=bool)]):
+            return NoPrediction("theory's map is of a random matrix from state to state, and this one is diagonal")
+        dense = gate["unit"]["dense"]
+        bias_variance = float(np.mean(np.asarray(dense["bias"], np.float64) ** 2))
+        drive, steps = variances[0] * mean_square, inputs // len(dense["kernel"])
+        return recurrent_profile(recipe.activation, variances[1], drive, overlap, steps, bias_variance)
     blocks = parameters[tower]["blocks"]
     hidden = [parameters[tower]["input"], *(blocks[index]["unit"] for index in blocks)]
     bias_variance = float(np.mean([np.mean(np.asarray(unit["dense"]["bias"], np.float64) ** 2) for unit in hidden]))

@@ -1,7 +1,7 @@
 """The variational autoencoder: encoder tower, Gaussian posterior, decoder tower, likelihood."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax.numpy as jnp
 from flax import nnx
@@ -18,16 +18,33 @@ TOWERS = ("encoder", "decoder")
 BERNOULLI = Bernoulli()
 
 
+@runtime_checkable
+class TowerKind(Protocol):
+    """What draws a tower: `DenseTower` itself, or a value that says more, as `Recurrent(length=20)`."""
+
+    def layers(self, depth: int) -> int:
+        """How many hidden layers such a tower has."""
+        ...
+
+    def __call__(
+        self, inputs: int, outputs: int, depth: int, width: int, recipe: Recipe, key: PRNGKeyArray, context: int = 0
+    ) -> Any:
+        """A tower, as `DenseTower` is one."""
+        ...
+
+
 @dataclass(frozen=True)
 class Architecture:
     """The sizes that all arms of a workload share.
 
     Attributes:
         data: Dimensions of one example.
-        depth: Blocks in each tower, beside its input layer and its head.
+        depth: Blocks in each dense tower, beside its input layer and its head.
         width: Units in each hidden layer.
         latent: Dimensions of z.
         likelihood: What the decoder's output means.
+        encoder: The kind of tower from data to the posterior.
+        decoder: The kind of tower from z to the likelihood's outputs.
     """
 
     data: int
@@ -35,22 +52,28 @@ class Architecture:
     width: int
     latent: int
     likelihood: Likelihood = BERNOULLI
+    encoder: TowerKind = DenseTower
+    decoder: TowerKind = DenseTower
 
     def __post_init__(self):
         for name in ("data", "depth", "width", "latent"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
 
-    def taps(self, batch: int, dtype: DTypeLike = jnp.float32) -> dict[str, Float[Array, "layers batch width"]]:
+    @property
+    def layers(self) -> dict[str, int]:
+        """How many hidden layers each tower has."""
+        return {tower: getattr(self, tower).layers(self.depth) for tower in TOWERS}
+
+    def taps(self, batch: int, dtype: DTypeLike = jnp.float32) -> dict[str, Float[Array, "_layers batch width"]]:
         """Zeros to add to every hidden layer of both towers."""
-        layers = DenseTower.layers(self.depth)
-        return {tower: jnp.zeros((layers, batch, self.width), dtype) for tower in TOWERS}
+        return {tower: jnp.zeros((layers, batch, self.width), dtype) for tower, layers in self.layers.items()}
 
 
 class Forward(NamedTuple):
     """What one pass gives: the decoder's outputs, the posterior, and its draw."""
 
-    outputs: Float[Array, "batch data"]
+    outputs: Float[Array, "batch outputs"]
     mean: Float[Array, "batch latent"]
     log_var: Float[Array, "batch latent"]
     z: Float[Array, "batch latent"]
@@ -73,13 +96,13 @@ class VAE(nnx.Module):
             data_mean: Mean of the training examples: the decoder starts at it, in every arm. Otherwise the first
                 hundred nats of any training are the output bias learning the mean.
         """
-        depth, width, latent = architecture.depth, architecture.width, architecture.latent
-        self.encoder = DenseTower(architecture.data, 2 * latent, depth, width, recipe, named_key(key, "encoder"))
+        latent, sizes = architecture.latent, (architecture.depth, architecture.width, recipe)
+        self.encoder = architecture.encoder(architecture.data, 2 * latent, *sizes, named_key(key, "encoder"))
         self.posterior_head = recipe.posterior_head(latent)
-        context = _context_size(recipe, depth, width, latent)
-        keys = named_key(key, "decoder")
-        self.decoder = DenseTower(latent, architecture.data, depth, width, recipe, keys, context)
-        self.decoder.head.bias[...] = architecture.likelihood.output_bias(data_mean)
+        bias = architecture.likelihood.output_bias(data_mean)
+        context = _context_size(recipe, architecture)
+        self.decoder = architecture.decoder(latent, len(bias), *sizes, named_key(key, "decoder"), context)
+        self.decoder.head.bias[...] = bias
 
     def __call__(self, x: Float[Array, "batch data"], noise: Float[Array, "batch latent"], run: ForwardPass) -> Forward:
         """One pass with one draw of z.
@@ -103,7 +126,7 @@ class VAE(nnx.Module):
 
     def decode(
         self, z: Float[Array, "batch latent"], hidden: list[Float[Array, "batch width"]], run: ForwardPass
-    ) -> Float[Array, "batch data"]:
+    ) -> Float[Array, "batch outputs"]:
         """The likelihood's outputs.
 
         Args:
@@ -117,7 +140,7 @@ class VAE(nnx.Module):
         self,
         x: Float[Array, "batch data"],
         noise: Float[Array, "batch latent"],
-        taps: dict[str, Float[Array, "layers batch width"]],
+        taps: dict[str, Float[Array, "_layers batch width"]],
         run: ForwardPass,
     ) -> tuple[Forward, dict[str, Hidden]]:
         """The same pass, and what each tower's hidden layers look like; see `DenseTower.observed`."""
@@ -136,8 +159,8 @@ def _draw(
     return mean + jnp.exp(0.5 * log_var) * noise
 
 
-def _context_size(recipe: Recipe, depth: int, width: int, latent: int) -> int:
+def _context_size(recipe: Recipe, architecture: Architecture) -> int:
     """How many entries each of the decoder's blocks sees beside the layer before it."""
-    z, h = jnp.zeros((1, latent)), jnp.zeros((1, width))
-    context = recipe.decoder_context(z, [h] * DenseTower.layers(depth))
+    z, h = jnp.zeros((1, architecture.latent)), jnp.zeros((1, architecture.width))
+    context = recipe.decoder_context(z, [h] * architecture.layers["encoder"])
     return 0 if context is None else context[0].shape[1]

@@ -66,21 +66,19 @@ def _lines(axes: Axes, gradients: Gradients, arms: list[str], column: int) -> li
     for arm, style in looks.items():
         gradient = gradients[arm]
         finite = gradient.values[:, np.isfinite(gradient.values).any(axis=0)]
-        layers = np.arange(len(finite))
+        places = (gradient.edges[:-1] + gradient.edges[1:]) / 2
         # Two lines, as z lies between: the towers' neighbouring layers are not one layer apart.
-        for tower in (layers < gradient.encoder, layers >= gradient.encoder):
-            axes.plot(layers[tower], finite[tower, column], color=style.colour, marker=style.marker, markevery=3,
+        for tower in (places < 1, places > 1):
+            axes.plot(places[tower], finite[tower, column], color=style.colour, marker=style.marker, markevery=3,
                       markersize=3.5, linewidth=2.2 if arm == REFERENCE else 1.3)  # fmt: skip
             if column == 0:
-                axes.plot(layers[tower], gradient.predicted[tower], **THEORY, zorder=3)
+                axes.plot(places[tower], gradient.predicted[tower], **THEORY, zorder=3)
         handles.append(Line2D([], [], color=style.colour, marker=style.marker, label=arm))
     if any(np.isfinite(gradients[arm].predicted).any() for arm in looks):
         handles.append(Line2D([], [], **THEORY, label="theory"))
-    first = gradients[next(iter(looks))]
-    encoder, layers = first.encoder, len(first.values)
-    axes.axvline(encoder - 0.5, color="#444444", linewidth=0.7)
-    axes.set_xlim(-0.5, layers - 0.5)
-    axes.set_xticks([0, encoder - 0.5, layers - 1], ["data", "z", "data"])
+    axes.axvline(1, color="#444444", linewidth=0.7)
+    axes.set_xlim(0, 2)
+    axes.set_xticks([0, 1, 2], ["data", "z", "data"])
     for label, side in zip(axes.get_xticklabels(), ("left", "center", "right"), strict=True):
         label.set_horizontalalignment(side)
     for where, tower in ((0.25, "encoder"), (0.75, "decoder")):

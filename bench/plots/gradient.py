@@ -27,6 +27,12 @@ class HiddenGradient(NamedTuple):
     encoder: int
     predicted: np.ndarray
 
+    @property
+    def edges(self) -> np.ndarray:
+        """Where each layer begins and the last ends: the encoder from 0 to 1 and the decoder from there to 2."""
+        decoder = len(self.values) - self.encoder
+        return np.concatenate([np.linspace(0, 1, self.encoder + 1), np.linspace(1, 2, decoder + 1)[1:]])
+
 
 Gradients = dict[str, HiddenGradient]
 

@@ -53,7 +53,7 @@ def colour_scale(gradients: Gradients) -> Figure | None:
 
 
 def _tile(axes: Axes, gradient: HiddenGradient, norm: Normalize, lowest: float) -> None:
-    steps, layers, encoder = gradient.steps.astype(float), len(gradient.values), gradient.encoder
+    steps = gradient.steps.astype(float)
     # Each reading stands until the next one; the last as long as the one before it.
     edges = np.append(steps, steps[-1] + (np.median(np.diff(steps)) if len(steps) > 1 else 1.0))
     axes.grid(False)
@@ -63,12 +63,12 @@ def _tile(axes: Axes, gradient: HiddenGradient, norm: Normalize, lowest: float) 
         logarithms = np.maximum(np.log10(gradient.values), lowest)
     # A mesh is thousands of rectangles: as pixels it is a few kilobytes, and text and axes stay vectors.
     axes.pcolormesh(
-        edges, np.arange(layers + 1), np.ma.masked_invalid(logarithms),
+        edges, gradient.edges, np.ma.masked_invalid(logarithms),
         cmap=COLOUR_MAP, norm=norm, rasterized=True,
     )  # fmt: skip
-    axes.axhline(encoder, color="white", linewidth=1.2)
-    axes.set_ylim(layers, 0)
-    axes.set_yticks([0, encoder, layers], ["data", "z", "data"])
+    axes.axhline(1, color="white", linewidth=1.2)
+    axes.set_ylim(2, 0)
+    axes.set_yticks([0, 1, 2], ["data", "z", "data"])
     # Inside the tile's height: above it stands the title.
     for label, side in zip(axes.get_yticklabels(), ("top", "center", "bottom"), strict=True):
         label.set_verticalalignment(side)

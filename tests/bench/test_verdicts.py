@@ -6,6 +6,7 @@ import pytest
 
 from bench import load
 from bench.cli import main
+from bench.readable import blame_sentence
 from bench.store import Store
 from bench.tables import stored
 
@@ -77,3 +78,13 @@ def test_the_linear_workloads_baseline_vanishes_as_its_file_says(tmp_path, cache
     assert {training["verdict"] for training in found["trainable"]["trainings"]} == {"healthy"}
     # With the identity for an activation only the matrices are left to blame.
     assert found["baseline"]["blame"]["kind"] == "matrix"
+
+
+def test_a_gradient_that_is_lost_through_time_is_blamed_on_the_recurrence(tmp_path, cache):
+    found = ran(tmp_path / "out", ["baseline"], "--workload", "remember", "--steps", "20", "--seeds", "1")["baseline"]
+    assert found["verdict"] == "vanishing"
+    assert found["blame"]["block"] == "encoder/cell/gates/candidate"
+    assert found["blame"]["kind"] == "recurrence over time"
+    # 0.47 to the power of 19 steps is 6e-7.
+    assert found["blame"]["factor"] > 1e5
+    assert "over time" in blame_sentence(found["blame"])

@@ -11,8 +11,8 @@ Parameters = Any
 
 
 def hidden_kernels(parameters: Parameters) -> Any:
-    """True of the matrices inside blocks: neither the first layer's nor a head's."""
-    return _where(parameters, lambda names, leaf: "blocks" in names and leaf.ndim == 2)
+    """True of the matrices inside blocks and from state to state: neither the first layer's nor a head's."""
+    return _where(parameters, lambda names, leaf: leaf.ndim == 2 and ("blocks" in names or "recurrent" in names))
 
 
 def kernels(parameters: Parameters) -> Any:

@@ -103,7 +103,7 @@ class DenseTower(nnx.Module):
 
         def tapped(layer: Callable[[ForwardPass], Array], tap: Array, run: ForwardPass) -> tuple[Array, Hidden]:
             slopes: list[Array] = []
-            h = layer(_watched(run, slopes))
+            h = layer(watched(run, slopes))
             new = h[:, -tap.shape[1] :] + tap
             h = new if h.shape == tap.shape else jnp.concatenate([h[:, : -tap.shape[1]], new], axis=1)
             return h, Hidden(new, jnp.mean(jnp.stack(slopes), axis=0))
@@ -112,10 +112,10 @@ class DenseTower(nnx.Module):
             state, run, tap = inputs
             # What is not of one block alone does not travel through the scan.
             whole = run._replace(recipe=recipe, adjust=None)
-            return tapped(lambda watched: nnx.merge(graph, state)(h, watched), tap, whole)
+            return tapped(lambda seen: nnx.merge(graph, state)(h, seen), tap, whole)
 
         recipe = run.recipe
-        h, first = tapped(lambda watched: self.input(x, watched), taps[0], run.within("input"))
+        h, first = tapped(lambda seen: self.input(x, seen), taps[0], run.within("input"))
         runs = [self._within(run, index)._replace(recipe=None, adjust=None) for index in range(len(self.blocks))]
         if self.blocks[0].uniform:
             graph = nnx.graphdef(self.blocks[0])
@@ -123,12 +123,12 @@ class DenseTower(nnx.Module):
             stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *zip(states, runs, strict=True))
             h, others = jax.lax.scan(block, h, (*stacked, taps[1:]))
         else:
-            seen = []
+            layers = []
             for own, run_of_block, tap in zip(self.blocks, runs, taps[1:], strict=True):
                 whole = run_of_block._replace(recipe=recipe)
-                h, layer = tapped(lambda watched, own=own, h=h: own(h, watched), tap, whole)
-                seen.append(layer)
-            others = jax.tree.map(lambda *layers: jnp.stack(layers), *seen)
+                h, layer = tapped(lambda seen, own=own, h=h: own(h, seen), tap, whole)
+                layers.append(layer)
+            others = jax.tree.map(lambda *each: jnp.stack(each), *layers)
         hidden = jax.tree.map(lambda one, more: jnp.concatenate([one[None], more]), first, others)
         return self._last(h, run), hidden
 
@@ -142,8 +142,13 @@ class DenseTower(nnx.Module):
         return self.head(h, run)
 
 
-def _watched(run: ForwardPass, slopes: list[Array]) -> ForwardPass:
-    """The pass with an activation that also keeps how steep it was, as a share of the steepest it can be."""
+def watched(run: ForwardPass, slopes: list[Array]) -> ForwardPass:
+    """The pass with an activation that also keeps how steep it was, as a share of the steepest it can be.
+
+    Args:
+        run: The pass.
+        slopes: What it adds |phi'| to, wherever it is called.
+    """
     phi = run.recipe.activation
 
     def activation(z: Array, *learnt: Array) -> Array:
@@ -154,10 +159,10 @@ def _watched(run: ForwardPass, slopes: list[Array]) -> ForwardPass:
         slopes.append(jnp.abs(_slope(own, jax.lax.stop_gradient(z))) / steepest)
         return own(z)
 
-    watched = copy.copy(run.recipe)
+    recipe = copy.copy(run.recipe)
     # Past __init__: inside a program, a recipe's leaves are not the numbers that it is declared for.
-    object.__setattr__(watched, "activation", activation)
-    return run._replace(recipe=watched)
+    object.__setattr__(recipe, "activation", activation)
+    return run._replace(recipe=recipe)
 
 
 def _slope(activation: Callable[[Array], Array], z: Array) -> Array:

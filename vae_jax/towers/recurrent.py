@@ -1,0 +1,130 @@
+"""A recurrent tower: one cell over a sequence, and a linear head, with a tap after each step."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jaxtyping import Array, Float, Int, PRNGKeyArray
+
+from vae_jax.forward_pass import ForwardPass
+from vae_jax.keys import named_key
+from vae_jax.layers.carries import State
+from vae_jax.layers.dense import Dense
+from vae_jax.towers.dense import Hidden, watched
+
+if TYPE_CHECKING:
+    from vae_jax.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Recurrent:
+    """A kind of tower that reads its inputs as a sequence, see `Architecture.encoder`.
+
+    Attributes:
+        length: Steps of a sequence.
+    """
+
+    length: int
+
+    def __post_init__(self):
+        if self.length < 2:
+            raise ValueError(f"length must be at least 2, got {self.length}: in one step nothing is carried")
+
+    def layers(self, depth: int) -> int:
+        """How many hidden layers there are to look at: one to a step, however deep other towers are."""
+        return self.length
+
+    def __call__(
+        self, inputs: int, outputs: int, depth: int, width: int, recipe: "Recipe", key: PRNGKeyArray, context: int = 0
+    ) -> "RecurrentTower":
+        """Draw a tower.
+
+        Raises:
+            ValueError: If the inputs make no sequence of that length, or blocks are to see a context.
+        """
+        if inputs % self.length:
+            raise ValueError(f"inputs must be a multiple of the length {self.length}, got {inputs}: steps are alike")
+        if context:
+            raise ValueError(f"a recurrent tower has no blocks that could see a context, got one of {context} entries")
+        return RecurrentTower(inputs // self.length, outputs, self.length, width, recipe, key)
+
+
+class RecurrentTower(nnx.Module):
+    """(x_1, ... x_T) -> a cell, T times -> outputs.
+
+    Hidden layer t is the state h after step t + 1.
+    """
+
+    def __init__(self, inputs: int, outputs: int, length: int, width: int, recipe: "Recipe", key: PRNGKeyArray):
+        """Draw a tower.
+
+        Args:
+            inputs: Size of a step's input.
+            outputs: Size of the head.
+            length: T, the steps of a sequence.
+            width: Units of the state.
+            recipe: Which cell, and how it is drawn and read.
+            key: Every part's key comes from it by the part's name.
+        """
+        self.length, self.width = length, width
+        self.cell = recipe.cell(inputs, width, length, recipe, named_key(key, "cell"))
+        self.head = Dense(width, outputs, recipe, named_key(key, "head"), role="head")
+
+    def __call__(
+        self, x: Float[Array, "batch data"], run: ForwardPass
+    ) -> tuple[Float[Array, "batch outputs"], list[Float[Array, "batch width"]]]:
+        """The head's output, and the state after every step.
+
+        Args:
+            x: Sequences, each flattened step by step.
+            run: The pass.
+        """
+        drive, matrix, start = self._given(x, run)
+
+        def step(state: State, given: tuple[Int[Array, ""], Array]) -> tuple[State, Array]:
+            state = self._step(state, *given, matrix, run)
+            return state, state[0]
+
+        _, hidden = jax.lax.scan(step, start, (jnp.arange(self.length), drive))
+        return self._read(hidden, run), list(hidden)
+
+    def observed(
+        self, x: Float[Array, "batch data"], taps: Float[Array, "layers batch width"], run: ForwardPass
+    ) -> tuple[Float[Array, "batch outputs"], Hidden]:
+        """The head's output, and what every step looks like: the same pass, to be looked into.
+
+        Args:
+            x: Sequences, each flattened step by step.
+            taps: Zeros, added to the states: the loss's gradient with respect to them is dL/dh, step by step.
+            run: The pass.
+        """
+        drive, matrix, start = self._given(x, run)
+
+        def step(state: State, given: tuple[Int[Array, ""], Array, Array]) -> tuple[State, Hidden]:
+            index, sums, tap = given
+            slopes: list[Array] = []
+            h, *memory = self._step(state, index, sums, matrix, watched(run, slopes))
+            return (h + tap, *memory), Hidden(h + tap, jnp.mean(jnp.stack(slopes), axis=0))
+
+        _, hidden = jax.lax.scan(step, start, (jnp.arange(self.length), drive, taps))
+        return self._read(hidden.output, run), hidden
+
+    def _given(
+        self, x: Float[Array, "batch data"], run: ForwardPass
+    ) -> tuple[Float[Array, "length batch columns"], Float[Array, "width columns"], State]:
+        """What all steps are given: their inputs' sums, the cell's matrix, and the state before the first."""
+        batch = len(x)
+        steps = x.reshape(batch, self.length, -1).swapaxes(0, 1)
+        drive = self.cell.drive(steps.reshape(self.length * batch, -1), run)
+        start = tuple(jnp.zeros((batch, self.width), x.dtype) for _ in range(self.cell.states))
+        return drive.reshape(self.length, batch, -1), self.cell.matrix(), start
+
+    def _step(self, state: State, index: Int[Array, ""], drive: Array, matrix: Array, run: ForwardPass) -> State:
+        run = run._replace(key=None if run.key is None else jax.random.fold_in(run.key, index), adjust=None)
+        before = run.recipe.carry(state, self.length - index)
+        return run.recipe.zoneout(before, self.cell(drive, before, matrix, run), run.key)
+
+    def _read(self, hidden: Float[Array, "length batch width"], run: ForwardPass) -> Float[Array, "batch outputs"]:
+        return self.head(run.recipe.readout(hidden), run.within("head"))
