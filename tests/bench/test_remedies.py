@@ -12,7 +12,7 @@ from bench.listing import list_entries, remedies_markdown
 from bench.plugin import FAMILIES, remedy
 
 CATALOGUE = load_catalogue()
-ADMISSION = Admission(CATALOGUE, timing=False)
+ALONE, COMPARED = (Admission(CATALOGUE, timing=False, compared=compared) for compared in (False, True))
 BROKEN = Path(__file__).parent / "broken"
 
 
@@ -22,8 +22,11 @@ def by_family():
 
 
 @pytest.mark.parametrize("name", by_family())
-def test_a_remedy_passes_the_admission_test(name):
-    outcomes = list(ADMISSION.outcomes(name))
+@pytest.mark.parametrize(
+    "admission", [pytest.param(ALONE, id="alone"), pytest.param(COMPARED, id="compared", marks=pytest.mark.long)]
+)
+def test_a_remedy_passes_the_admission_test(name, admission):
+    outcomes = list(admission.outcomes(name))
     assert [outcome for outcome in outcomes if outcome.status == "failed"] == []
     assert outcomes[1].status == outcomes[3].status == "ok"
 
