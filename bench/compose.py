@@ -36,9 +36,11 @@ def compose(catalogue: Catalogue, workload: Workload, arm: Arm) -> Recipe:
             writer[slot] = term
         recipe = changed
     try:
-        return recipe.resolve(workload.architecture.depth)
+        recipe = recipe.resolve(workload.architecture.depth)
+        workload.architecture.require(recipe)
     except ValueError as error:
         raise NotApplicable(str(error)) from error
+    return recipe
 
 
 def conflicts(catalogue: Catalogue, workload: Workload, name: str, base: str) -> dict[str, list[str]]:

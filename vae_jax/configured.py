@@ -27,11 +27,7 @@ def require_importable(function: Callable[..., Any]) -> None:
 
 def is_structure(value: Any) -> bool:
     """Whether a value makes a program of its own, instead of being an argument of one."""
-    return (
-        isinstance(value, bool | int | str | None)
-        or (callable(value) and not isinstance(value, Configured))
-        or isinstance(value, Deferred)
-    )
+    return isinstance(value, bool | int | str | None) or (callable(value) and not isinstance(value, Configured))
 
 
 @dataclass(frozen=True)
@@ -45,6 +41,9 @@ class Deferred:
 
     function: Callable[..., Any]
     parameters: Mapping[str, Any]
+
+    def __call__(self, *arguments: Any, **named: Any) -> Any:
+        raise ValueError(f"{self.function.__name__} waits for the rest of the recipe: call Recipe.resolve(depth) first")
 
     def resolve(self, recipe: Any, depth: int) -> Any:
         """The value.
@@ -67,6 +66,11 @@ def defer(function: Callable[..., Any], **parameters: Any) -> Deferred:
     """
     require_importable(function)
     return Deferred(function, parameters)
+
+
+def made_by(value: Any) -> Any:
+    """The function behind a slot's value, whatever numbers are fixed in it."""
+    return value.function if isinstance(value, Configured) else value
 
 
 def configure(function: Callable[..., Any], **parameters: Any) -> "Configured":

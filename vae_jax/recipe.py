@@ -155,12 +155,6 @@ class Recipe:
         for name in self.slots():
             if isinstance(value := getattr(recipe, name), Deferred):
                 recipe = recipe.replace(**{name: value.resolve(recipe, depth)})
-        block, unit = (getattr(slot, "function", slot) for slot in (recipe.block, recipe.unit))
-        if getattr(block, "needs_elementwise", False) and not getattr(unit, "elementwise", True):
-            raise ValueError(
-                f"a {block.__name__} activates a sum or its own input, entry by entry, which a {unit.__name__} cannot: "
-                "choose a block that leaves its unit whole, as ReZero's"
-            )
         return recipe
 
     @classmethod

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from vae_jax.configured import Configured
+from vae_jax.configured import made_by
 from vae_jax.instruments import kernels
 from vae_jax.layers.blocks import PlainBlock, PreActivationResidualBlock
 from vae_jax.layers.units import ParametricUnit, Unit
@@ -262,7 +262,7 @@ def _tower_profile(
             return NoPrediction(
                 f"theory's maps leave out the slot {name!r}, and this recipe has {_name(getattr(recipe, name))}"
             )
-    if _made_by(recipe.unit) not in (Unit, ParametricUnit):
+    if made_by(recipe.unit) not in (Unit, ParametricUnit):
         return NoPrediction(f"theory's maps know one matrix to a layer, and this recipe has {_name(recipe.unit)}")
     variances = [_weight_variance(kernel) for kernel in kernels(parameters, tower)[:-1]]
     if recurrent:
@@ -292,11 +292,7 @@ def _tower_profile(
 
 
 def _name(slot: Any) -> str:
-    return _made_by(slot).__name__
-
-
-def _made_by(slot: Any) -> Any:
-    return slot.function if isinstance(slot, Configured) else slot
+    return made_by(slot).__name__
 
 
 def _weight_variance(kernel: Any) -> float:

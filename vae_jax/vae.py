@@ -26,6 +26,10 @@ class TowerKind(Protocol):
         """How many hidden layers such a tower has."""
         ...
 
+    def require(self, recipe: Recipe) -> None:
+        """Raise a ValueError unless a recipe's slots go together in such a tower."""
+        ...
+
     def __call__(
         self, inputs: int, outputs: int, depth: int, width: int, recipe: Recipe, key: PRNGKeyArray, context: int = 0
     ) -> Any:
@@ -59,6 +63,15 @@ class Architecture:
         for name in ("data", "depth", "width", "latent"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+
+    def require(self, recipe: Recipe) -> None:
+        """Raise unless a recipe's slots go together in both towers.
+
+        Raises:
+            ValueError: If they do not, and why.
+        """
+        self.encoder.require(recipe)
+        self.decoder.require(recipe)
 
     @property
     def layers(self) -> dict[str, int]:

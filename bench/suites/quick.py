@@ -19,6 +19,8 @@ SUITE = Suite(
         "adam", "momentum",
         "clip_by_global_norm",
         "free_bits",
+        "dropout",
+        "bfloat16",
         "relu+he_normal+adam", "relu+he_normal+layer_norm+adam+kl_warmup", "batch_norm+adam",
         "tanh+orthogonal+adam", "relu+rezero+adam", "relu+pre_activation_residual+layer_norm+adam",
     ),

@@ -32,7 +32,8 @@ def test_quick_covers_the_families_and_names_what_it_must():
         "baseline", "tanh+orthogonal+adam", "relu+rezero+adam", "relu+pre_activation_residual+layer_norm+adam",
     } <= arms  # fmt: skip
     families = {family for cell in cells for family in cell.family.split("+")}
-    assert families == {"base"} | {remedy.family for remedy in CATALOGUE.remedies.values()}
+    # No recurrence is there to be mended.
+    assert families == {"base"} | {remedy.family for remedy in CATALOGUE.remedies.values()} - {"recurrent"}
     assert all(cell.status == "planned" for cell in cells)
 
 

@@ -21,7 +21,9 @@ from vae_jax.layers import (
     units,
     weight_forms,
 )
+from vae_jax.moments import quadrature
 from vae_jax.recipe import Recipe
+from vae_jax.towers.dense import DenseTower
 from vae_jax.train import init, present
 
 KEY = jax.random.key(3)
@@ -186,7 +188,7 @@ def test_fixup_blocks_start_as_the_activation_and_update_the_output_alike_at_any
 def test_what_an_entry_by_entry_block_cannot_take_apart():
     recipe = Recipe().replace(unit=units.GatedUnit, block=blocks.PreActivationResidualBlock)
     with pytest.raises(ValueError, match="choose a block that leaves its unit whole"):
-        recipe.resolve(depth=3)
+        DenseTower.require(recipe)
 
 
 def test_units_against_numpy():
@@ -269,6 +271,11 @@ def test_gains_keep_what_they_are_for():
     assert theory.length_map(jnp.tanh, 1.0, weights, 0.0) == pytest.approx(1.0)
     gain = gains.orthogonal_for_activation(recipe, 8).parameters["scale"]
     assert theory.chi(jnp.tanh, 1.0, gain**2) == pytest.approx(1.0)
+
+
+def test_selus_fixed_point_is_mean_zero_and_variance_one():
+    moments = quadrature(jax.nn.selu, np.zeros(1), 1.0)
+    assert (float(moments.first[0]), float(moments.second[0])) == pytest.approx((0.0, 1.0), abs=1e-6)
 
 
 def test_sparse_and_identity_initializers():

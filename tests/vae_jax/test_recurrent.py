@@ -247,4 +247,4 @@ def test_what_makes_no_recurrent_tower_is_said():
     with pytest.raises(ValueError, match="could see a context"):
         Recurrent(LENGTH)(14, 3, 1, WIDTH, RECIPE, KEY, 2)
     with pytest.raises(ValueError, match="which a GatedUnit cannot"):
-        tower(RECIPE.replace(unit=GatedUnit))
+        Recurrent.require(RECIPE.replace(unit=GatedUnit))

@@ -31,7 +31,7 @@ class PlainBlock(nnx.Module):
     leaves_sum = False
     # False where blocks differ in shape, so that no two can be drawn or scanned by one program.
     uniform = True
-    # True where the block activates a sum, or its input, which not every unit can: see `Recipe.resolve`.
+    # True where the block activates a sum, or its input, which not every unit can: see `DenseTower.require`.
     needs_elementwise = False
 
     def __init__(self, place: Place, recipe: "Recipe", key: PRNGKeyArray):

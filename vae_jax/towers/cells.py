@@ -35,17 +35,9 @@ class Gate(nnx.Module):
             recipe: Which initializers, normalization and form of the weights.
             key: Of its draws.
             candidate: Whether it is activated by the recipe's unit; the others by a sigmoid.
-
-        Raises:
-            ValueError: If that unit does not act on a sum entry by entry.
         """
         make = recipe.unit if candidate else Unit
         self.unit: Unit = make(inputs, width, recipe, named_key(key, "unit"), role="input")
-        if not self.unit.elementwise:
-            raise ValueError(
-                f"a recurrent cell activates the sum W x + U h entry by entry, which a {type(self.unit).__name__} "
-                "cannot: choose an activation for it instead"
-            )
         shape, dtype = (width, width), jnp.result_type(float).type
         self.recurrent = nnx.Param(recipe.recurrent_init(named_key(key, "recurrent"), shape, dtype, "hidden"))
         self.form = recipe.weight_form(self.recurrent[...])

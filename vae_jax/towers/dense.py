@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from vae_jax.configured import made_by
 from vae_jax.forward_pass import ForwardPass, Place
 from vae_jax.keys import named_key
 from vae_jax.layers.blocks import PlainBlock
@@ -63,6 +64,20 @@ class DenseTower(nnx.Module):
         if last.leaves_sum:
             self.final_normalization = recipe.normalization(width)
         self.head = Dense(known, outputs, recipe, named_key(key, "head"), role="head")
+
+    @staticmethod
+    def require(recipe: "Recipe") -> None:
+        """Raise unless a recipe's unit and block go together.
+
+        Raises:
+            ValueError: If the block takes the unit apart, which not every unit bears.
+        """
+        block, unit = made_by(recipe.block), made_by(recipe.unit)
+        if block.needs_elementwise and not unit.elementwise:
+            raise ValueError(
+                f"a {block.__name__} activates a sum or its own input, entry by entry, which a {unit.__name__} cannot: "
+                "choose a block that leaves its unit whole, as ReZero's"
+            )
 
     @staticmethod
     def layers(depth: int) -> int:

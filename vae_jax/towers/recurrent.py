@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
+from vae_jax.configured import made_by
 from vae_jax.forward_pass import ForwardPass
 from vae_jax.keys import named_key
 from vae_jax.layers.carries import State
@@ -31,6 +32,20 @@ class Recurrent:
     def __post_init__(self):
         if self.length < 2:
             raise ValueError(f"length must be at least 2, got {self.length}: in one step nothing is carried")
+
+    @staticmethod
+    def require(recipe: "Recipe") -> None:
+        """Raise unless a recipe's unit can activate what a cell sums up.
+
+        Raises:
+            ValueError: If it does not act on a sum entry by entry.
+        """
+        unit = made_by(recipe.unit)
+        if not unit.elementwise:
+            raise ValueError(
+                f"a recurrent cell activates the sum W x + U h entry by entry, which a {unit.__name__} cannot: "
+                "choose an activation for it instead"
+            )
 
     def layers(self, depth: int) -> int:
         """How many hidden layers there are to look at: one to a step, however deep other towers are."""
