@@ -11,6 +11,7 @@ from vae_jax.configured import configure
 from vae_jax.data import Dataset, Examples
 from vae_jax.layers.gate_biases import chrono
 from vae_jax.layers.initializers import variance_scaling
+from vae_jax.layers.input_gains import embedded
 from vae_jax.likelihoods import Recall
 from vae_jax.recipe import Recipe
 from vae_jax.towers.cells import LSTMCell
@@ -31,7 +32,7 @@ BASELINE = Recipe().replace(
     learning_rate=1e-3,
     gradient_transforms=(configure(optax.clip_by_global_norm, max_norm=5.0),),
 )
-TRAINABLE = BASELINE.replace(cell=LSTMCell, gate_bias=chrono, learning_rate=3e-3)
+TRAINABLE = BASELINE.replace(cell=LSTMCell, input_gain=embedded, gate_bias=chrono, learning_rate=3e-3)
 
 
 @workload
@@ -48,7 +49,7 @@ def remember(
     variance 0.25 / width and the slopes of tanh. By mean field its norm shrinks by sqrt(0.25 E[tanh'(z)^2]) = 0.47,
     where the variance q of z solves q = 0.25 E[tanh(z)^2] + 0.059, the last being the input's share: over the 19
     steps from the last of 20 states to the first, to about 6e-7. The trainable base is an LSTM whose gates are drawn to
-    remember for up to that long (chrono initialization).
+    remember for up to that long (chrono initialization), and whose inputs are embedded: their weights have variance 1.
 
     What is exact: with a posterior that has collapsed the decoder's best is the uniform distribution in every slot, so
     -ELBO sits at 4 log 16 = 11.09 nats, the *plateau*. A code that tells the 16 symbols apart and nothing else needs
