@@ -53,9 +53,14 @@ def test_every_seed_is_judged_by_its_figures(tmp_path, cache, arms, steps, seeds
     assert found["relu+he_normal+adam"]["blame"] == {}
     for training in found["relu+he_normal+adam"]["trainings"]:
         assert 0.1 < training["gradient_ratio_init"] < 10
-        assert training["mean_cosine_init"] > 0.8
-        assert "c is" in training["because"] or "and c" in training["because"]
-        assert "path from the reconstruction is" in training["because"]
+        # Over twelve seeds c at the encoder's last layer is 0.77 to 0.91; above 0.8 the signal is called dead.
+        assert training["mean_cosine_init"] > 0.75
+        assert (training["verdict"] == "dead signal") == (training["mean_cosine_init"] > 0.8)
+        if training["verdict"] == "dead signal":
+            assert "c is" in training["because"] or "and c" in training["because"]
+            assert "path from the reconstruction is" in training["because"]
+    if seeds == 5:
+        assert found["relu+he_normal+adam"]["verdict"] == "dead signal"
 
 
 @pytest.mark.long
