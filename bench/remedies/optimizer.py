@@ -251,6 +251,14 @@ def ademamix(recipe: Recipe, *, b3: float = 0.9999, alpha: float = 5.0) -> Recip
     return recipe.replace(optimizer=configure(optax.contrib.ademamix, b3=b3, alpha=alpha), learning_rate=1e-3)
 
 
+@remedy(source="Defazio & Jelassi 2021, arXiv:2101.11075")
+def madgrad(recipe: Recipe, *, momentum: float = 0.9, eps: float = 1e-6) -> Recipe:
+    """Averages all gradients and divides by a cube root of their squares: a gradient's size still counts, but less."""
+    _decays(momentum=momentum)
+    _positive(eps=eps)
+    return recipe.replace(optimizer=configure(optax.contrib.madgrad, momentum=momentum, eps=eps), learning_rate=0.01)
+
+
 def _decays(**rates: float) -> None:
     for name, rate in rates.items():
         require(0 <= rate < 1, name, rate, "lie in [0, 1)")
