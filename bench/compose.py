@@ -28,7 +28,7 @@ def compose(catalogue: Catalogue, workload: Workload, arm: Arm) -> Recipe:
         remedy = _remedy(catalogue, term)
         changed = _apply(remedy, term, recipe)
         # One remedy alone has none to conflict with.
-        for slot in sorted(_writes(remedy, term, workload.bases)) if len(arm.remedies) > 1 else ():
+        for slot in _writes(remedy, term, workload.bases) if len(arm.remedies) > 1 else ():
             before, after = getattr(recipe, slot), getattr(changed, slot)
             chained = isinstance(after, tuple) and set(map(repr, before)) <= set(map(repr, after))
             if slot in writer and not chained and after != before:
@@ -123,13 +123,14 @@ def _apply(remedy: Remedy, term: Term, recipe: Recipe) -> Recipe:
     return changed
 
 
-def _writes(remedy: Remedy, term: Term, bases: Mapping[str, Recipe]) -> set[str]:
+def _writes(remedy: Remedy, term: Term, bases: Mapping[str, Recipe]) -> list[str]:
     # What it puts into a slot may be what one base has there already, so all bases are asked.
     written: set[str] = set()
     for base in bases.values():
         with contextlib.suppress(NotApplicable):
             written |= set(_apply(remedy, term, base).changes(base))
-    return written
+    # In the recipe's order, where what is chosen comes before what follows from it, as an optimizer before its rate.
+    return [slot for slot in Recipe.slots() if slot in written]
 
 
 def _bind(what: str, term: Term, parameters: Mapping[str, inspect.Parameter]) -> dict[str, Value]:
