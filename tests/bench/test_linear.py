@@ -98,8 +98,8 @@ def test_a_trained_linear_vae_reaches_the_optimum_and_the_estimates_say_so():
     model = nnx.merge(structure(recipe.program(), sizes), state.parameters, state.statistics)
     slope, offset = affine(lambda z: model.decode(z, [], ForwardPass(recipe)), sizes.latent)
     decoder = LinearGaussian(slope.T, offset, 0.6)
-    encoded = model.encode(jnp.asarray(dataset.test) - arrays.mean[None], ForwardPass(recipe))[0]
-    mean, log_var = np.split(np.asarray(encoded, float), 2, axis=1)
+    posterior = model.encode(jnp.asarray(dataset.test) - arrays.mean[None], ForwardPass(recipe))
+    mean, log_var = (np.asarray(array, float) for array in posterior[:2])
     elbo = np.mean([decoder.elbo(x[i : i + 1], mean[i : i + 1], np.diag(np.exp(v)))[0] for i, v in enumerate(log_var)])
     exact = decoder.log_prob(x)
     best = maximum_likelihood(dataset.train.astype(float), sizes.latent, 0.6)

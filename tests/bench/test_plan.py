@@ -63,7 +63,7 @@ from bench import remedy
 from bench.plugin import NotApplicable
 
 @remedy(source="Someone 2026", family="initialization")
-def critical(recipe):
+def only_for_others(recipe):
     '''On the edge of chaos, where there is one.'''
     if recipe.activation.__name__ == "sigmoid":
         raise NotApplicable("sigmoid has no critical point")
@@ -74,7 +74,9 @@ def critical(recipe):
 def test_a_remedy_that_makes_no_sense_is_not_applicable(tmp_path):
     (tmp_path / "unfit.py").write_text(UNFIT)
     catalogue = load_catalogue([str(tmp_path / "unfit.py")])
-    cells = make_plan(catalogue, suite="smoke", arms="critical,trainable+critical,gelu+critical").cells
+    cells = make_plan(
+        catalogue, suite="smoke", arms="only_for_others,trainable+only_for_others,gelu+only_for_others"
+    ).cells
     assert [cell.status for cell in cells] == ["not applicable", "planned", "planned"]
     assert cells[0].reason == "sigmoid has no critical point"
 
@@ -92,7 +94,11 @@ def test_what_no_training_reads_is_not_applicable(monkeypatch):
 def test_a_trace_tells_what_a_training_reads():
     workload = build_workload(CATALOGUE, "digits-dense[depth=2]")[1]
     base, about = workload.bases["baseline"], (workload.architecture, workload.data())
-    assert slots_drawn_from(base, *about) == {"block", "kernel_init", "normalization"}
+    drawn_from = slots_drawn_from(base, *about)
+    assert drawn_from >= {"unit", "block", "normalization", "weight_form", "kernel_init", "bias_init", "calibration"}
+    # What a pass alone reads, and what another kind of tower is drawn from.
+    assert drawn_from.isdisjoint({"activation", "optimizer", "kl_treatment", "cell", "recurrent_init"})
+    assert "cell" not in slots_read(base, *about)
     assert slots_read(base, *about) >= {"activation", "optimizer", "kl_treatment", "kl_schedules", "learning_rate"}
 
 
