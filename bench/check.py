@@ -168,7 +168,7 @@ class Admission:
         for step, loss in enumerate(losses):
             if not np.isfinite(loss):
                 raise CheckError(f"the loss is {loss:g} at step {step}: see what it does to numbers, in {remedy.place}")
-        for what, tree in (("gradient", trained.readings["weight_gradient"]), ("state", trained.state)):
+        for what, tree in (("gradient", trained.readings["weight_gradient"]), ("parameters", trained.state.parameters)):
             for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
                 if np.issubdtype(leaf.dtype, np.floating) and not np.isfinite(leaf).all():
                     where = jax.tree_util.keystr(path)

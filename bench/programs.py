@@ -74,7 +74,7 @@ class Program:
 
 
 def program(function: Callable[..., Any], arguments: tuple[Any, ...], **key: Any) -> Program:
-    """The program of a function for arguments of these shapes, lowered at most once in this process.
+    """The program of a function for arguments of these shapes, lowered once while it is among the last ones used.
 
     Args:
         function: What to compile.
@@ -84,9 +84,16 @@ def program(function: Callable[..., Any], arguments: tuple[Any, ...], **key: Any
     leaves, structure = jax.tree.flatten(arguments)
     shapes = tuple((jnp.shape(leaf), jnp.result_type(leaf)) for leaf in leaves)
     whole = (tuple(key.items()), structure, shapes)
-    if whole not in _programs:
-        _programs[whole] = Program(function, arguments)
-    return _programs[whole]
+    # The latest used stands last.
+    found = _programs.pop(whole, None) or Program(function, arguments)
+    _programs[whole] = found
+    if len(_programs) > _KEPT:
+        del _programs[next(iter(_programs))]
+    return found
 
 
 _programs: dict[Any, Program] = {}
+
+# Of compiled programs each maps memory of its own, of which a process may have 65,530 pieces; a suite of the whole
+# catalogue compiles some thousand. An arm needs about six, and arms of one program come one after another.
+_KEPT = 48
