@@ -6,7 +6,7 @@ from typing import Any
 import scipy.optimize
 
 from vae_jax.configured import Configured, configure
-from vae_jax.layers.initializers import hidden_normal, orthogonal, variance_scaling
+from vae_jax.layers import initializers
 from vae_jax.moments import square_moments
 
 # Beyond this variance no signal is one that a network is started with.
@@ -24,7 +24,9 @@ def signal_preserving(recipe: Any, depth: int) -> Configured:
 
 def orthogonal_for_activation(recipe: Any, depth: int) -> Configured:
     """Orthogonal weights whose gain makes good what phi takes from a gradient: 1 / sqrt(E[phi'(u)^2]), u ~ N(0, 1)."""
-    return configure(orthogonal, scale=1 / math.sqrt(square_moments(recipe.activation, 1.0)[1]))
+    return configure(
+        initializers.orthogonal_for_activation, scale=1 / math.sqrt(square_moments(recipe.activation, 1.0)[1])
+    )
 
 
 def critical_weights(recipe: Any, depth: int, *, variance: float) -> Configured:
@@ -34,7 +36,9 @@ def critical_weights(recipe: Any, depth: int, *, variance: float) -> Configured:
 
 def critical_biases(recipe: Any, depth: int, *, variance: float) -> Configured:
     """The biases that go with them."""
-    return configure(hidden_normal, standard_deviation=math.sqrt(critical_point(recipe.activation, variance)[1]))
+    return configure(
+        initializers.hidden_normal, standard_deviation=math.sqrt(critical_point(recipe.activation, variance)[1])
+    )
 
 
 def critical_point(activation: Any, variance: float) -> tuple[float, float]:
@@ -74,4 +78,4 @@ def critical_point(activation: Any, variance: float) -> tuple[float, float]:
 
 
 def _gaussian(scale: float) -> Configured:
-    return configure(variance_scaling, scale=scale, mode="fan_in", distribution="truncated_normal")
+    return configure(initializers.gaussian_for_activation, scale=scale)

@@ -58,6 +58,17 @@ def orthogonal(key: PRNGKeyArray, shape: Shape, dtype: type, role: Role, *, scal
     return jax.nn.initializers.orthogonal(scale)(key, shape, dtype)
 
 
+def gaussian_for_activation(key: PRNGKeyArray, shape: Shape, dtype: type, role: Role, *, scale: Number) -> Kernel:
+    """Draws of variance scale / fan-in, and 1 / fan-in in a head, which no activation follows."""
+    own = 1.0 if role == "head" else scale
+    return variance_scaling(key, shape, dtype, role, scale=own, mode="fan_in", distribution="truncated_normal")
+
+
+def orthogonal_for_activation(key: PRNGKeyArray, shape: Shape, dtype: type, role: Role, *, scale: Number) -> Kernel:
+    """Singular values that all equal `scale`, and 1 in a head, which no activation follows."""
+    return orthogonal(key, shape, dtype, role, scale=1.0 if role == "head" else scale)
+
+
 def identity(key: PRNGKeyArray, shape: Shape, dtype: type, role: Role, *, scale: Number) -> Kernel:
     """`scale` times the identity in hidden layers, orthogonal with the same singular values at a tower's two ends.
 
