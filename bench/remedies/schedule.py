@@ -97,7 +97,7 @@ def reduce_on_plateau(recipe: Recipe, *, divisor: int = 10, patience: int = 10) 
 @remedy(source="Smith, Kindermans, Ying & Le 2018, arXiv:1711.00489", idle={"factor": 1})
 def growing_batch(recipe: Recipe, *, factor: int = 5, stages: int = 3) -> Recipe:
     """Ever more minibatches to an update where others lower the rate: less noise at as many gradients."""
-    require(factor >= 2, "factor", factor, "be at least 2")
+    require(factor >= 1, "factor", factor, "be at least 1")
     require(2 <= stages <= 8, "stages", stages, "lie in [2, 8]")
     return recipe.chain(optimizer_wrappers=configure(wrappers.grow_batch, factor=factor, stages=stages))
 

@@ -51,7 +51,7 @@ def remember(
     where the variance q of z solves q = 0.25 E[tanh(z)^2] + 0.059, the last being the input's share: over the 19
     steps from the last of 20 states to the first, to about 6e-7. The trainable base is an LSTM whose gates are drawn to
     remember for up to that long (chrono initialization), and whose inputs are embedded: their weights have variance 1.
-    A third base, `gated`, is the same LSTM with gates half open: what its gates' remedies are tried on.
+    Between them stands `gated`, the same LSTM with gates half open: what its gates' remedies are tried on.
 
     What is exact: with a posterior that has collapsed the decoder's best is the uniform distribution in every slot, so
     -ELBO sits at 4 log 16 = 11.09 nats, the *plateau*. A code that tells the 16 symbols apart and nothing else needs
@@ -77,7 +77,7 @@ def remember(
         architecture=Architecture(
             length * SYMBOLS, depth, width, latent, Recall(SYMBOLS, SLOTS), encoder=Recurrent(length)
         ),
-        bases={"baseline": BASELINE, "trainable": TRAINABLE, "gated": GATED},
+        bases={"baseline": BASELINE, "gated": GATED, "trainable": TRAINABLE},
         steps=steps,
         batch=batch,
         data=load,
