@@ -197,12 +197,10 @@ class Admission:
 
         def apart(double: bool) -> float:
             rate = self._rate(remedy, setting)
-            lanes = self._trial(setting, remedy.name, lanes=len(seeds), double=double).train(seeds, rate).state
-            single = [self._trained(setting, remedy.name, seed, double).state for seed in seeds]
-            return max(
-                _apart(jax.tree.map(lambda leaf, i=lane: leaf[i], lanes.parameters), state.parameters)
-                for lane, state in enumerate(single)
-            )
+            together = self._trial(setting, remedy.name, lanes=len(seeds), double=double)
+            lanes = _outcome(together.train(seeds, rate))
+            single = [_outcome(self._trained(setting, remedy.name, seed, double)) for seed in seeds]
+            return max(_apart(jax.tree.map(lambda leaf, i=i: leaf[i], lanes), own) for i, own in enumerate(single))
 
         if (difference := apart(double=False)) <= _CLOSE:
             return f"within {difference:.0e}"
@@ -220,8 +218,7 @@ class Admission:
         rate = setting.workload.bases[setting.base].learning_rate
 
         def apart(double: bool) -> float:
-            states = [self._trained(setting, term, 0, double, rate).state for term in (arm, "")]
-            return _apart(*(state.parameters for state in states))
+            return _apart(*(_outcome(self._trained(setting, term, 0, double, rate)) for term in (arm, "")))
 
         if (difference := apart(double=False)) == 0:
             return f"{arm}, bit for bit"
@@ -318,6 +315,11 @@ def _bases(catalogue: Catalogue, text: str) -> list[Setting]:
 def _text(catalogue: Catalogue, name: str, sizes: dict[str, int]) -> str:
     given = [(key, sizes[key]) for key in catalogue.workloads[name].parameters if key in sizes]
     return str(Term(name, tuple(given)))
+
+
+def _outcome(trained: Trained) -> Any:
+    """What two trainings are compared by: their parameters, and those that they would be evaluated at."""
+    return trained.state.parameters, trained.evaluated
 
 
 def _types(tree: Any) -> Any:

@@ -207,16 +207,16 @@ class Bench:
         return self._start(numbers, *drawn), keys
 
     def _start(self, numbers: Numbers, parameters: Any, statistics: Any) -> TrainState:
-        return _over_lanes(start, (NUMBERS_AXES, 0, 0), STATE_AXES, self.lanes)(numbers, parameters, statistics)
+        return over_lanes(start, (NUMBERS_AXES, 0, 0), STATE_AXES, self.lanes)(numbers, parameters, statistics)
 
     def _validate(self, state: TrainState, split: str, *, ended: bool) -> Any:
         return self._evaluation(split)(*self._validated(state, split, ended=ended))
 
     @functools.cached_property
     def _draw_program(self) -> Program:
-        draw = functools.partial(_draw, architecture=self.workload.architecture)
+        single = functools.partial(draw, architecture=self.workload.architecture)
         arguments = (_keys([0] * self.lanes), self.recipe, self.data)
-        mapped = _over_lanes(draw, (0, None, None), 0, self.lanes)
+        mapped = over_lanes(single, (0, None, None), 0, self.lanes)
         return program(mapped, arguments, name="init", architecture=self.workload.architecture, lanes=self.lanes)
 
     @functools.cached_property
@@ -233,13 +233,13 @@ class Bench:
     def _train_program(self, chunk: int, record_every: int, instruments: tuple[Any, ...]) -> Program:
         architecture, loop = self.workload.architecture, Loop(self.workload.batch, chunk, record_every, instruments)
         single = functools.partial(train, architecture=architecture, loop=loop)
-        mapped = _over_lanes(single, (STATE_AXES, 0, NUMBERS_AXES, None), (STATE_AXES, 0), self.lanes)
+        mapped = over_lanes(single, (STATE_AXES, 0, NUMBERS_AXES, None), (STATE_AXES, 0), self.lanes)
         arguments = (self._state, _keys([0] * self.lanes), self._shapes(chunk), self.data)
         return program(mapped, arguments, name="train", architecture=architecture, loop=loop, lanes=self.lanes)
 
     def _evaluation(self, split: str) -> Program:
         sizes = {"architecture": self.workload.architecture, "draws": self.protocol.draws}
-        mapped = _over_lanes(functools.partial(validate, **sizes), _VALIDATED_AXES, 0, self.lanes)
+        mapped = over_lanes(functools.partial(validate, **sizes), _VALIDATED_AXES, 0, self.lanes)
         arguments = self._validated(self._state, split, ended=False)
         return program(mapped, arguments, name="evaluate", lanes=self.lanes, **sizes)
 
@@ -247,7 +247,7 @@ class Bench:
     def _estimation(self) -> Program:
         samples = self.protocol.importance_samples
         sizes = {"architecture": self.workload.architecture, "samples": samples, "chunk": _SAMPLES_AT_ONCE}
-        mapped = _over_lanes(functools.partial(_estimate, **sizes), _VALIDATED_AXES, 0, self.lanes)
+        mapped = over_lanes(functools.partial(_estimate, **sizes), _VALIDATED_AXES, 0, self.lanes)
         arguments = self._validated(self._state, "test", ended=True)
         return program(mapped, arguments, name="estimate", lanes=self.lanes, **sizes)
 
@@ -262,7 +262,8 @@ NUMBERS_AXES: Any = Numbers(recipe=None, learning_rates=0, kl_weights=None, stop
 _VALIDATED_AXES = (STATE_AXES, None, None, None, None, None)
 
 
-def _draw(key: jax.Array, recipe: Recipe, data: Data, *, architecture: Any) -> Any:
+def draw(key: jax.Array, recipe: Recipe, data: Data, *, architecture: Any) -> Any:
+    """A training's model from the training's key; the rest as for `train.init`."""
     return init(named_key(key, "init"), recipe, architecture, data)
 
 
@@ -274,7 +275,7 @@ def _keys(seeds: Sequence[int]) -> jax.Array:
     return _stack([jax.random.key(seed) for seed in seeds])
 
 
-def _over_lanes(function: Callable[..., Any], in_axes: Any, out_axes: Any, lanes: int) -> Callable[..., Any]:
+def over_lanes(function: Callable[..., Any], in_axes: Any, out_axes: Any, lanes: int) -> Callable[..., Any]:
     """A function of one training as a function of all lanes; with one lane it is the function itself, bit for bit."""
     return function if lanes == 1 else jax.vmap(function, in_axes, out_axes)
 

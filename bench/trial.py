@@ -10,13 +10,12 @@ import jax
 import jax.numpy as jnp
 
 from bench.applicability import slots_drawn_from
-from bench.lanes import Bench
+from bench.lanes import STATE_AXES, Bench, draw, over_lanes
 from bench.plan import Cell, Job
 from bench.programs import Program, program
 from bench.protocol import Protocol
-from vae_jax.keys import named_key
 from vae_jax.recipe import Recipe
-from vae_jax.train import Data, Numbers, TrainState, init
+from vae_jax.train import Numbers, TrainState, chosen
 
 # Two chunks of two steps, each of them recorded.
 PROTOCOL = Protocol(steps=4, seeds=1, record_every=1, validate_every=2, draws=1)
@@ -29,11 +28,13 @@ class Trained:
     Attributes:
         began: The state before the first step.
         state: The state after the last.
+        evaluated: The parameters that the recipe would be evaluated at then.
         readings: What the instruments read, each with an axis of steps in front.
     """
 
     began: TrainState
     state: TrainState
+    evaluated: Any
     readings: dict[str, Any]
 
 
@@ -78,7 +79,9 @@ class Trial(Bench):
                 state, read = self.steps.quick(state, keys, chunk, self.data)
                 readings.append(read)
             joined = {} if self.lanes > 1 else jax.tree.map(lambda *parts: jnp.concatenate(parts), *readings)
-        return Trained(began, state, joined)
+            evaluated = over_lanes(chosen, (None, STATE_AXES, None), 0, self.lanes)
+            now = evaluated(self.recipe.program(), state, jnp.asarray(False))
+        return Trained(began, state, now, joined)
 
     @cached_property
     def steps(self) -> Program:
@@ -114,9 +117,10 @@ class Trial(Bench):
     def _draw_one(self, key: jax.Array) -> Any:
         arguments = (key, self._drawing, jax.tree.map(lambda leaf: leaf.astype(jnp.float32), self.data))
         architecture = self.workload.architecture
-        draw = partial(_draw, architecture=architecture)
         with jax.enable_x64(False):
-            return program(draw, arguments, name="draw", architecture=architecture).quick(*arguments)
+            return program(
+                partial(draw, architecture=architecture), arguments, name="draw", architecture=architecture
+            ).quick(*arguments)
 
     @cached_property
     def _drawing(self) -> Recipe:
@@ -127,10 +131,6 @@ class Trial(Bench):
     def _numbers(self, rates: list[float], stop: int) -> list[Numbers]:
         chunks = super()._numbers(rates, stop)
         return [Numbers(chunk.recipe, *map(_single, chunk[1:])) for chunk in chunks] if self._double else chunks
-
-
-def _draw(key: jax.Array, recipe: Recipe, data: Data, *, architecture: Any) -> Any:
-    return init(named_key(key, "init"), recipe, architecture, data)
 
 
 def _double(tree: Any) -> Any:
