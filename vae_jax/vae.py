@@ -109,6 +109,7 @@ class VAE(nnx.Module):
             data_mean: Mean of the training examples: the decoder starts at it, in every arm. Otherwise the first
                 hundred nats of any training are the output bias learning the mean.
         """
+        self.depth = architecture.depth
         latent, sizes = architecture.latent, (architecture.depth, architecture.width, recipe)
         self.encoder = architecture.encoder(architecture.data, 2 * latent, *sizes, named_key(key, "encoder"))
         self.posterior_head = recipe.posterior_head(latent)
@@ -147,7 +148,7 @@ class VAE(nnx.Module):
             hidden: The encoder's hidden layers for the same examples.
             run: The pass.
         """
-        return self.decoder(z, run.within("decoder", run.recipe.decoder_context(z, hidden)))[0]
+        return self.decoder(z, run.within("decoder", run.recipe.decoder_context(z, hidden, self.depth)))[0]
 
     def observed(
         self,
@@ -161,7 +162,7 @@ class VAE(nnx.Module):
         encoded, encoder = self.encoder.observed(x, taps["encoder"], run.within("encoder"))
         mean, log_var = self.posterior_head(encoded)
         z = _draw(mean, log_var, noise)
-        context = run.recipe.decoder_context(z, list(encoder.output))
+        context = run.recipe.decoder_context(z, list(encoder.output), self.depth)
         outputs, decoder = self.decoder.observed(z, taps["decoder"], run.within("decoder", context))
         return Forward(outputs, mean, log_var, z), {"encoder": encoder, "decoder": decoder}
 
@@ -175,5 +176,5 @@ def _draw(
 def _context_size(recipe: Recipe, architecture: Architecture) -> int:
     """How many entries each of the decoder's blocks sees beside the layer before it."""
     z, h = jnp.zeros((1, architecture.latent)), jnp.zeros((1, architecture.width))
-    context = recipe.decoder_context(z, [h] * architecture.layers["encoder"])
+    context = recipe.decoder_context(z, [h] * architecture.layers["encoder"], architecture.depth)
     return 0 if context is None else context[0].shape[1]
