@@ -115,6 +115,16 @@ def require(holds: bool, name: str, value: float, rule: str) -> None:
         raise ValueError(f"{name} must {rule}, got {value:g}")
 
 
+def require_positive(**values: float) -> None:
+    """Raise unless a remedy's parameters, by name, are above 0.
+
+    Raises:
+        ValueError: With the first that is not.
+    """
+    for name, value in values.items():
+        require(value > 0, name, value, "be above 0")
+
+
 @dataclass(frozen=True)
 class Workload:
     """What all arms on one setting share.

@@ -2,7 +2,7 @@
 
 import optax
 
-from bench.plugin import remedy, require
+from bench.plugin import remedy, require, require_positive
 from vae_jax import objective
 from vae_jax.configured import configure
 from vae_jax.optimization import transforms, wrappers
@@ -13,7 +13,7 @@ from vae_jax.recipe import Recipe
 @remedy(source="Pascanu, Mikolov & Bengio 2013, arXiv:1211.5063", idle={"max_norm": 1e30})
 def clip_by_global_norm(recipe: Recipe, *, max_norm: float = 1.0) -> Recipe:
     """Scales the whole gradient down to a greatest norm: cures explosion, not vanishing; allows larger rates."""
-    _positive(max_norm=max_norm)
+    require_positive(max_norm=max_norm)
     return recipe.chain(gradient_transforms=configure(optax.clip_by_global_norm, max_norm=max_norm))
 
 
@@ -22,21 +22,21 @@ def clip_by_global_norm(recipe: Recipe, *, max_norm: float = 1.0) -> Recipe:
 )
 def clip_by_value(recipe: Recipe, *, limit: float = 1.0) -> Recipe:
     """Clips each entry: large entries lose, small ones stay, so layers come closer together and the direction turns."""
-    _positive(limit=limit)
+    require_positive(limit=limit)
     return recipe.chain(gradient_transforms=configure(optax.clip, max_delta=limit))
 
 
 @remedy(source="Pascanu, Mikolov & Bengio 2013, arXiv:1211.5063, layer by layer", idle={"max_norm": 1e30})
 def clip_by_layer(recipe: Recipe, *, max_norm: float = 1.0) -> Recipe:
     """Scales each layer's gradient down to a greatest norm: one that explodes no longer silences all others."""
-    _positive(max_norm=max_norm)
+    require_positive(max_norm=max_norm)
     return recipe.chain(gradient_transforms=configure(transforms.clip_by_layer, max_norm=max_norm))
 
 
 @remedy(source="Brock, De, Smith & Simonyan 2021, arXiv:2102.06171", idle={"clipping": 1e30})
 def adaptive_gradient_clip(recipe: Recipe, *, clipping: float = 0.01, eps: float = 1e-3) -> Recipe:
     """Scales each unit's gradient down to a share of the unit's own weights: no step can wreck it; not on heads."""
-    _positive(clipping=clipping, eps=eps)
+    require_positive(clipping=clipping, eps=eps)
     return recipe.chain(gradient_transforms=configure(transforms.clip_adaptively, clipping=clipping, eps=eps))
 
 
@@ -49,7 +49,7 @@ def centralisation(recipe: Recipe) -> Recipe:
 @remedy(source="Yu, Lin, Salakhutdinov & Carbonell 2017, arXiv:1707.04822")
 def layer_normalised_gradient(recipe: Recipe, *, eps: float = 1e-8) -> Recipe:
     """Divides each layer's gradient by its norm: every layer moves alike, however little comes back to it."""
-    _positive(eps=eps)
+    require_positive(eps=eps)
     return recipe.chain(gradient_transforms=configure(transforms.normalize_layers, eps=eps))
 
 
@@ -86,8 +86,3 @@ def skip_non_finite(recipe: Recipe, *, in_a_row: int = 5) -> Recipe:
 def sticking_the_landing(recipe: Recipe) -> Recipe:
     """Drops a part of the KL gradient that is 0 on average: the rest has no noise where the posterior is exact."""
     return recipe.replace(kl_estimator=objective.sticking_the_landing)
-
-
-def _positive(**values: float) -> None:
-    for name, value in values.items():
-        require(value > 0, name, value, "be above 0")

@@ -53,7 +53,7 @@ def free_bits(recipe: Recipe, *, nats: float = 0.25) -> Recipe:
 def soft_free_bits(recipe: Recipe, *, nats: float = 5.0, tolerance: float = 0.05, factor: float = 1.01) -> Recipe:
     """The KL gradient is turned down step by step while the whole KL is below `nats`, and up again above it.
 
-    The factor of a step is ours, for trainings of some thousand steps.
+    Nats, tolerance and the factor of a step are ours, for digits and trainings of some thousand steps.
     """
     require(nats > 0, "nats", nats, "be above 0")
     require(tolerance >= 0, "tolerance", tolerance, "be at least 0")
@@ -66,7 +66,7 @@ def soft_free_bits(recipe: Recipe, *, nats: float = 5.0, tolerance: float = 0.05
 def minimum_desired_rate(recipe: Recipe, *, nats: float = 5.0, rate: float = 0.001) -> Recipe:
     """A Lagrange multiplier weakens the KL gradient, and in time turns it round, until the KL is at least `nats`.
 
-    The multiplier's rate is ours: at a KL of 0 the gradient is gone after 200 steps.
+    Nats and the multiplier's rate are ours, for digits: at a KL of 0 the gradient is gone after 200 steps.
     """
     require(nats >= 0, "nats", nats, "be at least 0")
     require(rate > 0, "rate", rate, "be above 0")
@@ -128,7 +128,7 @@ def soft_clamp(recipe: Recipe, *, bound: float = 5.0) -> Recipe:
     return recipe.replace(posterior_head=configure(posteriors.SoftClampHead, bound=bound))
 
 
-@remedy(source="He, Spokoyny, Neubig & Berg-Kirkpatrick 2019, arXiv:1901.05534")
+@remedy(source="He, Spokoyny, Neubig & Berg-Kirkpatrick 2019, arXiv:1901.05534", idle={"share": 0.0})
 def aggressive_encoder(recipe: Recipe, *, encoder_updates: int = 10, share: float = 0.2) -> Recipe:
     """Ten gradients for the encoder to one for the decoder at first: the decoder meets an encoder that keeps up.
 

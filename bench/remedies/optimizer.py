@@ -2,7 +2,7 @@
 
 import optax
 
-from bench.plugin import remedy, require
+from bench.plugin import remedy, require, require_positive
 from vae_jax.configured import configure
 from vae_jax.optimization import optimizers, wrappers
 from vae_jax.optimization.evaluated import schedule_free_average
@@ -42,7 +42,7 @@ def rprop(recipe: Recipe, *, shrink: float = 0.5, grow: float = 1.2) -> Recipe:
 def rmsprop(recipe: Recipe, *, decay: float = 0.9, eps: float = 1e-8) -> Recipe:
     """Divides each entry by its own root mean square: the step's size no longer depends on the gradient's."""
     _decays(decay=decay)
-    _positive(eps=eps)
+    require_positive(eps=eps)
     # Under the root, as optax would have it, 1e-8 is the square of a gradient that already counts for nothing.
     return recipe.replace(
         optimizer=configure(optax.rmsprop, decay=decay, eps=eps, eps_in_sqrt=False), learning_rate=1e-3
@@ -54,7 +54,7 @@ def adagrad(recipe: Recipe, *, accumulator: float = 0.0, eps: float = 1e-20) -> 
     """Divides each entry by the root of its squares so far: rescales what is small, and steps ever less."""
     # optax starts at 0.1: below a gradient of 0.3 that would be plain SGD. Its eps is under the root.
     require(accumulator >= 0, "accumulator", accumulator, "be at least 0")
-    _positive(eps=eps)
+    require_positive(eps=eps)
     made = configure(optax.adagrad, initial_accumulator_value=accumulator, eps=eps)
     return recipe.replace(optimizer=made, learning_rate=0.01)
 
@@ -63,7 +63,7 @@ def adagrad(recipe: Recipe, *, accumulator: float = 0.0, eps: float = 1e-20) -> 
 def adadelta(recipe: Recipe, *, rho: float = 0.9, eps: float = 1e-6) -> Recipe:
     """Steps as large as its steps were, over the gradient's root mean square: starts slowly, at root eps."""
     _decays(rho=rho)
-    _positive(eps=eps)
+    require_positive(eps=eps)
     return recipe.replace(optimizer=configure(optax.adadelta, rho=rho, eps=eps), learning_rate=1.0)
 
 
@@ -71,14 +71,14 @@ def adadelta(recipe: Recipe, *, rho: float = 0.9, eps: float = 1e-6) -> Recipe:
 def adam(recipe: Recipe, *, b1: float = 0.9, b2: float = 0.999, eps: float = 1e-8) -> Recipe:
     """RMSProp with momentum and bias correction: rescales vanishing gradients until they fall below eps."""
     _decays(b1=b1, b2=b2)
-    _positive(eps=eps)
+    require_positive(eps=eps)
     return recipe.replace(optimizer=configure(optax.adam, b1=b1, b2=b2, eps=eps), learning_rate=1e-3)
 
 
 @remedy(source="Kingma & Ba 2015, arXiv:1412.6980, with eps far below its 1e-8")
 def adam_small_eps(recipe: Recipe, *, eps: float = 1e-16) -> Recipe:
     """Adam that still rescales gradients of 1e-14: full steps for every layer, along rounding noise if need be."""
-    _positive(eps=eps)
+    require_positive(eps=eps)
     return recipe.replace(optimizer=configure(optax.adam, b1=0.9, b2=0.999, eps=eps), learning_rate=1e-3)
 
 
@@ -93,7 +93,7 @@ def adamw(recipe: Recipe, *, weight_decay: float = 1e-4) -> Recipe:
 def adamax(recipe: Recipe, *, b1: float = 0.9, b2: float = 0.999, eps: float = 1e-8) -> Recipe:
     """Adam over the greatest gradient of late: after one large gradient a layer steps less for long."""
     _decays(b1=b1, b2=b2)
-    _positive(eps=eps)
+    require_positive(eps=eps)
     return recipe.replace(optimizer=configure(optax.adamax, b1=b1, b2=b2, eps=eps), learning_rate=2e-3)
 
 
@@ -101,7 +101,7 @@ def adamax(recipe: Recipe, *, b1: float = 0.9, b2: float = 0.999, eps: float = 1
 def nadam(recipe: Recipe, *, b1: float = 0.9, b2: float = 0.999, eps: float = 1e-8) -> Recipe:
     """Adam with Nesterov's look ahead: the newest gradient counts a little more."""
     _decays(b1=b1, b2=b2)
-    _positive(eps=eps)
+    require_positive(eps=eps)
     return recipe.replace(optimizer=configure(optax.adam, b1=b1, b2=b2, eps=eps, nesterov=True), learning_rate=1e-3)
 
 
@@ -109,7 +109,7 @@ def nadam(recipe: Recipe, *, b1: float = 0.9, b2: float = 0.999, eps: float = 1e
 def radam(recipe: Recipe, *, b1: float = 0.9, b2: float = 0.999, eps: float = 1e-8) -> Recipe:
     """Adam that rescales only once it has seen enough: no leaps by the first few gradients' size."""
     _decays(b1=b1, b2=b2)
-    _positive(eps=eps)
+    require_positive(eps=eps)
     return recipe.replace(optimizer=configure(optax.radam, b1=b1, b2=b2, eps=eps), learning_rate=1e-3)
 
 
@@ -117,7 +117,7 @@ def radam(recipe: Recipe, *, b1: float = 0.9, b2: float = 0.999, eps: float = 1e
 def adabelief(recipe: Recipe, *, b1: float = 0.9, b2: float = 0.999, eps: float = 1e-16) -> Recipe:
     """Adam over the gradient's surprise: large steps where it is as expected, however small it is."""
     _decays(b1=b1, b2=b2)
-    _positive(eps=eps)
+    require_positive(eps=eps)
     return recipe.replace(optimizer=configure(optax.adabelief, b1=b1, b2=b2, eps=eps), learning_rate=1e-3)
 
 
@@ -125,7 +125,7 @@ def adabelief(recipe: Recipe, *, b1: float = 0.9, b2: float = 0.999, eps: float 
 def amsgrad(recipe: Recipe, *, b1: float = 0.9, b2: float = 0.999, eps: float = 1e-8) -> Recipe:
     """Adam whose divisor never falls: a gradient that vanishes during the training is not rescaled again."""
     _decays(b1=b1, b2=b2)
-    _positive(eps=eps)
+    require_positive(eps=eps)
     return recipe.replace(optimizer=configure(optax.amsgrad, b1=b1, b2=b2, eps=eps), learning_rate=1e-3)
 
 
@@ -133,7 +133,7 @@ def amsgrad(recipe: Recipe, *, b1: float = 0.9, b2: float = 0.999, eps: float = 
 def yogi(recipe: Recipe, *, b1: float = 0.9, b2: float = 0.999, eps: float = 1e-3) -> Recipe:
     """Adam whose divisor moves by no more than the squared gradient: inert below its large eps."""
     _decays(b1=b1, b2=b2)
-    _positive(eps=eps)
+    require_positive(eps=eps)
     return recipe.replace(optimizer=configure(optax.yogi, b1=b1, b2=b2, eps=eps), learning_rate=0.01)
 
 
@@ -141,7 +141,7 @@ def yogi(recipe: Recipe, *, b1: float = 0.9, b2: float = 0.999, eps: float = 1e-
 def adan(recipe: Recipe, *, b1: float = 0.98, b2: float = 0.92, b3: float = 0.99, eps: float = 1e-8) -> Recipe:
     """Adam with the gradient's change beside it: Nesterov's step without a second gradient."""
     _decays(b1=b1, b2=b2, b3=b3)
-    _positive(eps=eps)
+    require_positive(eps=eps)
     return recipe.replace(optimizer=configure(optax.adan, b1=b1, b2=b2, b3=b3, eps=eps), learning_rate=1e-3)
 
 
@@ -163,14 +163,14 @@ def sign_sgd(recipe: Recipe) -> Recipe:
 def lamb(recipe: Recipe, *, b1: float = 0.9, b2: float = 0.999, eps: float = 1e-6) -> Recipe:
     """Adam scaled to each layer's own weights: every layer moves by one share of itself."""
     _decays(b1=b1, b2=b2)
-    _positive(eps=eps)
+    require_positive(eps=eps)
     return recipe.replace(optimizer=configure(optax.lamb, b1=b1, b2=b2, eps=eps), learning_rate=3e-3)
 
 
 @remedy(source="You, Gitman & Ginsburg 2017, arXiv:1708.03888")
 def lars(recipe: Recipe, *, trust: float = 0.001, momentum: float = 0.9) -> Recipe:
     """SGD scaled to each kernel's own norm: every layer moves by one share of itself, in the gradient's direction."""
-    _positive(trust=trust)
+    require_positive(trust=trust)
     _decays(momentum=momentum)
     return recipe.replace(optimizer=configure(optimizers.lars, trust=trust, momentum=momentum), learning_rate=1.0)
 
@@ -179,7 +179,7 @@ def lars(recipe: Recipe, *, trust: float = 0.001, momentum: float = 0.9) -> Reci
 def novograd(recipe: Recipe, *, b1: float = 0.9, b2: float = 0.25, eps: float = 1e-6) -> Recipe:
     """Divides each layer's gradient by the norm that it had of late, then momentum: one divisor to a layer."""
     _decays(b1=b1, b2=b2)
-    _positive(eps=eps)
+    require_positive(eps=eps)
     return recipe.replace(optimizer=configure(optax.novograd, b1=b1, b2=b2, eps=eps), learning_rate=0.01)
 
 
@@ -187,14 +187,14 @@ def novograd(recipe: Recipe, *, b1: float = 0.9, b2: float = 0.25, eps: float = 
 def muon(recipe: Recipe, *, momentum: float = 0.95, rms: float = 0.2) -> Recipe:
     """Hidden layers step along all directions of their momentum alike, so weak ones are not drowned; Adam elsewhere."""
     _decays(momentum=momentum)
-    _positive(rms=rms)
+    require_positive(rms=rms)
     return recipe.replace(optimizer=configure(optimizers.muon, momentum=momentum, rms=rms), learning_rate=1e-3)
 
 
 @remedy(source="Gupta, Koren & Singer 2018, arXiv:1802.09568")
 def shampoo(recipe: Recipe, *, eps: float = 1e-4, interval: int = 10) -> Recipe:
     """Divides by the root of the gradient's spread over rows and over columns: weak directions are lifted to strong."""
-    _positive(eps=eps)
+    require_positive(eps=eps)
     require(interval >= 1, "interval", interval, "be at least 1")
     return recipe.replace(optimizer=configure(shampoo_optimizer, eps=eps, interval=interval), learning_rate=0.1)
 
@@ -202,7 +202,7 @@ def shampoo(recipe: Recipe, *, eps: float = 1e-4, interval: int = 10) -> Recipe:
 @remedy(source="Mishchenko & Defazio 2023, arXiv:2306.06101")
 def prodigy(recipe: Recipe, *, initial: float = 1e-6, coefficient: float = 1.0) -> Recipe:
     """Adam that finds its own rate from how far it has come: the rate multiplies what it found."""
-    _positive(initial=initial, coefficient=coefficient)
+    require_positive(initial=initial, coefficient=coefficient)
     made = configure(optax.contrib.prodigy, estim_lr0=initial, estim_lr_coef=coefficient)
     return recipe.replace(optimizer=made, learning_rate=1.0)
 
@@ -220,7 +220,7 @@ def schedule_free(recipe: Recipe, *, b1: float = 0.9, b2: float = 0.999) -> Reci
 def sophia(recipe: Recipe, *, b1: float = 0.965, b2: float = 0.99, gamma: float = 0.01, interval: int = 10) -> Recipe:
     """Divides by curvature and clips: long steps where the loss is flat, at a Hessian-vector product every so often."""
     _decays(b1=b1, b2=b2)
-    _positive(gamma=gamma)
+    require_positive(gamma=gamma)
     require(interval >= 1, "interval", interval, "be at least 1")
     made = configure(optimizers.sophia, b1=b1, b2=b2, gamma=gamma, interval=interval)
     return recipe.replace(optimizer=made, learning_rate=3e-4)
@@ -239,7 +239,7 @@ def lookahead(recipe: Recipe, *, period: int = 5, share: float = 0.5) -> Recipe:
 def adopt(recipe: Recipe, *, b1: float = 0.9, b2: float = 0.9999, eps: float = 1e-6) -> Recipe:
     """Adam that divides by the squares before this step, then takes momentum: converges at any b2; inert below eps."""
     _decays(b1=b1, b2=b2)
-    _positive(eps=eps)
+    require_positive(eps=eps)
     return recipe.replace(optimizer=configure(optax.contrib.adopt, b1=b1, b2=b2, eps=eps), learning_rate=1e-3)
 
 
@@ -255,15 +255,10 @@ def ademamix(recipe: Recipe, *, b3: float = 0.9999, alpha: float = 5.0) -> Recip
 def madgrad(recipe: Recipe, *, momentum: float = 0.9, eps: float = 1e-6) -> Recipe:
     """Averages all gradients and divides by a cube root of their squares: a gradient's size still counts, but less."""
     _decays(momentum=momentum)
-    _positive(eps=eps)
+    require_positive(eps=eps)
     return recipe.replace(optimizer=configure(optax.contrib.madgrad, momentum=momentum, eps=eps), learning_rate=0.01)
 
 
 def _decays(**rates: float) -> None:
     for name, rate in rates.items():
         require(0 <= rate < 1, name, rate, "lie in [0, 1)")
-
-
-def _positive(**values: float) -> None:
-    for name, value in values.items():
-        require(value > 0, name, value, "be above 0")
