@@ -1,5 +1,6 @@
 """What can be named, as data: remedies, workloads, suites and instruments."""
 
+import contextlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,7 +18,7 @@ _HEAD = """# Remedies
 {count} remedies in {families} families, each a plugin of a few lines in `bench/remedies/`, in every arm of
 `python -m bench run --arms`. This page is made by `python -m bench list remedies --markdown > REMEDIES.md`; what a
 remedy changes, and with which it cannot be combined, is told by `python -m bench list remedies NAME`. Rates are the
-{rates} that are tuned over, from the lowest to the highest.
+{rates} that are tuned over, from the lowest to the highest; one without a scale of its own takes its base's.
 """
 
 
@@ -87,7 +88,7 @@ def remedies_markdown(entries: Sequence[dict[str, Any]]) -> str:
         lines += ["| remedy | what it does to the gradient | parameters | rates | source |", "|:--|:--|:--|:--|:--|"]
         for entry in own:
             parameters = ", ".join(f"{name}={value}" for name, value in entry["parameters"].items())
-            rates = f"{entry['rates'][0]:g} to {entry['rates'][-1]:g}" if entry["rates"] else ""
+            rates = f"{entry['rates'][0]:g} to {entry['rates'][-1]:g}" if entry["rates"] else "the base's"
             cells = (
                 f"`{entry['name']}`",
                 " ".join(entry["mechanism"].split("\n\n")[0].split()),
@@ -105,13 +106,13 @@ def _bases(catalogue: Catalogue) -> Workload:
 
 
 def _remedy(remedy: Remedy, workload: Workload) -> dict[str, Any]:
+    # Those of a scale of its own, which shows on the base that has another; else they are its base's.
     rates: list[float] = []
     for recipe in workload.bases.values():
-        try:
-            rates = Protocol(steps=1).learning_rates(remedy(recipe).learning_rate)
-        except NotApplicable:
-            continue
-        break
+        with contextlib.suppress(NotApplicable):
+            changed = remedy(recipe)
+            if "learning_rate" in changed.changes(recipe):
+                rates = Protocol(steps=1).learning_rates(changed.learning_rate)
     return {
         "name": remedy.name,
         "family": remedy.family,

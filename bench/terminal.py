@@ -143,7 +143,7 @@ def remedies_table(entries: list[dict[str, Any]]) -> Table:
     for head, ratio in (("what it does to the gradient", 8), ("source", 5)):
         table.add_column(head, overflow="fold", ratio=ratio)
     for entry, following in zip(entries, [*entries[1:], None], strict=True):
-        rates = f"{entry['rates'][0]:g} to {entry['rates'][-1]:g}" if entry["rates"] else ""
+        rates = f"{entry['rates'][0]:g} to {entry['rates'][-1]:g}" if entry["rates"] else "the base's"
         parameters = "\n".join(f"{name}={value}" for name, value in entry["parameters"].items())
         words = (entry["name"], entry["family"], parameters, rates, _first(entry["mechanism"]), entry["source"])
         table.add_row(*map(Text, words), end_section=following is not None and following["family"] != entry["family"])
@@ -164,7 +164,7 @@ def remedy_texts(entry: dict[str, Any]) -> Iterator[Text]:
         yield Text(f"parameters: {_entry_text(entry['parameters'])}")
     if entry["idle"]:
         yield Text(f"does nothing at: {_entry_text(entry['idle'])}")
-    yield Text(f"rates tuned over: {', '.join(f'{rate:g}' for rate in entry['rates'])}")
+    yield Text(f"rates tuned over: {', '.join(f'{rate:g}' for rate in entry['rates']) or 'around its base'}")
     for base, changes in entry["changes"].items():
         if isinstance(changes, str):
             yield Text(f"on {base}: not applicable, {changes}")
