@@ -1,6 +1,7 @@
 """From what was asked to the cells that answer it: pure, and no backend is started."""
 
 import functools
+import itertools
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -230,9 +231,9 @@ def make_plan(
     bases = tuple(built.bases)
     baseline = make_cell(Arm(bases[0], (), bases[0]))
     wanted = split_arms(arms) if arms is not None else (*chosen.arms, *catalogue.from_plugins)
-    wanted = ",".join(
-        text.replace("*", name) for text in wanted for name in (catalogue.remedies if "*" in text else "-")
-    )
+    # A * stands for every remedy.
+    spelt = ([text.replace("*", name) for name in catalogue.remedies] if "*" in text else [text] for text in wanted)
+    wanted = ",".join(itertools.chain.from_iterable(spelt))
     cells: dict[tuple[str, str], Cell] = {}
     for cell in map(make_cell, parse_arms(wanted, bases)):
         # Two spellings of one recipe are one cell; that an arm changes nothing is worth a row of its own.
