@@ -122,11 +122,11 @@ def plain_profile(
     square, product = input_mean_square, input_mean_square * input_overlap
     for weight_variance in weight_variances:
         variance = weight_variance * square + bias_variance
-        correlation = (weight_variance * product + bias_variance) / variance
+        correlation = _cosine(weight_variance * product + bias_variance, variance)
         square, slope = square_moments(activation, variance)
         product = product_moment(activation, variance, correlation)
         mean_square.append(square)
-        mean_cosine.append(product / square)
+        mean_cosine.append(_cosine(product, square))
         ratios.append(math.sqrt(weight_variance * slope))
     return Profile(tuple(mean_square), tuple(mean_cosine), tuple(ratios[1:]), square)
 
@@ -188,11 +188,20 @@ def recurrent_profile(
         variance = recurrent_variance * square + drive_variance + bias_variance
         common = recurrent_variance * product + drive_variance * drive_overlap + bias_variance
         square, slope = square_moments(activation, variance)
-        product = product_moment(activation, variance, common / variance)
+        product = product_moment(activation, variance, _cosine(common, variance))
         mean_square.append(square)
-        mean_cosine.append(product / square)
+        mean_cosine.append(_cosine(product, square))
         ratios.append(math.sqrt(recurrent_variance * slope))
     return Profile(tuple(mean_square), tuple(mean_cosine), tuple(ratios[1:]), square)
+
+
+def _cosine(product: float, square: float) -> float:
+    if square == 0:
+        raise ValueError(
+            "the signal's mean square falls below the smallest number that is not 0, and two signals of 0 have no "
+            "cosine: draw larger weights, or choose an activation with a slope at 0"
+        )
+    return product / square
 
 
 def predict(

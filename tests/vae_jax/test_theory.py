@@ -372,6 +372,15 @@ def no_number(z):
     return z * jnp.nan
 
 
+def test_a_signal_that_shrinks_to_nothing_has_no_prediction():
+    # Squares of squares: after ten layers a thousandth of a thousandth of ... is below the smallest double.
+    def squared_relu(z):
+        return jax.nn.relu(z) ** 2
+
+    with pytest.raises(ValueError, match="two signals of 0 have no cosine: draw larger weights"):
+        plain_profile(squared_relu, [0.1] * 12, 0.1, 0.5)
+
+
 def test_a_signal_that_is_no_number_has_no_prediction():
     for tower in predict(Recipe().replace(activation=no_number), hand_made(), X).values():
         assert isinstance(tower, NoPrediction)
