@@ -31,7 +31,10 @@ _LIBRARIES = {
 # change here, so it is part of the question.
 _HOST_SOURCES = (
     *(f"bench/{name}.py" for name in ("cell", "curves", "explanation", "lanes", "protocol", "record")),
-    *(f"vae_jax/{name}.py" for name in ("attribution", "chain", "graph", "moments", "theory", "verdict")),
+    *(
+        f"vae_jax/{name}.py"
+        for name in ("attribution", "chain", "graph", "moments", "straight_through", "theory", "verdict")
+    ),
 )
 
 # How programs are compiled: an edit here, as one of the mathematics, is forgiven where they come out the same.

@@ -9,7 +9,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from vae_jax.chain import KINDS, Chain
-from vae_jax.graph import Rewrite, ThroughTime, straight_through
+from vae_jax.graph import Rewrite, ThroughTime
+from vae_jax.straight_through import straight_through
 from vae_jax.verdict import EXPLODED, VANISHED
 
 STANDS_OUT = 10.0
