@@ -13,21 +13,18 @@ import numpy as np
 from bench.applicability import slots_read
 from bench.arm import Arm, Term
 from bench.catalogue import Catalogue
-from bench.compose import build_workload, compose, conflicts
+from bench.compose import compose, conflicts
 from bench.errors import InputError
 from bench.plan import Cell, Job
-from bench.plugin import FAMILIES, NotApplicable, Remedy, Workload
+from bench.plugin import FAMILIES, NotApplicable, Remedy
 from bench.protocol import Protocol
+from bench.setting import Setting, settings, sized
 from bench.silence import watched
 from bench.trial import PROTOCOL, Trained, Trial
 from bench.worker import time_cell
-from vae_jax.data import Dataset
 from vae_jax.recipe import Recipe
 
 OK, FAILED, NEITHER = "ok", "failed", "does not apply"
-
-# Sizes at which a program compiles in seconds, for the parameters that a workload has of these names.
-_SMALL = {"depth": 2, "width": 16, "latent": 4, "batch": 32, "steps": 4, "length": 6}
 
 # Time is measured on layers of their real width.
 _TIMED = {"depth": 2}
@@ -59,17 +56,6 @@ class CheckError(Exception):
 
 class Skip(Exception):  # noqa: N818, since it is no error
     """A check does not apply, and why."""
-
-
-@dataclass(frozen=True)
-class Setting:
-    """Where a remedy is tried: a small workload and a base on which it changes something that is read."""
-
-    text: str
-    workload: Workload
-    base: str
-    dataset: Dataset
-    plateau: float
 
 
 class Admission:
@@ -140,11 +126,11 @@ class Admission:
         return f"{remedy.family}; {remedy.source}"
 
     def _changes(self, remedy: Remedy, setting: Setting) -> str:
-        slots = self._apply(remedy, setting).changes(setting.workload.bases[setting.base])
+        slots = self._apply(remedy, setting).changes(setting.recipe)
         return f"{', '.join(slots)} of {setting.base!r} on {setting.text}"
 
     def _pure(self, remedy: Remedy, setting: Setting) -> str:
-        base = setting.workload.bases[setting.base]
+        base = setting.recipe
         before = repr(base)
         with watched() as done:
             # What it draws from a global generator would differ the second time.
@@ -215,7 +201,7 @@ class Admission:
         if not remedy.idle:
             raise Skip("it names no parameters at which it does nothing: @remedy(idle={'weight': 0.0})")
         arm = str(Term(remedy.name, tuple(sorted(remedy.idle.items()))))
-        rate = setting.workload.bases[setting.base].learning_rate
+        rate = setting.recipe.learning_rate
 
         def apart(double: bool) -> float:
             return _apart(*(_outcome(self._trained(setting, term, 0, double, rate)) for term in (arm, "")))
@@ -240,10 +226,10 @@ class Admission:
         words = f"{parameters[0] / parameters[1]:.2f} of the base's parameters, {flops[0] / flops[1]:.2f} of its FLOPs"
         if not self._timing:
             return words
-        workload = _text(self._catalogue, setting.text.partition("[")[0], _TIMED)
+        workload = sized(self._catalogue, setting.text.partition("[")[0], _TIMED)
         protocol = Protocol(steps=100, seeds=1)
         jobs = [
-            Job(Cell(workload, self._arm(setting, arm), "", "", "", 0), protocol, setting.plateau, self._plugins)
+            Job(Cell(workload, setting.arm(arm), "", "", "", 0), protocol, setting.plateau, self._plugins)
             for arm in (remedy.name, "")
         ]
         timing = time_cell(jobs[0], self._rate(remedy, setting), jobs[1])
@@ -257,8 +243,8 @@ class Admission:
             CheckError: If it does so nowhere.
         """
         why: list[str] = []
-        for setting in self._settings():
-            base = setting.workload.bases[setting.base]
+        for setting in settings(self._catalogue):
+            base = setting.recipe
             with contextlib.suppress(NotApplicable):
                 changed = self._apply(remedy, setting).changes(base)
                 if not changed:
@@ -272,25 +258,16 @@ class Admission:
             f"{remedy.place}"
         )
 
-    def _settings(self) -> Iterator[Setting]:
-        names = sorted(self._catalogue.workloads, key=lambda name: name != "digits-dense")
-        for text in (_text(self._catalogue, name, _SMALL) for name in names):
-            yield from _bases(self._catalogue, text)
-
     def _apply(self, remedy: Remedy, setting: Setting) -> Recipe:
         with watched():
             return compose(self._catalogue, setting.workload, Arm(setting.base, (Term(remedy.name),), ""))
-
-    def _arm(self, setting: Setting, term: str) -> str:
-        return f"{setting.base}+{term}" if term else setting.base
 
     def _rate(self, remedy: Remedy, setting: Setting) -> float:
         # The lowest that is tuned over: what diverges there is of no use.
         return PROTOCOL.learning_rates(self._apply(remedy, setting).learning_rate)[0]
 
     def _trial(self, setting: Setting, term: str, lanes: int = 1, double: bool = False) -> Trial:
-        arm = self._arm(setting, term)
-        return Trial(setting.text, arm, setting.plateau, self._plugins, lanes, double)
+        return Trial(setting.text, setting.arm(term), setting.plateau, self._plugins, lanes, double)
 
     def _trained(
         self, setting: Setting, term: str, seed: int = 0, double: bool = False, rate: float | None = None
@@ -303,18 +280,6 @@ class Admission:
             used = rate if rate is not None else PROTOCOL.learning_rates(trial.recipe.learning_rate)[0]
             self._references[key] = trial.train([seed], used)
         return self._references[key]
-
-
-def _bases(catalogue: Catalogue, text: str) -> list[Setting]:
-    text, workload = build_workload(catalogue, text)
-    dataset = workload.data()
-    plateau = workload.plateau(dataset, dataset.test)
-    return [Setting(text, workload, base, dataset, plateau) for base in workload.bases]
-
-
-def _text(catalogue: Catalogue, name: str, sizes: dict[str, int]) -> str:
-    given = [(key, sizes[key]) for key in catalogue.workloads[name].parameters if key in sizes]
-    return str(Term(name, tuple(given)))
 
 
 def _outcome(trained: Trained) -> Any:
