@@ -1,7 +1,6 @@
 """The command line: the only room that prints."""
 
 import contextlib
-import io
 import json
 import os
 import re
@@ -15,7 +14,9 @@ import tyro
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from bench.arguments import parse
 from bench.arm_record import arm_record
+from bench.choose_executor import choose_executor
 from bench.errors import InputError, unknown
 from bench.store import Store
 from bench.terminal import (
@@ -43,7 +44,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Run one command; exit code 2 for bad input, 1 where a cell failed, 130 where Ctrl-C ended it."""
     _ARGUMENTS[:] = sys.argv[1:] if arguments is None else arguments
     try:
-        command = _parse(_ARGUMENTS)
+        command = parse(_COMMANDS, _ARGUMENTS)
         sys.exit(command())
     except InputError as error:
         Console(stderr=True).print(f"error: {error}", markup=False, highlight=False, soft_wrap=True)
@@ -104,10 +105,10 @@ def run(
     from bench.run import Work
 
     plugins, catalogue = _catalogue(plugin)
-    engine, found, where = _executor(executor, address, workers, device)
+    engine = choose_executor(executor, address, workers, device)
     plan = make_plan(
         catalogue, suite=suite, workload=workload, arms=arms, seeds=seeds, rates=rates, steps=steps, plugins=plugins,
-        device_kind=found.kind,
+        device_kind=engine.device.kind,
     )  # fmt: skip
     store = Store(out if out is not None else Path("results", "runs", suite))
     if not dry_run:
@@ -115,7 +116,7 @@ def run(
     # What another run is writing, no plan is made from.
     with contextlib.nullcontext() if dry_run else store.locked():
         work = Work(plan, store, timing)
-        print(forecast(work, *where), flush=True)
+        print(forecast(work, engine), flush=True)
         for damage in work.damaged.values():
             print(f"damaged: {damage}; its cell runs anew" + ("" if dry_run else ", the record is kept in set_aside/"))
         if dry_run:
@@ -289,42 +290,6 @@ _COMMANDS: dict[str, Callable[..., int]] = {
 }  # fmt: skip
 
 
-def _parse(arguments: list[str]) -> Callable[[], int]:
-    """The command with its arguments bound; an argument that does not hold is bad input like any other."""
-    bound = {name: _deferred(function) for name, function in _COMMANDS.items()}
-    said = io.StringIO()
-    try:
-        with contextlib.redirect_stderr(said):
-            return tyro.extras.subcommand_cli_from_dict(
-                bound, prog="python -m bench", description="A deep VAE has stalled: which remedy mends it?",
-                args=arguments or ["--help"], config=(tyro.conf.OmitArgPrefixes,),
-            )  # fmt: skip
-    except SystemExit as ended:
-        if ended.code != 2:
-            raise
-        # The parser draws a box of many lines; what is wrong stands in its first paragraph.
-        lines = [line.strip("│╭╮╰╯─ \n") for line in said.getvalue().splitlines()]
-        first = " ".join(lines[1 : lines.index("", 1)] if "" in lines[1:] else lines[1:])
-        raise InputError(
-            f"{first.rstrip('.')}; python -m bench {_named(arguments)}--help shows what can be given"
-        ) from None
-
-
-def _deferred(function: Callable[..., int]) -> Callable[..., Callable[[], int]]:
-    """A function of the same signature that only binds its arguments: it runs outside the parser's error handling."""
-    import functools
-
-    @functools.wraps(function)
-    def bind(*arguments: Any, **named: Any) -> Callable[[], int]:
-        return functools.partial(function, *arguments, **named)
-
-    return bind
-
-
-def _named(arguments: list[str]) -> str:
-    return f"{arguments[0]} " if arguments and arguments[0] in _COMMANDS else ""
-
-
 def _catalogue(paths: tuple[str, ...]) -> tuple[tuple[str, ...], Any]:
     """The paths of plugins as another process finds them, and everything that has a name."""
     from bench.catalogue import load_catalogue
@@ -338,32 +303,6 @@ def _catalogue(paths: tuple[str, ...]) -> tuple[tuple[str, ...], Any]:
 
 def _is_path(text: str) -> bool:
     return text.endswith(".py") or os.sep in text or Path(text).is_dir()
-
-
-def _executor(name: str, address: str | None, workers: int | None, device: str | None) -> tuple[Any, Any, Any]:
-    """What runs the cells, on which device, and how many at once with the words for where."""
-    if name not in ("local", "ray"):
-        raise unknown("executor", name, ("local", "ray"))
-    if workers is not None and workers < 1:
-        raise InputError(f"workers must be at least 1, got {workers}")
-    if name == "ray":
-        if workers is not None:
-            raise InputError(f"workers is {workers}, but Ray counts its own; leave it out, or use --executor local")
-        from bench.ray_executor import RayExecutor
-
-        cluster = RayExecutor(address, device)
-        slots = cluster.slots
-        plural = "s" if slots != 1 else ""
-        return cluster, cluster.device, (slots, f"{cluster.device.platform} slot{plural} of the Ray cluster")
-    if address is not None:
-        raise InputError(f"address {address!r} is of a Ray cluster: give --executor ray with it")
-    from bench.device import find_device
-    from bench.executor import LocalExecutor, default_cache
-
-    found = find_device(device)
-    workers = workers or (_cores() if found.platform == "cpu" else found.number)
-    local = LocalExecutor(found, workers, default_cache())
-    return local, found, (workers, f"{found.platform} worker{'s' if workers > 1 else ''}")
 
 
 def _follow(work: Any, executor: Any) -> list[str]:
@@ -435,7 +374,3 @@ def _print_json(value: Any) -> None:
 def _console() -> Console:
     # Where no terminal sets it, lines are wide enough for the table.
     return Console(width=None if sys.stdout.isatty() else 160)
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,5 +1,6 @@
 """Hands cells to worker processes on this machine, one to a core, and replaces a worker that hangs or dies."""
 
+import itertools
 import multiprocessing
 import os
 import signal
@@ -47,7 +48,23 @@ class CellEnded:
 
 
 class Executor(Protocol):
-    """What runs cells somewhere and hands their records back; a context manager that ends what it has started."""
+    """What runs cells somewhere and hands their records back; a context manager that ends what it has started.
+
+    Attributes:
+        device: What cells are computed on.
+    """
+
+    device: Device
+
+    @property
+    def slots(self) -> int:
+        """How many cells can run at once."""
+        ...
+
+    @property
+    def place(self) -> str:
+        """What the slots are, in words that follow their number."""
+        ...
 
     def __enter__(self) -> Any: ...
 
@@ -121,17 +138,20 @@ class Worker:
 class LocalExecutor:
     """Worker processes that live for the whole run; a context manager that ends them."""
 
-    def __init__(self, device: Device, workers: int, cache: Path):
+    def __init__(self, device: Device, workers: int | None, cache: Path):
         """Prepare the workers; their processes start with their first job.
 
         Args:
             device: What to run on: one worker to a core, or to a GPU, and then the next on the first again.
-            workers: How many.
+            workers: How many; None for one to each.
             cache: Folder of the persistent compilation cache.
         """
-        cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
-        places = list(range(device.number)) if device.platform == "gpu" else cores or [None]
-        self._workers = [Worker(device.platform, places[index % len(places)], cache) for index in range(workers)]
+        # Where the system tells of no cores, as many workers as it says that it has, and none of them pinned.
+        cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else [None] * (os.cpu_count() or 1)
+        places = list(range(device.number)) if device.platform == "gpu" else cores
+        each = itertools.islice(itertools.cycle(places), workers or len(places))
+        self.device = device
+        self._workers = [Worker(device.platform, place, cache) for place in each]
         self._home: dict[int, int] = {}
 
     def __enter__(self) -> "LocalExecutor":
@@ -142,6 +162,16 @@ class LocalExecutor:
             worker.end(at_once=kind is not None)
         for worker in self._workers:
             worker.join()
+
+    @property
+    def slots(self) -> int:
+        """How many workers there are."""
+        return len(self._workers)
+
+    @property
+    def place(self) -> str:
+        """Worker processes on a platform."""
+        return f"{self.device.platform} worker{'s' * (self.slots != 1)}"
 
     def run(self, jobs: Sequence[Job], limit_seconds: float) -> Iterator[TrainingsEnded | CellEnded]:
         """Run cells, those of one program on one worker where that keeps no other worker waiting.

@@ -120,6 +120,11 @@ class RayExecutor:
         names = ("CPU", "GPU") if self.device.platform == "gpu" else ("CPU",)
         return int(min(resources.get(name, 0) for name in names))
 
+    @property
+    def place(self) -> str:
+        """Slots of the cluster."""
+        return f"{self.device.platform} slot{'s' * (self.slots != 1)} of the Ray cluster"
+
     def run(self, jobs: Sequence[Job], limit_seconds: float) -> Iterator[TrainingsEnded | CellEnded]:
         """Run cells, those of one program together.
 

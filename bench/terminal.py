@@ -16,6 +16,7 @@ from bench.statistics import student_t
 if TYPE_CHECKING:
     # What is run imports jax; what is read does not.
     from bench.check import Outcome
+    from bench.executor import Executor
     from bench.run import Work
 
 # What a terminal has no room for; summary.md and the page show it.
@@ -56,14 +57,14 @@ _OF_A_TRAINING = (
 )
 
 
-def forecast(work: "Work", slots: int, where: str) -> str:
+def forecast(work: "Work", executor: "Executor") -> str:
     """What a run is about to do, and about how long it takes.
 
     Args:
         work: What is missing.
-        slots: How many cells run at once.
-        where: What they run on, in words.
+        executor: What will run it.
     """
+    slots = executor.slots
     plan = work.plan
     programs = len({cell.program for cell in work.missing})
     seconds = plan.expected_seconds(work.missing, slots) if work.missing else 0.0
@@ -79,7 +80,7 @@ def forecast(work: "Work", slots: int, where: str) -> str:
         ),
         *([f"{idle} not applicable"] if idle else []),
         f"{len(work.missing)} to run ({trainings} trainings of {plan.protocol.steps:,} steps, {programs} programs to "
-        f"compile) on {slots} {where}",
+        f"compile) on {slots} {executor.place}",
     ]
     return f"{plan.workload_text}: {', '.join(counts)}: about {seconds / 60:.1f} minutes"
 

@@ -48,11 +48,11 @@ def test_only_one_room_compiles():
             assert "jax.jit" not in path.read_text(), path
 
 
-def test_one_room_knows_ray_and_only_the_command_line_knows_that_room():
+def test_one_room_knows_ray_and_only_who_chooses_the_executor_knows_that_room():
     for path in sources(bench):
         names = set(imports(path))
         assert path.name == "ray_executor.py" or "ray" not in {name.split(".")[0] for name in names}, path
-        assert path.name == "cli.py" or "bench.ray_executor" not in names, path
+        assert path.name == "choose_executor.py" or "bench.ray_executor" not in names, path
 
 
 def test_remedies_and_workloads_know_the_mathematics_and_not_each_other():
