@@ -1,4 +1,4 @@
-"""A small VAE on real digits, compiled once for all tests that train it."""
+"""What several tests share: a small VAE on real digits, compiled once for all that train it, and activations."""
 
 import functools
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from vae_jax.configured import configure
 from vae_jax.data import digits
 from vae_jax.instruments import INSTRUMENTS
 from vae_jax.keys import named_key
@@ -18,6 +19,8 @@ ARCHITECTURE = Architecture(data=64, depth=3, width=16, latent=4)
 LOOP = Loop(batch=32, chunk=10, record_every=5, instruments=INSTRUMENTS)
 DATASET = digits()
 LIMIT = 272.0
+ERF = jax.scipy.special.erf
+GELU = configure(jax.nn.gelu, approximate=False)
 
 
 def data(dtype: Any = jnp.float32) -> Data:
