@@ -1,4 +1,4 @@
-"""What several tests share: a small VAE on real digits, compiled once for all that train it, and activations."""
+"""What several tests share: a small VAE on real digits, compiled once for all that train it, and what layers see."""
 
 import functools
 from typing import Any
@@ -21,6 +21,9 @@ DATASET = digits()
 LIMIT = 272.0
 ERF = jax.scipy.special.erf
 GELU = configure(jax.nn.gelu, approximate=False)
+KEY = jax.random.key(3)
+# A batch of signals 16 wide, as a hidden layer sees it.
+H = jax.random.normal(jax.random.key(4), (32, 16))
 
 
 def data(dtype: Any = jnp.float32) -> Data:

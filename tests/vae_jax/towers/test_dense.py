@@ -8,6 +8,7 @@ from vae_jax.forward_pass import ForwardPass
 from vae_jax.layers.blocks import PlainBlock, PreActivationResidualBlock
 from vae_jax.layers.initializers import orthogonal
 from vae_jax.layers.normalization import batch_norm, no_normalization
+from vae_jax.layers.units import GatedUnit
 from vae_jax.recipe import Recipe
 from vae_jax.towers.dense import DenseTower
 
@@ -83,3 +84,9 @@ def test_slopes_are_shares_of_the_steepest():
 def test_a_tower_needs_a_block():
     with pytest.raises(ValueError, match="depth must be at least 1, got 0"):
         tower(Recipe(), depth=0)
+
+
+def test_what_an_entry_by_entry_block_cannot_take_apart():
+    recipe = Recipe().replace(unit=GatedUnit, block=PreActivationResidualBlock)
+    with pytest.raises(ValueError, match="choose a block that leaves its unit whole"):
+        DenseTower.require(recipe)
