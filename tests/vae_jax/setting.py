@@ -5,11 +5,13 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from vae_jax.configured import configure
 from vae_jax.data import digits
 from vae_jax.instruments import INSTRUMENTS
 from vae_jax.keys import named_key
+from vae_jax.layers.initializers import orthogonal
 from vae_jax.loss import Given
 from vae_jax.recipe import Recipe
 from vae_jax.train import Data, Loop, Numbers, TrainState, init, schedules, start, train
@@ -19,6 +21,7 @@ ARCHITECTURE = Architecture(data=64, depth=3, width=16, latent=4)
 LOOP = Loop(batch=32, chunk=10, record_every=5, instruments=INSTRUMENTS)
 DATASET = digits()
 LIMIT = 272.0
+TANH = Recipe().replace(activation=jnp.tanh, kernel_init=configure(orthogonal, scale=1.0))
 ERF = jax.scipy.special.erf
 GELU = configure(jax.nn.gelu, approximate=False)
 KEY = jax.random.key(3)
@@ -29,6 +32,11 @@ H = jax.random.normal(jax.random.key(4), (32, 16))
 def data(dtype: Any = jnp.float32) -> Data:
     """The digits as arrays."""
     return Data(jnp.asarray(DATASET.train, dtype), jnp.asarray(DATASET.mean, dtype))
+
+
+def double(tree: Any) -> Any:
+    """The same tree as numpy's arrays in float64."""
+    return jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), tree)
 
 
 def begin(recipe: Recipe, seed: int = 0, architecture: Architecture = ARCHITECTURE) -> TrainState:
