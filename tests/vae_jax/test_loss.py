@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from tests.vae_jax.setting import ARCHITECTURE, DATASET, begin, first_step
+from tests.vae_jax.setting import ARCHITECTURE, DATASET, begin, double, first_step
 from vae_jax.configured import configure
 from vae_jax.instruments import kernels
 from vae_jax.layers.blocks import PreActivationResidualBlock, ReZeroBlock
@@ -62,10 +62,6 @@ def problem(name):
         return loss(graph, ARCHITECTURE, parameters, first_step(statistics, program, *arrays))[0]
 
     return Problem(jax.jit(objective), jax.jit(jax.grad(objective)), parameters, x, noise)
-
-
-def double(tree):
-    return jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), tree)
 
 
 def in_float64(function, tree):
