@@ -14,7 +14,7 @@ from vae_jax.train import Data, Loop, Numbers, init, schedules, start, train
 from vae_jax.vae import Architecture
 
 # Slots that decide on the host how an arm is trained: no trace meets them.
-_ON_THE_HOST = {"learning_rate"}
+_ON_THE_HOST = {"learning_rate", "dtype"}
 
 # What is read does not depend on how many examples a step has.
 _LOOP = Loop(batch=2, chunk=1, record_every=1, instruments=())

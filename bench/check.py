@@ -64,17 +64,15 @@ class Admission:
     A remedy is tried on the first base of `digits-dense` that it changes, else of another workload.
     """
 
-    def __init__(self, catalogue: Catalogue, plugins: tuple[str, ...] = (), timing: bool = True, compared: bool = True):
+    def __init__(self, catalogue: Catalogue, plugins: tuple[str, ...] = (), timing: bool = True):
         """Prepare.
 
         Args:
             catalogue: What is there.
             plugins: The files and folders that were loaded into it.
             timing: Whether to measure the time of a step too, alone on the machine.
-            compared: Whether to compare its training with others, which are programs of their own: mapped ones, and one
-                at zero strength. They take half of the time.
         """
-        self._catalogue, self._plugins, self._timing, self._compared = catalogue, plugins, timing, compared
+        self._catalogue, self._plugins, self._timing = catalogue, plugins, timing
         self._references: dict[Any, Trained] = {}
 
     def outcomes(self, name: str) -> Iterator[Outcome]:
@@ -97,10 +95,6 @@ class Admission:
             "composes with the others": self._composes,
             "cost": self._cost,
         }
-        if not self._compared:
-            checks = {
-                check: function for check, function in checks.items() if function not in (self._mapped, self._idle)
-            }
         stopped = ""
         for check, function in checks.items():
             try:

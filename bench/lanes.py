@@ -1,5 +1,6 @@
 """The trainings of one arm, one after another or side by side as lanes of one program."""
 
+import contextlib
 import functools
 import hashlib
 import os
@@ -15,6 +16,7 @@ from bench.arm import parse_arms
 from bench.catalogue import load_catalogue
 from bench.compose import build_workload, compose
 from bench.curves import CurveWriter
+from bench.double import cast, computing
 from bench.plan import Job
 from bench.plugin import Workload
 from bench.programs import Program, program
@@ -56,8 +58,14 @@ class Bench:
         # On a CPU vectorised trainings are no faster than one after another, and not bit-equal to them.
         self.lanes = 1 if jax.default_backend() == "cpu" else max(self.protocol.rates, self.protocol.seeds)
         dataset = self.workload.data()
-        self.data = Data(jnp.asarray(dataset.train), jnp.asarray(dataset.mean))
-        self.held_out = {"validation": jnp.asarray(dataset.validation), "test": jnp.asarray(dataset.test)}
+        self._drawn_from = Data(jnp.asarray(dataset.train), jnp.asarray(dataset.mean))
+        held_out = {"validation": jnp.asarray(dataset.validation), "test": jnp.asarray(dataset.test)}
+        with self.computing():
+            self.data, self.held_out = cast((self._drawn_from, held_out), self.recipe.dtype)
+
+    def computing(self) -> contextlib.AbstractContextManager[None]:
+        """In which all that an arm does is done: its recipe's type of numbers exists inside it alone."""
+        return computing(self.recipe.dtype)
 
     @property
     def rates(self) -> list[float]:
@@ -145,9 +153,10 @@ class Bench:
 
         def run(chunks: int) -> None:
             ended = state
-            for _ in range(chunks):
-                ended, _ = self.program(ended, keys, numbers, self.data)
-            jax.block_until_ready(ended)
+            with self.computing():
+                for _ in range(chunks):
+                    ended, _ = self.program(ended, keys, numbers, self.data)
+                jax.block_until_ready(ended)
 
         return run
 
@@ -190,24 +199,28 @@ class Bench:
         per_lane = [schedules(self.recipe, rate, self.protocol.steps, every) for rate in rates]
         learning_rates = _stack([lane[0] for lane in per_lane])
         kl_weights = per_lane[0][1]
+        # In float32 whatever the parameters are: a rate has no more than seven figures to it.
+        learning_rates, kl_weights = cast((learning_rates, kl_weights), "float32")
         return [
             Numbers(
                 recipe,
                 learning_rates[index] if self.lanes == 1 else learning_rates[:, index],
                 kl_weights[index],
                 jnp.asarray(stop, jnp.int32),
-                jnp.asarray(self.limit),
+                jnp.asarray(self.limit, jnp.float32),
             )
             for index in range(kl_weights.shape[0])
         ]
 
     def _begin(self, seeds: list[int], numbers: Numbers) -> tuple[TrainState, jax.Array]:
         keys = _keys(seeds)
-        drawn = self._draw_program(keys, self.recipe, self.data)
+        with computing("float32"):
+            drawn = self._draw_program(keys, self.recipe, self._drawn_from)
         return self._start(numbers, *drawn), keys
 
     def _start(self, numbers: Numbers, parameters: Any, statistics: Any) -> TrainState:
-        return over_lanes(start, (NUMBERS_AXES, 0, 0), STATE_AXES, self.lanes)(numbers, parameters, statistics)
+        drawn = cast((parameters, statistics), self.recipe.dtype)
+        return over_lanes(start, (NUMBERS_AXES, 0, 0), STATE_AXES, self.lanes)(numbers, *drawn)
 
     def _validate(self, state: TrainState, split: str, *, ended: bool) -> Any:
         return self._evaluation(split)(*self._validated(state, split, ended=ended))
@@ -215,9 +228,10 @@ class Bench:
     @functools.cached_property
     def _draw_program(self) -> Program:
         single = functools.partial(draw, architecture=self.workload.architecture)
-        arguments = (_keys([0] * self.lanes), self.recipe, self.data)
+        arguments = (_keys([0] * self.lanes), self.recipe, self._drawn_from)
         mapped = over_lanes(single, (0, None, None), 0, self.lanes)
-        return program(mapped, arguments, name="init", architecture=self.workload.architecture, lanes=self.lanes)
+        with computing("float32"):
+            return program(mapped, arguments, name="init", architecture=self.workload.architecture, lanes=self.lanes)
 
     @functools.cached_property
     def _state(self) -> TrainState:

@@ -1,7 +1,5 @@
 """A few steps of one arm at small sizes: alone or mapped, in single or in double precision."""
 
-import contextlib
-from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from functools import cached_property, partial
 from typing import Any
@@ -10,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from bench.applicability import slots_drawn_from
+from bench.double import cast, computing
 from bench.lanes import STATE_AXES, Bench, draw, over_lanes
 from bench.plan import Cell, Job
 from bench.programs import Program, program
@@ -59,10 +58,11 @@ class Trial(Bench):
             double: Whether to train in float64, from the same draws.
         """
         super().__init__(Job(Cell(workload, arm, "", "", "", 0), PROTOCOL, plateau, plugins))
-        self.lanes, self._double = lanes, double
+        self.lanes = lanes
         if double:
-            with self._precision():
-                self.data = _double(self.data)
+            self.recipe = replace(self.recipe, dtype="float64")
+            with self.computing():
+                self.data = cast(self.data, "float64")
 
     def train(self, seeds: list[int], learning_rate: float) -> Trained:
         """Train from each seed, as many as there are lanes.
@@ -71,7 +71,7 @@ class Trial(Bench):
             seeds: One for each lane.
             learning_rate: The rate of all.
         """
-        with self._precision():
+        with self.computing():
             numbers = self._numbers([learning_rate] * self.lanes, stop=PROTOCOL.steps)
             began, keys = self._begin(seeds, numbers[0])
             state, readings = began, []
@@ -87,17 +87,8 @@ class Trial(Bench):
     def steps(self) -> Program:
         """The compiled chunk of steps; instruments look at a single training."""
         instruments = self.instruments if self.lanes == 1 else ()
-        with self._precision():
+        with self.computing():
             return self._train_program(PROTOCOL.validate_every, PROTOCOL.record_every, instruments)
-
-    @contextlib.contextmanager
-    def _precision(self) -> Iterator[None]:
-        with contextlib.ExitStack() as stack:
-            if self._double:
-                stack.enter_context(jax.enable_x64(True))
-                # What stays in float32, as rates and losses' limits, meets float64.
-                stack.enter_context(jax.numpy_dtype_promotion("standard"))
-            yield
 
     @cached_property
     def _state(self) -> TrainState:
@@ -107,17 +98,15 @@ class Trial(Bench):
     def _begin(self, seeds: list[int], numbers: Numbers) -> tuple[TrainState, jax.Array]:
         keys = [jax.random.key(seed) for seed in seeds]
         drawn = [self._draw_one(key) for key in keys]
-        if self._double:
-            drawn = _double(drawn)
         if self.lanes == 1:
             return self._start(numbers, *drawn[0]), keys[0]
         stack = partial(jax.tree.map, lambda *leaves: jnp.stack(leaves))
         return self._start(numbers, *stack(*drawn)), stack(*keys)
 
     def _draw_one(self, key: jax.Array) -> Any:
-        arguments = (key, self._drawing, jax.tree.map(lambda leaf: leaf.astype(jnp.float32), self.data))
+        arguments = (key, self._drawing, self._drawn_from)
         architecture = self.workload.architecture
-        with jax.enable_x64(False):
+        with computing("float32"):
             return program(
                 partial(draw, architecture=architecture), arguments, name="draw", architecture=architecture
             ).quick(*arguments)
@@ -127,15 +116,3 @@ class Trial(Bench):
         """The recipe with the defaults in all slots that drawing a model does not read."""
         reads = slots_drawn_from(self.recipe, self.workload.architecture, self.workload.data())
         return replace(self.recipe, **{slot.name: slot.default for slot in fields(Recipe) if slot.name not in reads})
-
-    def _numbers(self, rates: list[float], stop: int) -> list[Numbers]:
-        chunks = super()._numbers(rates, stop)
-        return [Numbers(chunk.recipe, *map(_single, chunk[1:])) for chunk in chunks] if self._double else chunks
-
-
-def _double(tree: Any) -> Any:
-    return jax.tree.map(lambda leaf: leaf.astype(jnp.float64) if leaf.dtype == jnp.float32 else leaf, tree)
-
-
-def _single(leaf: jax.Array) -> jax.Array:
-    return leaf.astype(jnp.float32) if leaf.dtype == jnp.float64 else leaf

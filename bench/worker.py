@@ -90,9 +90,11 @@ def configure_process(device: str, place: int | None, cache: str) -> None:
 def time_cell(job: Job, learning_rate: float, baseline: Job) -> dict[str, Any]:
     """Time a cell's program beside the baseline's, in interleaved rounds; the machine must be doing nothing else."""
     benches = {"cell": (Bench(job), learning_rate), "baseline": (Bench(baseline), None)}
-    runners = {name: bench.runner(rate) for name, (bench, rate) in benches.items()}
-    for runner in runners.values():
-        runner(1)
+    runners = {}
+    for name, (bench, rate) in benches.items():
+        with bench.computing():
+            runners[name] = bench.runner(rate)
+        runners[name](1)
     steps = job.protocol.validate_every
     chunks = max(1, TIMING_STEPS // steps)
     seconds: dict[str, list[float]] = {name: [] for name in runners}
@@ -102,6 +104,8 @@ def time_cell(job: Job, learning_rate: float, baseline: Job) -> dict[str, Any]:
             runner(chunks)
             seconds[name].append((time.perf_counter() - begun) / (chunks * steps))
     bench = benches["cell"][0]
+    with bench.computing():
+        flops_per_step = bench.flops_per_step
     slowdown = student_t(np.log(np.divide(seconds["cell"], seconds["baseline"])).tolist())
     return {
         "seconds_per_step": seconds["cell"],
@@ -110,7 +114,7 @@ def time_cell(job: Job, learning_rate: float, baseline: Job) -> dict[str, Any]:
         "slowdown": math.exp(slowdown.mean),
         "slowdown_low": math.exp(slowdown.low),
         "slowdown_high": math.exp(slowdown.high),
-        "flops_per_step": bench.flops_per_step,
+        "flops_per_step": flops_per_step,
         "batch": bench.workload.batch,
         "device": describe_device(),
     }

@@ -58,6 +58,8 @@ class Recipe:
         normalization: `(width) -> module`, applied to the pre-activation, or where the block says.
         weight_form: `(kernel) -> module`, from the kernel that is trained to the matrix that is used.
         product: `(h, matrix) -> z`: how, and in which precision, a layer multiplies.
+        dtype: `float32` or `float64`, of parameters, data and all that is computed from them. A model is drawn in
+            float32 and cast, so that two trainings of one seed start alike.
         hidden_noise: `(h, key) -> h`, after every activation, in training.
         input_noise: `(x, key) -> x`, of the encoder's inputs, in training.
         decoder_context: `(z, hidden, blocks) -> arrays`: what each of the decoder's blocks sees beside the layer below.
@@ -92,6 +94,7 @@ class Recipe:
     normalization: Callable[..., Callable[[jax.Array], jax.Array]] = no_normalization
     weight_form: Callable[..., Callable[[jax.Array], jax.Array]] = plain_weights
     product: Callable[[jax.Array, jax.Array], jax.Array] = jnp.matmul
+    dtype: str = "float32"
     hidden_noise: Callable[..., jax.Array] = no_noise
     input_noise: Callable[..., jax.Array] = no_noise
     decoder_context: Callable[..., list[jax.Array] | None] = no_context

@@ -23,3 +23,12 @@ def float16_loss_scaling(recipe: Recipe, *, loss_scale: float = 1024.0) -> Recip
     """float16 products of a loss that is scaled up, and gradients scaled down again: few of them underflow."""
     require(loss_scale > 0, "loss_scale", loss_scale, "be above 0")
     return recipe.replace(product=configure(precision.scaled_float16, loss_scale=loss_scale))
+
+
+@remedy(source="Higham 2002, Accuracy and Stability of Numerical Algorithms, SIAM")
+def float64(recipe: Recipe) -> Recipe:
+    """Everything in float64: a control, in which nothing underflows or is lost to rounding; what still vanishes, does.
+
+    The model is drawn as in float32, so that a seed's two trainings start alike.
+    """
+    return recipe.replace(dtype="float64")

@@ -12,21 +12,21 @@ from bench.listing import list_entries, remedies_markdown
 from bench.plugin import FAMILIES, remedy
 
 CATALOGUE = load_catalogue()
-ALONE, COMPARED = (Admission(CATALOGUE, timing=False, compared=compared) for compared in (False, True))
+ADMISSION = Admission(CATALOGUE, timing=False)
 BROKEN = Path(__file__).parent / "broken"
 
 
 def by_family():
-    # Remedies that share a program come one after another.
-    return sorted(CATALOGUE.remedies, key=lambda name: FAMILIES.index(CATALOGUE.remedies[name].family))
+    """All remedies, those of one family one after another, since they share programs; all but its first are long."""
+    for family in FAMILIES:
+        first, *others = (name for name, remedy in CATALOGUE.remedies.items() if remedy.family == family)
+        yield first
+        yield from (pytest.param(name, marks=pytest.mark.long) for name in others)
 
 
-@pytest.mark.parametrize("name", by_family())
-@pytest.mark.parametrize(
-    "admission", [pytest.param(ALONE, id="alone"), pytest.param(COMPARED, id="compared", marks=pytest.mark.long)]
-)
-def test_a_remedy_passes_the_admission_test(name, admission):
-    outcomes = list(admission.outcomes(name))
+@pytest.mark.parametrize("name", [*by_family()])
+def test_a_remedy_passes_the_admission_test(name):
+    outcomes = list(ADMISSION.outcomes(name))
     assert [outcome for outcome in outcomes if outcome.status == "failed"] == []
     assert outcomes[1].status == outcomes[3].status == "ok"
 
