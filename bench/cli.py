@@ -358,7 +358,7 @@ def _publish(store: Store, rebuild: bool) -> None:
         write_report(store)
     table = summary(store)
     console = _console()
-    console.print(summary_table(table))
+    console.print(summary_table(table, console))
     if plateau := plateau_line(table):
         console.print(plateau, highlight=False)
     absent = missing(table)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from bench.plan import Job
-from vae_jax.verdict import Code, judge
+from vae_jax.verdict import Code, judge, ratio_of_norms
 
 
 @dataclass(frozen=True)
@@ -64,8 +64,8 @@ def _signal(readings: dict[str, Any]) -> dict[str, float]:
         readings[name]["encoder"].astype(float)
         for name in ("hidden_gradient", "reconstruction_gradient", "kl_gradient")
     )
+    ratio = [ratio_of_norms(first, last) for first, last in zip(profile[:, 1], profile[:, -1], strict=True)]
     with np.errstate(all="ignore"):
-        ratio = profile[:, 1] / profile[:, -1]
         share = reconstruction[:, -1] / (reconstruction[:, -1] + kl[:, -1])
     cosine = readings["mean_cosine"]["encoder"][:, -1]
     flat = np.max([np.max(layers[0]) for layers in readings["saturated"].values()])

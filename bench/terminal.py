@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -18,6 +19,20 @@ if TYPE_CHECKING:
     from bench.check import Outcome
     from bench.executor import Executor
     from bench.run import Work
+
+# Characters of an arm or a reason that stand in one line.
+_WORDS_AT_LEAST = 24
+
+# What a narrow terminal leaves out, first the first.
+_WHERE_THERE_IS_ROOM = (
+    "active units",
+    "examples/s",
+    "gradient ratio, init",
+    "KL, nats",
+    "learning rate",
+    "verdict",
+    "reason",
+)
 
 # What a terminal has no room for; summary.md and the page show it.
 _NOT_IN_TERMINAL = [
@@ -105,15 +120,33 @@ def cell_line(manifest: dict[str, Any], done: int, of: int, kept: bool) -> str:
     return f"[{done}/{of}] {manifest['arm']}: {manifest['status']}  {came_to}{took}"
 
 
-def summary_table(summary: pd.DataFrame) -> Table:
-    """The summary, as far as a terminal is wide."""
+def summary_table(summary: pd.DataFrame, console: Console) -> Table:
+    """The summary, as far as a terminal is wide.
+
+    Args:
+        summary: As `tables.summary` gives it.
+        console: Where it will be printed.
+    """
     shown = readable(summary).drop(columns=_NOT_IN_TERMINAL, errors="ignore")
+    # A table is never measured wider than the console that it is measured for.
+    unbounded = console.options.update(width=10_000)
+    for column in _WHERE_THERE_IS_ROOM:
+        if console.measure(_summary_table(shown), options=unbounded).minimum <= console.width:
+            break
+        shown = shown.drop(columns=column, errors="ignore")
+    return _summary_table(shown)
+
+
+def _summary_table(shown: pd.DataFrame) -> Table:
     table = _table()
     for name in shown.columns:
-        words = name in WORDS
-        # Figures stay whole, and their titles make way.
-        title = textwrap.fill(str(name), 12)
-        table.add_column(title, justify="left" if words else "right", overflow="fold", no_wrap=not words)
+        longest = int(shown[name].astype(str).str.len().max())
+        # Figures stay whole, and their titles make way; an arm and a reason may take two lines.
+        folds = name in ("arm", "reason")
+        table.add_column(
+            textwrap.fill(str(name), 12), justify="left" if name in WORDS else "right", overflow="fold",
+            no_wrap=not folds, min_width=min(_WORDS_AT_LEAST, longest) if folds else None,
+        )  # fmt: skip
     for row in shown.itertuples(index=False):
         # As text: a remedy's brackets would be read as markup.
         table.add_row(*(Text(str(value)) for value in row))

@@ -18,8 +18,13 @@ jax.config.update("jax_numpy_dtype_promotion", "strict")
 
 @pytest.fixture(scope="session")
 def cache(tmp_path_factory: pytest.TempPathFactory):
-    """A compilation cache for the commands that tests run: theirs alone, so that a test never rests on an old one."""
-    folder = tmp_path_factory.mktemp("cache")
+    """A compilation cache for the commands that tests run: theirs alone, so that a test never rests on an old one.
+
+    Processes that run tests side by side share it; each has a folder of its own in one of the session.
+    """
+    own = tmp_path_factory.getbasetemp()
+    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "cache"
+    folder.mkdir(exist_ok=True)
     os.environ["VAE_JAX_CACHE"] = str(folder)
     return folder
 

@@ -137,9 +137,9 @@ def blame(chain: Chain, arrived: Arrived) -> Blame:
 
 
 def quotient(one: float, other: float) -> float:
-    """One number over another: infinite over zero, and 1 where both are zero."""
+    """One number over another: infinite over zero, 1 where both are zero, and no number where one is none."""
     if other == 0:
-        return 1.0 if one == 0 else math.inf
+        return 1.0 if one == 0 else one * math.inf
     return one / other
 
 

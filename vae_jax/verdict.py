@@ -4,6 +4,7 @@ Norms alone do not tell: a gradient may arrive in full and carry nothing, becaus
 examples alike, or because the code that it should teach is ignored.
 """
 
+import math
 from dataclasses import dataclass
 
 VANISHED = 1e-2
@@ -74,6 +75,13 @@ class Verdict:
     because: str
 
 
+def ratio_of_norms(first: float, last: float) -> float:
+    """rms dL/dh at the first layer over that at the last; 0 where none comes back at the first, whatever the last's."""
+    if first == 0:
+        return 0.0
+    return first / last if last != 0 else first * math.inf
+
+
 def judge(gradient_ratio: float, mean_cosine: float | None, flat: float | None, code: Code | None = None) -> Verdict:
     """The first rule of `RULES` that holds.
 
@@ -90,6 +98,8 @@ def judge(gradient_ratio: float, mean_cosine: float | None, flat: float | None, 
         return Verdict("healthy", f"{code.active_units} active units and a KL of {code.kl_nats:.2f} nats")
     if flat is not None and flat > FLAT:
         return Verdict("saturated", f"{flat:.0%} of a layer's activations are flat")
+    if gradient_ratio == 0:
+        return Verdict("vanishing", "no gradient at all comes back at the first layer")
     if gradient_ratio < VANISHED:
         return Verdict("vanishing", f"rms dL/dh at the first layer is {gradient_ratio:.1e} of the last's")
     if not gradient_ratio <= EXPLODED:

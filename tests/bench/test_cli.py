@@ -53,6 +53,9 @@ def hot(recipe):
     return recipe.replace(learning_rate=1e7)
 '''
 
+# As much as shows a vanishing gradient and compiles soon.
+SMALL = ("--workload", "digits-dense[depth=4,width=16]")
+
 SUITE_ARMS = ["baseline", "orthogonal", "kl_warmup", "tanh+orthogonal+adam", "relu+rezero+adam"]
 
 
@@ -69,7 +72,7 @@ def ran(tmp_path_factory, cache):
     """One run of the smoke suite with a plugin."""
     folder = tmp_path_factory.mktemp("run")
     (folder / "my_remedy.py").write_text(PLUGIN)
-    answer = bench("run", "--suite", "smoke", "--plugin", folder / "my_remedy.py", "--out", folder / "out")
+    answer = bench("run", "--suite", "smoke", *SMALL, "--plugin", folder / "my_remedy.py", "--out", folder / "out")
     assert answer.returncode == 0, answer.stderr
     return folder, answer.stdout
 
@@ -98,7 +101,8 @@ def test_the_summary_holds_what_was_measured(ran):
     assert table.loc["my_mish", "family"] == "activation"
     # 60 steps: the baseline has hardly left its start, which is the plateau, and its gradient has vanished.
     assert abs(table.loc["baseline", "negative_elbo"] - table.loc["baseline", "plateau"]) < 0.2
-    assert table.loc["baseline", "gradient_ratio_init"] < 1e-3
+    # A sigmoid passes at most a quarter.
+    assert table.loc["baseline", "gradient_ratio_init"] < 2 * 0.25**4
     assert table.loc["relu+rezero+adam", "gradient_ratio_init"] == pytest.approx(1, abs=1e-3)
     for name in ("examples_per_second", "slowdown", "compile_seconds", "parameters"):
         assert min(table[name]) > 0, name
@@ -108,7 +112,7 @@ def test_the_summary_holds_what_was_measured(ran):
 def test_the_same_command_runs_nothing_anew(ran):
     folder, _ = ran
     cells = {path: path.stat().st_mtime_ns for path in (folder / "out").glob("*/*") if "plots" not in path.parts}
-    answer = bench("run", "--suite", "smoke", "--plugin", folder / "my_remedy.py", "--out", folder / "out")
+    answer = bench("run", "--suite", "smoke", *SMALL, "--plugin", folder / "my_remedy.py", "--out", folder / "out")
     assert answer.returncode == 0
     assert "6 arms, 6 stored, 0 to run" in answer.stdout
     assert cells == {path: path.stat().st_mtime_ns for path in cells}
@@ -118,7 +122,7 @@ def test_dry_run_says_what_would_be_run_and_writes_nothing(ran, tmp_path):
     folder, _ = ran
     said = bench(
         "run", "--suite", "smoke", "--arms", "baseline,gelu,relu,he_normal", "--out", folder / "out", "--dry-run",
-        "--plugin", folder / "my_remedy.py",
+        "--plugin", folder / "my_remedy.py", *SMALL,
     )  # fmt: skip
     assert "4 arms, 1 stored, 3 to run (21 trainings of 60 steps, 3 programs to compile)" in said.stdout
     assert "about 0." in said.stdout
@@ -140,7 +144,7 @@ def test_report_rebuilds_from_whatever_is_there(ran, tmp_path):
     assert "1 of 6 arms are missing: orthogonal" in answer.stdout
     assert (out / "report.html").exists()
     # The same command then runs the missing one, and no other.
-    again = bench("run", "--suite", "smoke", "--plugin", folder / "my_remedy.py", "--out", out)
+    again = bench("run", "--suite", "smoke", *SMALL, "--plugin", folder / "my_remedy.py", "--out", out)
     assert "6 arms, 5 stored, 1 to run" in again.stdout
     assert "[1/1] orthogonal: ok" in again.stdout
     # To the last bit: the same training on the same machine.
@@ -170,7 +174,7 @@ def test_an_instrument_of_a_plugin_is_recorded_beside_the_others(ran):
     _, curves = load(folder / "out", arms=["my_mish"], instruments=["hidden_gradient", "largest_gradient"])
     columns = ["phase", "seed", "learning_rate", "step", "tower", "layer"]
     both = curves.pivot(index=columns, columns="instrument", values="value")
-    assert len(both) == 7 * 4 * 18
+    assert len(both) == 7 * 4 * 10
     assert np.all(both["largest_gradient"].to_numpy() > both["hidden_gradient"].to_numpy())
     listed = bench("list", "instruments", "--plugin", folder / "my_remedy.py").stdout
     assert "Largest |dL/dh| of any example and unit" in listed
@@ -182,18 +186,18 @@ def test_load_gives_frames(ran):
     assert list(table["arm"]) == ["baseline", "my_mish"]
     assert set(curves["instrument"]) == {"hidden_gradient"}
     assert set(curves["tower"]) == {"encoder", "decoder"}
-    assert sorted(curves["layer"].unique()) == list(range(9))
+    assert sorted(curves["layer"].unique()) == list(range(5))
     assert sorted(curves["step"].unique()) == [0, 25, 50, 60]
     assert set(curves["phase"]) == {"tuning", "reporting"}
-    # 5 rates and 2 seeds, 2 arms, 4 records, 2 towers of 9 layers.
-    assert len(curves) == 7 * 2 * 4 * 18
+    # 5 rates and 2 seeds, 2 arms, 4 records, 2 towers of 5 layers.
+    assert len(curves) == 7 * 2 * 4 * 10
     with pytest.raises(InputError, match="unknown arm"):
         load(folder / "out", arms=["gelu"])
 
 
 def test_a_run_without_timing_has_all_but_throughput(tmp_path, cache):
-    small = ("--workload", "digits-dense[depth=2,width=16]", "--arms", "baseline", "--steps", 20, "--seeds", 1)
-    answer = bench("run", "--suite", "smoke", *small, "--no-timing", "--out", tmp_path / "out")
+    short = ("--arms", "baseline", "--steps", 20, "--seeds", 1)
+    answer = bench("run", "--suite", "smoke", *SMALL, *short, "--no-timing", "--out", tmp_path / "out")
     assert answer.returncode == 0, answer.stderr
     (row,) = pd.read_csv(tmp_path / "out" / "summary.csv").to_dict("records")
     assert row["status"] == "ok"
@@ -204,7 +208,7 @@ def test_trouble_is_a_row_and_the_others_go_on(tmp_path, cache):
     (tmp_path / "trouble.py").write_text(TROUBLE)
     answer = bench(
         "run", "--suite", "smoke", "--plugin", tmp_path / "trouble.py", "--arms", "raises,hot,trainable+tanh,baseline",
-        "--out", tmp_path / "out", "--workload", "digits-dense[depth=2,width=16]", "--steps", 20, "--workers", 1,
+        "--out", tmp_path / "out", *SMALL, "--steps", 20, "--workers", 1,
     )  # fmt: skip
     assert answer.returncode == 1
     assert "Traceback" not in answer.stderr
@@ -222,14 +226,14 @@ def test_trouble_is_a_row_and_the_others_go_on(tmp_path, cache):
     # What failed is tried again by the same command; what diverged is a result.
     again = bench(
         "run", "--suite", "smoke", "--plugin", tmp_path / "trouble.py", "--arms", "raises,hot,trainable+tanh,baseline",
-        "--out", tmp_path / "out", "--workload", "digits-dense[depth=2,width=16]", "--steps", 20, "--dry-run",
+        "--out", tmp_path / "out", *SMALL, "--steps", 20, "--dry-run",
     )  # fmt: skip
     assert "4 arms, 2 stored, 1 not applicable, 1 to run" in again.stdout
 
 
 @pytest.mark.skipif(not hasattr(os, "killpg"), reason="needs process groups")
 def test_control_c_keeps_what_is_finished(tmp_path, cache):
-    arguments = ("run", "--suite", "smoke", "--steps", 61, "--out", tmp_path / "out")
+    arguments = ("run", "--suite", "smoke", *SMALL, "--steps", 61, "--out", tmp_path / "out")
     # Started in the background, a shell's children ignore Ctrl-C, and theirs inherit it.
     heeds = "import runpy, signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
     process = subprocess.Popen(

@@ -71,7 +71,7 @@ def test_an_edit_recomputes_the_arms_it_touches_and_no_others(copied):
         assert (root / "out" / "cells" / name).read_bytes() == content
 
     # What is done with a program's figures on the host is in no program: it recomputes all.
-    edit(root / "bench" / "record.py", "profile[:, 1] / profile[:, -1]", "profile[:, 0] / profile[:, -1]")
+    edit(root / "bench" / "record.py", "zip(profile[:, 1], profile[:, -1]", "zip(profile[:, 0], profile[:, -1]")
     assert "0 stored, 2 to run" in run("--dry-run")
 
 

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from vae_jax.attribution import arrivals, blame
+from vae_jax.attribution import Arrived, Blame, arrivals, blame
 from vae_jax.chain import KINDS, find_chain
 from vae_jax.graph import trace
 
@@ -132,3 +132,15 @@ def test_a_block_that_explodes_is_named():
     found = blame(chain, small(layers))
     assert found.block == "5"
     np.testing.assert_allclose(found.factor, 1e4, rtol=0.1)
+
+
+def test_a_kind_that_is_not_there_is_not_to_blame_where_nothing_comes_back():
+    chain, _ = compiled()
+    nothing, absent = jnp.zeros(len(chain.blocks)), jnp.full(len(chain.blocks), jnp.nan)
+    kinds = jnp.asarray([jnp.nan if kind in ("normalization", "recurrence") else 0.0 for kind in KINDS])
+    arrived = Arrived(jnp.zeros(()), jnp.ones(()), nothing, absent, jnp.zeros(len(chain.units)), kinds, kinds)
+    assert blame(chain, arrived) == Blame("", "", 1.0)
+    # What brings a gradient back where there was none does infinitely much.
+    matrix = KINDS.index("matrix")
+    arrived = arrived._replace(kinds=kinds.at[matrix].set(1e-9))
+    assert blame(chain, arrived) == Blame("", "matrix", np.inf)

@@ -2,7 +2,18 @@ import math
 
 import pytest
 
-from vae_jax.verdict import ADDRESSED_BY, EXPLODED, FLAT, PARALLEL, RULES, UNUSED_NATS, VANISHED, Code, judge
+from vae_jax.verdict import (
+    ADDRESSED_BY,
+    EXPLODED,
+    FLAT,
+    PARALLEL,
+    RULES,
+    UNUSED_NATS,
+    VANISHED,
+    Code,
+    judge,
+    ratio_of_norms,
+)
 
 UNUSED = Code(kl_nats=0.0, active_units=0, reconstruction_share=0.02)
 
@@ -44,3 +55,20 @@ def test_the_rules_say_every_word():
         "healthy", "saturated", "vanishing", "exploding", "dead signal", "collapsed",
     ]  # fmt: skip
     assert set(ADDRESSED_BY) == {rule.partition(":")[0] for rule in RULES}
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "ratio", "word"),
+    [
+        (0.02, 0.1, 0.2, "healthy"),
+        (0.1, 0.0, math.inf, "exploding"),
+        # Nothing at either end is not as much at one as at the other.
+        (0.0, 0.0, 0.0, "vanishing"),
+        (0.0, math.inf, 0.0, "vanishing"),
+        (math.nan, 0.0, math.nan, "exploding"),
+    ],
+)
+def test_a_gradient_that_does_not_come_back_has_vanished(first, last, ratio, word):
+    found = ratio_of_norms(first, last)
+    assert found == pytest.approx(ratio, nan_ok=True)
+    assert judge(found, 0.1, 0.1).word == word
