@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from bench.executor import Executor
     from bench.run import Work
 
-# Characters of an arm or a reason that stand in one line.
+# What may take more than one line, and characters of it that stand in one at least.
+_FOLDED = ("arm", "reason")
 _WORDS_AT_LEAST = 24
 
 # What a narrow terminal leaves out, first the first.
@@ -31,6 +32,7 @@ _WHERE_THERE_IS_ROOM = (
     "KL, nats",
     "learning rate",
     "verdict",
+    "slowdown [95%]",
     "reason",
 )
 
@@ -131,7 +133,8 @@ def summary_table(summary: pd.DataFrame, console: Console) -> Table:
     # A table is never measured wider than the console that it is measured for.
     unbounded = console.options.update(width=10_000)
     for column in _WHERE_THERE_IS_ROOM:
-        if console.measure(_summary_table(shown), options=unbounded).minimum <= console.width:
+        folded = shown.assign(**{name: shown[name].str[:_WORDS_AT_LEAST] for name in _FOLDED if name in shown})
+        if console.measure(_summary_table(folded), options=unbounded).maximum <= console.width:
             break
         shown = shown.drop(columns=column, errors="ignore")
     return _summary_table(shown)
@@ -141,8 +144,8 @@ def _summary_table(shown: pd.DataFrame) -> Table:
     table = _table()
     for name in shown.columns:
         longest = int(shown[name].astype(str).str.len().max())
-        # Figures stay whole, and their titles make way; an arm and a reason may take two lines.
-        folds = name in ("arm", "reason")
+        # Figures stay whole, and their titles make way.
+        folds = name in _FOLDED
         table.add_column(
             textwrap.fill(str(name), 12), justify="left" if name in WORDS else "right", overflow="fold",
             no_wrap=not folds, min_width=min(_WORDS_AT_LEAST, longest) if folds else None,
