@@ -9,6 +9,7 @@ from bench.compose import build_workload, conflicts
 from bench.errors import InputError, unknown
 from bench.plugin import FAMILIES, NotApplicable, Remedy, Workload
 from bench.protocol import Protocol
+from bench.readable import rates_words
 
 # On whose bases a remedy's own scale of rates is read off.
 _WORKLOAD = "digits-dense"
@@ -88,12 +89,11 @@ def remedies_markdown(entries: Sequence[dict[str, Any]]) -> str:
         lines += ["| remedy | what it does to the gradient | parameters | rates | source |", "|:--|:--|:--|:--|:--|"]
         for entry in own:
             parameters = ", ".join(f"{name}={value}" for name, value in entry["parameters"].items())
-            rates = f"{entry['rates'][0]:g} to {entry['rates'][-1]:g}" if entry["rates"] else "the base's"
             cells = (
                 f"`{entry['name']}`",
                 " ".join(entry["mechanism"].split("\n\n")[0].split()),
                 parameters,
-                rates,
+                rates_words(entry["rates"]),
                 entry["source"],
             )
             lines.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |")
@@ -106,13 +106,10 @@ def _bases(catalogue: Catalogue) -> Workload:
 
 
 def _remedy(remedy: Remedy, workload: Workload) -> dict[str, Any]:
-    # Those of a scale of its own, which shows on the base that has another; else they are its base's.
-    rates: list[float] = []
-    for recipe in workload.bases.values():
+    rates: dict[str, list[float]] = {}
+    for base, recipe in workload.bases.items():
         with contextlib.suppress(NotApplicable):
-            changed = remedy(recipe)
-            if "learning_rate" in changed.changes(recipe):
-                rates = Protocol(steps=1).learning_rates(changed.learning_rate)
+            rates[base] = Protocol(steps=1).learning_rates(remedy(recipe).learning_rate)
     return {
         "name": remedy.name,
         "family": remedy.family,

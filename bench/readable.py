@@ -1,7 +1,7 @@
 """A summary as text, for the terminal, summary.md and the page alike. No jax."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -58,6 +58,16 @@ def fixed(value: float | None, decimals: int = 2, unit: str = "") -> str:
     """A figure with fixed decimals and its unit; empty where there is none."""
     # Plus zero: rounding leaves the sign of -0.001 on its zero.
     return "" if value is None or math.isnan(value) else f"{round(value, decimals) + 0.0:.{decimals}f}{unit}"
+
+
+def rates_words(rates: Mapping[str, Sequence[float]]) -> str:
+    """The rates that a remedy is tuned over, given those on each base: its own where they are the same on all.
+
+    >>> rates_words({"baseline": [1e-4, 1e-3, 1e-2], "trainable": [1e-4, 1e-3, 1e-2]})
+    '0.0001 to 0.01'
+    """
+    first, *others = rates.values()
+    return f"{first[0]:g} to {first[-1]:g}" if all(other == first for other in others) else "the base's"
 
 
 def interval_text(interval: Interval) -> str:

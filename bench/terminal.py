@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.diagnosed import Case, diagnosis_table, diagnosis_words
-from bench.readable import WORDS, blame_sentence, fixed, interval_text, readable, significant
+from bench.readable import WORDS, blame_sentence, fixed, interval_text, rates_words, readable, significant
 from bench.statistics import student_t
 
 if TYPE_CHECKING:
@@ -180,9 +180,15 @@ def remedies_table(entries: list[dict[str, Any]]) -> Table:
     for head, ratio in (("what it does to the gradient", 8), ("source", 5)):
         table.add_column(head, overflow="fold", ratio=ratio)
     for entry, following in zip(entries, [*entries[1:], None], strict=True):
-        rates = f"{entry['rates'][0]:g} to {entry['rates'][-1]:g}" if entry["rates"] else "the base's"
         parameters = "\n".join(f"{name}={value}" for name, value in entry["parameters"].items())
-        words = (entry["name"], entry["family"], parameters, rates, _first(entry["mechanism"]), entry["source"])
+        words = (
+            entry["name"],
+            entry["family"],
+            parameters,
+            rates_words(entry["rates"]),
+            _first(entry["mechanism"]),
+            entry["source"],
+        )
         table.add_row(*map(Text, words), end_section=following is not None and following["family"] != entry["family"])
     return table
 
@@ -201,7 +207,8 @@ def remedy_texts(entry: dict[str, Any]) -> Iterator[Text]:
         yield Text(f"parameters: {_entry_text(entry['parameters'])}")
     if entry["idle"]:
         yield Text(f"does nothing at: {_entry_text(entry['idle'])}")
-    yield Text(f"rates tuned over: {', '.join(f'{rate:g}' for rate in entry['rates']) or 'around its base'}")
+    for base, rates in entry["rates"].items():
+        yield Text(f"rates tuned over on {base}: {', '.join(f'{rate:g}' for rate in rates)}")
     for base, changes in entry["changes"].items():
         if isinstance(changes, str):
             yield Text(f"on {base}: not applicable, {changes}")

@@ -289,7 +289,8 @@ def test_a_new_remedy_loads_and_is_not_overwritten(tmp_path, monkeypatch, capsys
         main(["list", "remedies", "my_leak", "--plugin", "my_leak.py", "--json"])
     entry = json.loads(capsys.readouterr().out)
     assert entry["changes"]["baseline"]["activation"][1]["negative_slope"] == 0.1
-    assert entry["rates"] == [0.003, 0.00949, 0.03, 0.0949, 0.3]
+    assert entry["rates"]["baseline"] == [0.003, 0.00949, 0.03, 0.0949, 0.3]
+    assert entry["rates"]["trainable"][2] == 0.001
     assert "gelu" in entry["conflicts"]["activation"]
     with pytest.raises(SystemExit) as ended:
         main(["new-remedy", "my_leak"])
