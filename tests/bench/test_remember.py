@@ -8,8 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from bench import load
 from bench.arm import parse_arms
 from bench.catalogue import load_catalogue
+from bench.cli import main
 from bench.compose import build_workload, compose
 from tests.vae_jax.setting import numbers
 from vae_jax.instruments import INSTRUMENTS
@@ -120,3 +122,23 @@ def test_remedies_of_time_compose():
     slots = ("cell", "input_gain", "recurrent_init", "gate_bias", "zoneout", "carry", "readout")
     assert set(recipe.changes(built.bases["baseline"])) == set(slots)
     assert recipe_of("trainable", built).changes(recipe_of("lstm+chrono_init", built)) == ("learning_rate",)
+
+
+@pytest.mark.long
+def test_what_learns_to_remember_and_what_does_not(tmp_path, cache):
+    def ran(text, arms, steps):
+        out = tmp_path / text
+        options = ("--rates", "1", "--seeds", "1", "--steps", str(steps), "--no-timing", "--out", str(out))
+        with pytest.raises(SystemExit) as ended:
+            main(["run", "--suite", "smoke", "--workload", text, "--arms", ",".join(arms), *options])
+        assert ended.value.code == 0
+        return load(out)[0].set_index("arm")["negative_elbo"]
+
+    short = ran("remember", ("baseline", "trainable"), 4000)
+    assert abs(short["baseline"] - 4 * math.log(16)) < 0.3
+    assert short["trainable"] < 4.5
+    # Of 50 symbols the gradient arrives as well; the KL term is what closes the code before it says anything.
+    warm = "trainable+kl_warmup[fraction=1.0]"
+    long = ran("remember[length=50]", ("trainable", warm), 3000)
+    assert abs(long["trainable"] - 4 * math.log(16)) < 0.3
+    assert long[warm] < 5
