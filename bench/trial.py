@@ -92,8 +92,9 @@ class Trial(Bench):
 
     @cached_property
     def _state(self) -> TrainState:
-        numbers = self._numbers([1.0] * self.lanes, stop=PROTOCOL.steps)
-        return self._begin([PROTOCOL.tuning_seed] * self.lanes, numbers[0])[0]
+        with self.computing():
+            numbers = self._numbers([1.0] * self.lanes, stop=PROTOCOL.steps)
+            return self._begin([PROTOCOL.tuning_seed] * self.lanes, numbers[0])[0]
 
     def _begin(self, seeds: list[int], numbers: Numbers) -> tuple[TrainState, jax.Array]:
         keys = [jax.random.key(seed) for seed in seeds]

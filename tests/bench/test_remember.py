@@ -132,7 +132,7 @@ def test_what_learns_to_remember_and_what_does_not(tmp_path, cache):
         with pytest.raises(SystemExit) as ended:
             main(["run", "--suite", "smoke", "--workload", text, "--arms", ",".join(arms), *options])
         assert ended.value.code == 0
-        return load(out)[0].set_index("arm")["negative_elbo"]
+        return load(out)[0].set_index("arm")["negative_elbo"].to_dict()
 
     short = ran("remember", ("baseline", "trainable"), 4000)
     assert abs(short["baseline"] - 4 * math.log(16)) < 0.3
