@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 from vae_jax.chain import KINDS, Chain
 from vae_jax.graph import Rewrite, ThroughTime
 from vae_jax.straight_through import straight_through
-from vae_jax.verdict import EXPLODED, VANISHED
+from vae_jax.verdict import EXPLODED, VANISHED, quotient
 
 STANDS_OUT = 10.0
 """A block is to blame if replacing it changes what comes back at the first layer this many times more than replacing
@@ -134,13 +134,6 @@ def blame(chain: Chain, arrived: Arrived) -> Blame:
     kinds = [-1.0 if math.isnan(gain) else gain for gain in gains(arrived.kinds)]
     best = max(range(len(kinds)), key=kinds.__getitem__)
     return Blame("", KINDS[best], kinds[best]) if kinds[best] >= STANDS_OUT else Blame("", "", 1.0)
-
-
-def quotient(one: float, other: float) -> float:
-    """One number over another: infinite over zero, 1 where both are zero, and no number where one is none."""
-    if other == 0:
-        return 1.0 if one == 0 else one * math.inf
-    return one / other
 
 
 def _gated(

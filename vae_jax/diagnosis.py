@@ -12,12 +12,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PRNGKeyArray
 
-from vae_jax.attribution import Arrived, Blame, arrivals, blame, quotient
+from vae_jax.attribution import Arrived, Blame, arrivals, blame
 from vae_jax.chain import KINDS, Chain, find_chain
 from vae_jax.graph import trace
 from vae_jax.layer_readings import LayerReadings, read_layers
 from vae_jax.model import Function, as_function
-from vae_jax.verdict import ADDRESSED_BY, EXPLODED, VANISHED, judge, ratio_of_norms
+from vae_jax.verdict import ADDRESSED_BY, EXPLODED, VANISHED, judge, quotient, ratio_of_norms
 
 FLAT_SLOPE = 0.01
 """|phi'(z)| below which an entry is on a flat part of its activation; a sigmoid's is 1/4 at most."""
@@ -269,7 +269,7 @@ def _ratio(readings: LayerReadings) -> float:
     norms = [float(np.linalg.norm(_double(gradient))) for gradient in readings.hidden_gradient]
     hidden = norms[:-1] or norms
     times = [over_time(states) for states in readings.state_gradient if states]
-    ratios = [ratio_of_norms(hidden[0], hidden[-1]), *(quotient(t[0], t[-1]) for t in times)]
+    ratios = [ratio_of_norms(ends[0], ends[-1]) for ends in (hidden, *times)]
     return max(ratios, key=_distance)
 
 
