@@ -65,9 +65,11 @@ def rates_words(rates: Mapping[str, Sequence[float]]) -> str:
 
     >>> rates_words({"baseline": [1e-4, 1e-3, 1e-2], "trainable": [1e-4, 1e-3, 1e-2]})
     '0.0001 to 0.01'
+    >>> rates_words({"baseline": [1e-2, 1e-1], "trainable": [1e-4, 1e-3]}), rates_words({})
+    ("the base's", "the base's")
     """
-    first, *others = rates.values()
-    return f"{first[0]:g} to {first[-1]:g}" if all(other == first for other in others) else "the base's"
+    own = next(iter(rates.values()), None)
+    return f"{own[0]:g} to {own[-1]:g}" if own and all(each == own for each in rates.values()) else "the base's"
 
 
 def interval_text(interval: Interval) -> str:
