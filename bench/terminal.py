@@ -12,7 +12,7 @@ from rich.text import Text
 
 from bench.diagnosed import Case, diagnosis_table, diagnosis_words
 from bench.readable import WORDS, blame_sentence, fixed, interval_text, rates_words, readable, significant
-from bench.statistics import student_t
+from bench.statistics import CONFIDENCE, student_t
 
 if TYPE_CHECKING:
     # What is run imports jax; what is read does not.
@@ -32,7 +32,7 @@ _WHERE_THERE_IS_ROOM = (
     "KL, nats",
     "learning rate",
     "verdict",
-    "slowdown [95%]",
+    f"slowdown [{CONFIDENCE:.0%}]",
     "reason",
 )
 
