@@ -36,13 +36,13 @@ def run_cell(job: Job) -> tuple[dict[str, Any], pd.DataFrame] | Unchanged:
     Returns:
         The cell's manifest and its curves; or which stored cell is this one in all but its sources.
     """
+    started = time.perf_counter()
     bench = Bench(job)
     with bench.computing():
-        return _run(bench, job)
+        return _run(bench, job, started)
 
 
-def _run(bench: Bench, job: Job) -> tuple[dict[str, Any], pd.DataFrame] | Unchanged:
-    started = time.perf_counter()
+def _run(bench: Bench, job: Job, started: float) -> tuple[dict[str, Any], pd.DataFrame] | Unchanged:
     fingerprint = bench.fingerprint()
     if fingerprint in job.known:
         return Unchanged(job.known[fingerprint])
