@@ -1,8 +1,8 @@
 """Every remedy by itself, on the base that vanishes and on the one that learns: what does each do, and to what?
 
 Command: make bench SUITE=catalogue
-Expect: one to two hours on two cores, by what single cells of it took; nobody has seen its table yet. Every row is ok,
-diverged, or not applicable with a reason. On the workload remember it is a suite for a night:
+Expect: an hour and a half on two cores, by what its cells take; every row is ok, diverged, or not applicable with a
+reason. On the workload remember it is a suite for a night:
 make bench SUITE=catalogue WORKLOAD=remember ARGS='--steps 2000'.
 """
 
