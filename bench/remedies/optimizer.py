@@ -191,12 +191,15 @@ def muon(recipe: Recipe, *, momentum: float = 0.95, rms: float = 0.2) -> Recipe:
     return recipe.replace(optimizer=configure(optimizers.muon, momentum=momentum, rms=rms), learning_rate=1e-3)
 
 
-@remedy(source="Gupta, Koren & Singer 2018, arXiv:1802.09568")
-def shampoo(recipe: Recipe, *, eps: float = 1e-4, interval: int = 10) -> Recipe:
+@remedy(
+    source="Gupta, Koren & Singer 2018, arXiv:1802.09568; its length, Anil, Gupta, Koren, Regan & Singer 2020, "
+    "arXiv:2002.09018"
+)
+def shampoo(recipe: Recipe, *, eps: float = 1e-12, interval: int = 10) -> Recipe:
     """Divides by the root of the gradient's spread over rows and over columns: weak directions are lifted to strong."""
     require_positive(eps=eps)
     require(interval >= 1, "interval", interval, "be at least 1")
-    return recipe.replace(optimizer=configure(shampoo_optimizer, eps=eps, interval=interval), learning_rate=0.1)
+    return recipe.replace(optimizer=configure(shampoo_optimizer, eps=eps, interval=interval), learning_rate=0.01)
 
 
 @remedy(source="Mishchenko & Defazio 2023, arXiv:2306.06101")

@@ -1,4 +1,4 @@
-"""Shampoo: a preconditioner to each axis of each parameter."""
+"""Shampoo: a preconditioner to each axis of each matrix."""
 
 import functools
 from collections import defaultdict
@@ -24,17 +24,23 @@ class ShampooState(NamedTuple):
 
     Attributes:
         taken: Steps taken.
-        statistics: For each parameter and axis, what its gradients' outer products along that axis add up to.
+        statistics: For each matrix and axis, what its gradients' outer products along that axis add up to.
         roots: Their inverse roots, as they were last taken.
+        adagrad: The state of AdaGrad.
     """
 
     taken: Int[Array, ""]
     statistics: Matrices
     roots: Matrices
+    adagrad: optax.OptState
 
 
 def shampoo(learning_rate: Number, *, eps: Number, interval: int) -> optax.GradientTransformation:
-    """L^(-1/4) G R^(-1/4) for a matrix, H^(-1/2) g for a vector: AdaGrad that knows rows and columns, not entries.
+    """In the direction of L^(-1/4) G R^(-1/4), as far as AdaGrad goes: it knows rows and columns, and not entries.
+
+    A matrix's step has the length of AdaGrad's, and a vector's is AdaGrad's own. Without, training diverges within ten
+    steps at any rate that learns: roots that were taken some steps ago do not know the directions that have come since,
+    and a vector's gradients bring a new one each step; these they divide by what is next to nothing.
 
     The roots are taken by Newton's iteration, by matrix products alone: a factorization for each of many matrices in
     one program can deadlock XLA's CPU backend.
@@ -45,24 +51,32 @@ def shampoo(learning_rate: Number, *, eps: Number, interval: int) -> optax.Gradi
         interval: Steps between two times that the roots are taken.
 
     Source:
-        Gupta, Koren & Singer 2018, arXiv:1802.09568, algorithms 1 and 2.
+        Gupta, Koren & Singer 2018, arXiv:1802.09568, algorithms 1 and 2; the length, Anil, Gupta, Koren, Regan & Singer
+        2020, arXiv:2002.09018.
     """
+    adagrad = optax.scale_by_rss(initial_accumulator_value=0.0, eps=0.0)
 
     def init(parameters: Any) -> ShampooState:
-        leaves = [_at_least_a_vector(leaf) for leaf in jax.tree.leaves(parameters)]
-        start = [tuple(eps * jnp.eye(size, dtype=leaf.dtype) for size in leaf.shape) for leaf in leaves]
-        return ShampooState(jnp.zeros((), jnp.int32), start, start)
+        start = [
+            tuple(eps * jnp.eye(size, dtype=leaf.dtype) for size in leaf.shape) if leaf.ndim > 1 else ()
+            for leaf in jax.tree.leaves(parameters)
+        ]
+        return ShampooState(jnp.zeros((), jnp.int32), start, start, adagrad.init(parameters))
 
     def update(gradient: Any, state: ShampooState, params: Any = None) -> tuple[Any, ShampooState]:
         leaves, structure = jax.tree.flatten(gradient)
         statistics = [
-            tuple(matrix + _outer(_at_least_a_vector(leaf), axis) for axis, matrix in enumerate(matrices))
+            tuple(matrix + _outer(leaf, axis) for axis, matrix in enumerate(matrices))
             for leaf, matrices in zip(leaves, state.statistics, strict=True)
         ]
         due = state.taken % interval == 0
         roots = jax.lax.cond(due, inverse_roots, lambda _: state.roots, statistics)
-        updates = [_precondition(leaf, each) for leaf, each in zip(leaves, roots, strict=True)]
-        return jax.tree.unflatten(structure, updates), ShampooState(state.taken + 1, statistics, roots)
+        steps, lengths = adagrad.update(gradient, state.adagrad)
+        updates = [
+            _as_long_as(step, _precondition(leaf, each)) if each else step
+            for leaf, each, step in zip(leaves, roots, jax.tree.leaves(steps), strict=True)
+        ]
+        return jax.tree.unflatten(structure, updates), ShampooState(state.taken + 1, statistics, roots, lengths)
 
     inner = optax.GradientTransformation(init, update)  # type: ignore
     return optax.chain(inner, optax.scale_by_learning_rate(learning_rate))
@@ -111,17 +125,17 @@ def inverse_root(matrix: Float[Array, "n n"], power: int) -> Float[Array, "n n"]
     return jax.lax.fori_loop(0, _ITERATIONS, refine, begin)[1]
 
 
-def _at_least_a_vector(leaf: Array) -> Array:
-    return leaf.reshape(leaf.shape or (1,))
-
-
 def _outer(leaf: Array, axis: int) -> Float[Array, "n n"]:
     rows = jnp.moveaxis(leaf, axis, 0).reshape(leaf.shape[axis], -1)
     return rows @ rows.T
 
 
 def _precondition(leaf: Array, roots: tuple[Array, ...]) -> Array:
-    result = _at_least_a_vector(leaf)
     for axis, root in enumerate(roots):
-        result = jnp.moveaxis(jnp.tensordot(root, result, (1, axis)), 0, axis)
-    return result.reshape(leaf.shape)
+        leaf = jnp.moveaxis(jnp.tensordot(root, leaf, (1, axis)), 0, axis)
+    return leaf
+
+
+def _as_long_as(step: Array, direction: Array) -> Array:
+    length = jnp.linalg.norm(direction)
+    return direction * jnp.linalg.norm(step) / jnp.where(length > 0, length, 1)
