@@ -26,10 +26,12 @@ def rms_norm(recipe: Recipe) -> Recipe:
 
 
 @remedy(source="Wu & He 2018, arXiv:1803.08494")
-def group_norm(recipe: Recipe, *, groups: int = 32) -> Recipe:
+def group_norm(recipe: Recipe, *, units: int = 16) -> Recipe:
     """Each example to mean 0, variance 1 over groups of units: between layer norm and no mixing of units at all."""
-    require(groups >= 1, "groups", groups, "be at least 1")
-    return recipe.replace(normalization=configure(normalization.group_norm, groups=groups))
+    # The paper's other default, 32 groups, is for groups that have places beside channels. Of 64 units without places
+    # it makes pairs, and a pair to mean 0 and variance 1 is a sign.
+    require(units >= 2, "units", units, "be at least 2")
+    return recipe.replace(normalization=configure(normalization.group_norm, units=units))
 
 
 @remedy(source="Nguyen & Salazar 2019, arXiv:1910.05895")

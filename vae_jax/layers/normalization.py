@@ -48,18 +48,18 @@ def layer_norm(width: int) -> nnx.LayerNorm:
     return nnx.LayerNorm(width, epsilon=1e-6, use_fast_variance=False, rngs=nnx.Rngs(_NO_KEY))
 
 
-def group_norm(width: int, *, groups: int) -> nnx.GroupNorm:
+def group_norm(width: int, *, units: int) -> nnx.GroupNorm:
     """Every example's units in groups, each to mean 0 and variance 1, then a learnt scale and shift.
 
     Args:
         width: Units of the layer.
-        groups: At most so many: as many as divide the width.
+        units: In a group, at least: as few more as it takes to have groups of one size.
 
     Source:
         Wu & He 2018, arXiv:1803.08494.
     """
-    most = max(number for number in range(1, groups + 1) if width % number == 0)
-    return nnx.GroupNorm(width, num_groups=most, epsilon=1e-5, use_fast_variance=False, rngs=nnx.Rngs(_NO_KEY))
+    groups = max(number for number in range(1, max(width // units, 1) + 1) if width % number == 0)
+    return nnx.GroupNorm(width, num_groups=groups, epsilon=1e-5, use_fast_variance=False, rngs=nnx.Rngs(_NO_KEY))
 
 
 class ScaleNorm(nnx.Module):

@@ -25,9 +25,9 @@ def test_other_normalizations_against_numpy():
     h32 = jnp.asarray(h, jnp.float32)
     groups = h.reshape(32, 4, 4)
     by_group = (groups - groups.mean(2, keepdims=True)) / np.sqrt(groups.var(2, keepdims=True) + 1e-5)
-    np.testing.assert_allclose(normalization.group_norm(16, groups=4)(h32), by_group.reshape(32, 16), atol=1e-4)
-    # 5 does not divide 16, 4 does.
-    np.testing.assert_allclose(normalization.group_norm(16, groups=5)(h32), by_group.reshape(32, 16), atol=1e-4)
+    np.testing.assert_allclose(normalization.group_norm(16, units=4)(h32), by_group.reshape(32, 16), atol=1e-4)
+    # Five groups of 3 do not make 16; four of 4 do.
+    np.testing.assert_allclose(normalization.group_norm(16, units=3)(h32), by_group.reshape(32, 16), atol=1e-4)
     lengths = np.linalg.norm(normalization.ScaleNorm(16)(h32), axis=1)
     np.testing.assert_allclose(lengths, 4.0, rtol=1e-5)
     squashed = normalization.DynamicTanh(16, alpha=0.5)(h32)
