@@ -19,6 +19,9 @@ PLATEAU_MARGIN_NATS = 0.2
 The output bias is trained, so a dead arm lands a few hundredths of a nat to either side of the plateau, not on it.
 """
 
+NO_CODE_NATS = 0.01
+"""A mean KL divergence below this carries nothing to speak of: a twentieth of the margin to the plateau."""
+
 SUMMARY_TYPES = {
     "workload": "str", "arm": "str", "family": "str", "status": "str", "seeds": "Int64",
     "learning_rate": "float64", "negative_elbo": "float64", "negative_elbo_low": "float64",
@@ -68,6 +71,11 @@ def left_plateau(table: pd.DataFrame) -> pd.Series:
     """Whether each row's whole interval lies below the plateau by more than `PLATEAU_MARGIN_NATS`."""
     below = table["negative_elbo_high"].to_numpy() < table["plateau"].to_numpy() - PLATEAU_MARGIN_NATS
     return pd.Series(below, index=table.index)
+
+
+def past_the_code(table: pd.DataFrame) -> pd.Series:
+    """Whether each row lies below the plateau with next to no KL: what its decoder knows of x came past z."""
+    return left_plateau(table) & (table["kl_nats"].to_numpy(float) < NO_CODE_NATS)
 
 
 def curves(store: Store, cells: Iterable[Manifest], instruments: Iterable[str] | None = None) -> pd.DataFrame:

@@ -12,6 +12,7 @@ from matplotlib.lines import Line2D
 
 from bench.plots.panels import REFERENCE, Panels, panels, styles
 from bench.plots.sheet import PANEL_WIDTH, legend_height, sheet, styled
+from bench.tables import past_the_code
 
 PLOT_HEIGHT = 2.1
 
@@ -64,7 +65,9 @@ def elbo_over_steps(
     if not shown:
         return None
     plateau = float(summary["plateau_validation"].iloc[0])
-    limits = _limits(bands, plateau)
+    # An arm that needs no code lies far below all others, and would press them flat.
+    past = set(summary["arm"][past_the_code(summary)])
+    limits = _limits({arm: band for arm, band in bands.items() if arm not in past}, plateau)
     last = max(float(band.steps.max()) for band in bands.values())
     entries = [len(arms) + 2 for arms in shown.values()]
     places = sheet([0.3 + PLOT_HEIGHT + 0.5 + legend_height(count) for count in entries], columns)

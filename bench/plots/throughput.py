@@ -13,8 +13,7 @@ from matplotlib.ticker import FuncFormatter
 
 from bench.plots.labels import LINED, place_labels, spread
 from bench.plots.sheet import styled
-from bench.readable import thousands
-from bench.tables import left_plateau
+from bench.tables import left_plateau, past_the_code
 
 SIZE = (9.2, 6.2)
 LEFT, STAYED, LEADER = "#0072B2", "#7a7a7a", "#9a9a9a"
@@ -23,39 +22,46 @@ GAP = 5.0
 
 SLANT = math.radians(45)
 
+NAMED_AT_MOST = 40
+"""Of more arms than this only the bases are named, and those off the plateau that no other beats in both."""
+
 
 class Points(NamedTuple):
-    """The arms that are drawn: names, throughput, mean, half an interval, and whether each left the plateau."""
+    """The arms that are drawn: throughput, mean, half an interval, whether each left the plateau and is named."""
 
-    arms: np.ndarray
     x: np.ndarray
     y: np.ndarray
     half: np.ndarray
     left: np.ndarray
+    named: np.ndarray
 
 
 @styled
 def elbo_against_throughput(summary: pd.DataFrame) -> Figure | None:
-    """Each arm's mean -ELBO on test with its interval, against training examples per second.
+    """Each arm's mean -ELBO on test with its interval, against its throughput over the baseline's.
+
+    Both were timed in turns: examples per second would tell as much of the machine's hour as of the arm.
 
     Args:
-        summary: One workload's rows; those without a mean or without a throughput are not drawn.
+        summary: One workload's rows; not drawn are those without a mean or a throughput, and those that know x past z.
 
     Returns:
         The figure, or None where no arm has both.
     """
-    drawn = summary.dropna(subset=["negative_elbo", "examples_per_second"])
+    drawn = summary.loc[~past_the_code(summary)].dropna(subset=["negative_elbo", "slowdown"])
     if drawn.empty:
         return None
-    x, y, high = (
-        drawn[name].to_numpy(float) for name in ("examples_per_second", "negative_elbo", "negative_elbo_high")
-    )
-    points = Points(drawn["arm"].to_numpy(), x, y, np.nan_to_num(high - y), left_plateau(drawn).to_numpy())
+    slowdown, y, high = (drawn[name].to_numpy(float) for name in ("slowdown", "negative_elbo", "negative_elbo_high"))
+    x = 1 / slowdown
+    left = left_plateau(drawn).to_numpy()
+    few = len(drawn) <= NAMED_AT_MOST
+    named = np.full(len(x), few) | (drawn["family"] == "base").to_numpy() | (left & unbeaten(x, y))
+    points = Points(x, y, np.nan_to_num(high - y), left, named)
     figure = Figure(figsize=SIZE)
     axes = figure.add_axes((0.07, 0.085, 0.865, 0.895))
-    axes.set(xlabel="training throughput, examples per second (right is faster)",
+    axes.set(xlabel="training throughput over the baseline's (right is faster)",
              ylabel="-ELBO on test, nats (down is better)")  # fmt: skip
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: thousands(value)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.2g}x"))
     plateau = float(drawn["plateau"].iloc[0])
     axes.axhline(plateau, color="black", linestyle=(0, (4, 3)), linewidth=0.9)
     axes.annotate("plateau", (1, plateau), xycoords=("axes fraction", "data"), xytext=(3, 0), va="center",
@@ -63,7 +69,9 @@ def elbo_against_throughput(summary: pd.DataFrame) -> Figure | None:
     for chosen, colour, fill in ((points.left, LEFT, LEFT), (~points.left, STAYED, "white")):
         axes.errorbar(x[chosen], y[chosen], points.half[chosen], fmt="o", color=colour, mfc=fill, capsize=2,
                       elinewidth=1, markersize=5.5)  # fmt: skip
-    texts = [axes.text(0, 0, arm, fontsize=8) for arm in points.arms]
+    texts = [
+        axes.text(0, 0, arm if name else "", fontsize=8) for arm, name in zip(drawn["arm"], points.named, strict=True)
+    ]
     renderer = FigureCanvasAgg(figure).get_renderer()
     extents = [text.get_window_extent(renderer) for text in texts]
     sizes = np.array([(extent.width, extent.height) for extent in extents])
@@ -73,6 +81,13 @@ def elbo_against_throughput(summary: pd.DataFrame) -> Figure | None:
     return figure
 
 
+def unbeaten(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Which points have no other that is as far to the right and as low, and further in one of both."""
+    return np.array([
+        not ((x >= right) & (y <= low) & ((x > right) | (y < low))).any() for right, low in zip(x, y, strict=True)
+    ])  # fmt: skip
+
+
 def _limits(axes: Axes, points: Points, sizes: np.ndarray, plateau: float) -> float:
     """Leave room for the names at the sides, and above for those of the crowd; returns where their row begins."""
     width = max(np.ptp(points.x), 0.2 * points.x.max())
@@ -80,7 +95,7 @@ def _limits(axes: Axes, points: Points, sizes: np.ndarray, plateau: float) -> fl
     low -= 0.08 * max(high - low, 0.05 * abs(plateau), 0.1)
     axes.set_xlim(max(0, points.x.min() - 0.12 * width), points.x.max() + 0.14 * width)
     inches = axes.get_position().height * SIZE[1] * axes.figure.dpi
-    crowd = sizes[~points.left]
+    crowd = sizes[~points.left & points.named]
     above = (0.35 * axes.figure.dpi + crowd[:, 0].max() * math.sin(SLANT) + crowd[:, 1].max()) if len(crowd) else 0
     above = max(above, 0.06 * inches)
     axes.set_ylim(low, low + (high - low) / (1 - above / inches))
@@ -89,7 +104,7 @@ def _limits(axes: Axes, points: Points, sizes: np.ndarray, plateau: float) -> fl
 
 def _name_crowd(axes: Axes, points: Points, texts: list[Text], sizes: np.ndarray, base: float) -> None:
     """The arms on the plateau lie in one line: their names stand aslant above it, in the same order."""
-    crowd = np.flatnonzero(~points.left)
+    crowd = np.flatnonzero(~points.left & points.named)
     if not len(crowd):
         return
     dot = axes.figure.dpi / 72
@@ -104,7 +119,7 @@ def _name_crowd(axes: Axes, points: Points, texts: list[Text], sizes: np.ndarray
 
 def _name_others(axes: Axes, points: Points, texts: list[Text], sizes: np.ndarray, base: float) -> None:
     """The other names stand beside their points, with a thin line where one had to move away."""
-    others = np.flatnonzero(points.left)
+    others = np.flatnonzero(points.left & points.named)
     if not len(others):
         return
     dot = axes.figure.dpi / 72

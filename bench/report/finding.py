@@ -7,14 +7,16 @@ import pandas as pd
 
 from bench.readable import fixed, interval_text, records, row_interval
 from bench.statistics import CONFIDENCE
-from bench.tables import PLATEAU_MARGIN_NATS, left_plateau
+from bench.tables import NO_CODE_NATS, PLATEAU_MARGIN_NATS, left_plateau, past_the_code
 
 
 def finding(table: pd.DataFrame) -> list[str]:
     """One workload's rows in a few sentences: how many arms left the plateau, which is best, what is not there."""
-    rows = records(table)
-    left = int(left_plateau(table).to_numpy().sum())
-    return [_plateau(rows, left), *_best(rows), *_absent(rows)]
+    past = past_the_code(table)
+    ranked = table.loc[~past]
+    rows = records(ranked)
+    left = int(left_plateau(ranked).to_numpy().sum())
+    return [_plateau(rows, left), *_past(list(table.loc[past, "arm"])), *_best(rows), *_absent(rows)]
 
 
 def _plateau(rows: list[Any], left: int) -> str:
@@ -28,6 +30,15 @@ def _plateau(rows: list[Any], left: int) -> str:
         f"{left} of {len(judged)} arm{'s' * (len(judged) != 1)} with an interval left the plateau of {plateau} nats: "
         f"the whole {CONFIDENCE:.0%} interval over {over} lies more than {PLATEAU_MARGIN_NATS} nats below it."
     )
+
+
+def _past(arms: list[str]) -> list[str]:
+    if not arms:
+        return []
+    return [
+        f"Not counted and not ranked: {', '.join(arms)}, below the plateau without a code (KL under {NO_CODE_NATS} "
+        "nats): x reaches the decoder past z."
+    ]
 
 
 def _best(rows: list[Any]) -> list[str]:

@@ -132,7 +132,7 @@ def test_drawing_changes_no_one_elses_settings(store: Store, curves: pd.DataFram
 
 
 def test_nothing_recorded_draws_nothing(store: Store, curves: pd.DataFrame) -> None:
-    assert figures(summary(store).assign(examples_per_second=np.nan), curves.iloc[:0], {}) == {}
+    assert figures(summary(store).assign(slowdown=np.nan), curves.iloc[:0], {}) == {}
     assert colour_scale({}) is None
     assert gradient_heat_maps({}) is None
 
@@ -161,7 +161,7 @@ def test_names_in_the_throughput_plot_do_not_overlap(store: Store) -> None:
     rows = summary(store)
     crowd = pd.concat([rows.iloc[[0]].assign(arm=f"plateau_{index}") for index in range(9)])
     learnt = pd.concat([
-        rows.iloc[[1]].assign(arm=f"learnt_{index}", examples_per_second=179e3 + 400 * index) for index in range(5)
+        rows.iloc[[1]].assign(arm=f"learnt_{index}", slowdown=1.04 - 0.002 * index) for index in range(5)
     ])  # fmt: skip
     figure = elbo_against_throughput(pd.concat([crowd, learnt], ignore_index=True))
     assert figure is not None
@@ -174,6 +174,36 @@ def test_names_in_the_throughput_plot_do_not_overlap(store: Store) -> None:
     pixels = figure.axes[0].transData.transform([(x, 0) for x in aslant])[:, 0]
     assert len(pixels) == 9
     assert np.diff(pixels).min() > 8 * figure.dpi / 72
+
+
+def test_of_many_arms_those_are_named_that_no_other_beats(store: Store) -> None:
+    rows = summary(store).set_index("arm")
+    learnt = pd.concat([
+        rows.loc[["tanh"]].assign(slowdown=2 - 0.01 * index, negative_elbo=23 + 0.01 * (index % 7))
+        for index in range(60)
+    ])  # fmt: skip
+    many = pd.concat([rows.loc[["baseline"]], learnt])
+    many["arm"] = ["baseline", *(f"learnt_{index}" for index in range(60))]
+    figure = elbo_against_throughput(many)
+    assert figure is not None
+    # 0.01 nats better each, back to where 56 is the fastest of the best.
+    assert {text.get_text() for text in figure.axes[0].texts} - {"", "plateau"} == {
+        "baseline", "learnt_56", "learnt_57", "learnt_58", "learnt_59",
+    }  # fmt: skip
+
+
+def test_an_arm_that_needs_no_code_presses_nothing_flat(store: Store, curves: pd.DataFrame) -> None:
+    rows = summary(store)
+    far = ["negative_elbo", "negative_elbo_low", "negative_elbo_high", "kl_nats"]
+    rows.loc[rows["arm"] == "tanh", far] = (0.5, 0.4, 0.6, 0.0)
+    against = elbo_against_throughput(rows)
+    assert against is not None
+    assert "tanh" not in {text.get_text() for text in against.axes[0].texts}
+    bands = validation_bands(curves)
+    bands["tanh"] = bands["tanh"]._replace(mean=bands["tanh"].mean - 20, low=bands["tanh"].low - 20)
+    over = elbo_over_steps(rows, bands)
+    assert over is not None
+    assert over.axes[0].get_ylim()[0] > 20
 
 
 def test_spread_keeps_order_distance_and_limits() -> None:

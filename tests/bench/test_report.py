@@ -113,6 +113,16 @@ def test_finding_leaves_an_open_order_open(tmp_path: Path) -> None:
     assert "overlaps with that of tanh, so the order among them is open" in finding(rows)[1]
 
 
+def test_finding_ranks_no_arm_that_needs_no_code(tmp_path: Path) -> None:
+    rows = summary(build(tmp_path, ["baseline", "tanh", "selu"], seeds=3, steps=50, depth=1))
+    far = ["negative_elbo", "negative_elbo_low", "negative_elbo_high", "kl_nats"]
+    rows.loc[rows["arm"] == "selu", far] = (0.5, 0.4, 0.6, 0.0)
+    left, past, best = finding(rows)
+    assert left.startswith("1 of 2 arms")
+    assert past.startswith("Not counted and not ranked: selu, below the plateau without a code")
+    assert best.startswith("The lowest mean -ELBO is that of tanh")
+
+
 def test_one_seed_claims_nothing(tmp_path: Path) -> None:
     store = build(tmp_path, ["baseline", "tanh"], seeds=1, steps=50, depth=1)
     sentences = finding(summary(store))
