@@ -1,9 +1,10 @@
 """Every remedy by itself, on the base that vanishes and on the one that learns: what does each do, and to what?
 
 Command: make bench SUITE=catalogue
-Expect: an hour and a half on two cores, by what its cells take; every row is ok, diverged, or not applicable with a
-reason. On the workload remember it is a suite for a night:
-make bench SUITE=catalogue WORKLOAD=remember ARGS='--steps 2000'.
+Expect: an hour and a half of training on two cores and 25 minutes of timing; 273 of 302 arms are ok, 7 diverged, 22
+change nothing. On the baseline 9 of 137 arms leave the plateau: eight activations with a slope near 1 at zero on both
+sides of it, and batch norm (results/reference/catalogue). On the workload remember it is a suite for a night:
+make bench SUITE=catalogue WORKLOAD=remember.
 """
 
 from bench.suite import Suite
