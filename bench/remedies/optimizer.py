@@ -197,6 +197,7 @@ def muon(recipe: Recipe, *, momentum: float = 0.95, rms: float = 0.2) -> Recipe:
 )
 def shampoo(recipe: Recipe, *, eps: float = 1e-12, interval: int = 10) -> Recipe:
     """Divides by the root of the gradient's spread over rows and over columns: weak directions are lifted to strong."""
+    # So little, because a gradient that has all but vanished must still outweigh it.
     require_positive(eps=eps)
     require(interval >= 1, "interval", interval, "be at least 1")
     return recipe.replace(optimizer=configure(shampoo_optimizer, eps=eps, interval=interval), learning_rate=0.01)

@@ -16,20 +16,22 @@ def finding(table: pd.DataFrame) -> list[str]:
     ranked = table.loc[~past]
     rows = records(ranked)
     left = int(left_plateau(ranked).to_numpy().sum())
-    return [_plateau(rows, left), *_past(list(table.loc[past, "arm"])), *_best(rows), *_absent(rows)]
+    return [*_plateau(rows, left), *_past(list(table.loc[past, "arm"])), *_best(rows), *_absent(rows)]
 
 
-def _plateau(rows: list[Any], left: int) -> str:
+def _plateau(rows: list[Any], left: int) -> list[str]:
+    if not rows:
+        return []
     plateau = fixed(rows[0].plateau)
     judged = [row for row in rows if row.negative_elbo_high is not None]
     if not judged:
-        return f"No arm has an interval yet, so none can be said to have left the plateau of {plateau} nats."
+        return [f"No arm has an interval yet, so none can be said to have left the plateau of {plateau} nats."]
     seeds = sorted({row.seeds for row in judged})
     over = f"{seeds[0]} seeds" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]} seeds"
-    return (
+    return [
         f"{left} of {len(judged)} arm{'s' * (len(judged) != 1)} with an interval left the plateau of {plateau} nats: "
         f"the whole {CONFIDENCE:.0%} interval over {over} lies more than {PLATEAU_MARGIN_NATS} nats below it."
-    )
+    ]
 
 
 def _past(arms: list[str]) -> list[str]:

@@ -123,6 +123,14 @@ def test_finding_ranks_no_arm_that_needs_no_code(tmp_path: Path) -> None:
     assert best.startswith("The lowest mean -ELBO is that of tanh")
 
 
+def test_only_arms_that_need_no_code_leave_a_finding(tmp_path: Path) -> None:
+    # One seed: no interval.
+    rows = summary(build(tmp_path, ["selu"], seeds=1, steps=50, depth=1))
+    rows[["negative_elbo", "kl_nats"]] = (0.5, 0.0)
+    (past,) = finding(rows)
+    assert past.startswith("Not counted and not ranked: selu")
+
+
 def test_one_seed_claims_nothing(tmp_path: Path) -> None:
     store = build(tmp_path, ["baseline", "tanh"], seeds=1, steps=50, depth=1)
     sentences = finding(summary(store))

@@ -38,9 +38,10 @@ class ShampooState(NamedTuple):
 def shampoo(learning_rate: Number, *, eps: Number, interval: int) -> optax.GradientTransformation:
     """In the direction of L^(-1/4) G R^(-1/4), as far as AdaGrad goes: it knows rows and columns, and not entries.
 
-    A matrix's step has the length of AdaGrad's, and a vector's is AdaGrad's own. Without, training diverges within ten
-    steps at any rate that learns: roots that were taken some steps ago do not know the directions that have come since,
-    and a vector's gradients bring a new one each step; these they divide by what is next to nothing.
+    A matrix's step has the length of AdaGrad's, and a vector's is AdaGrad's own. Without, at ten steps between roots,
+    training diverged within eight at each of five rates: roots that were taken some steps ago do not know the
+    directions that have come since, and a vector's gradients bring a new one each step; these they divide by what is
+    next to nothing.
 
     The roots are taken by Newton's iteration, by matrix products alone: a factorization for each of many matrices in
     one program can deadlock XLA's CPU backend.
