@@ -1,0 +1,78 @@
+"""The README's figures are those of the stored reference runs."""
+
+import re
+from pathlib import Path
+
+import pandas as pd
+
+from bench.tables import left_plateau, past_the_code
+
+ROOT = Path(__file__).parents[1]
+REFERENCE = ROOT / "results" / "reference"
+README = (ROOT / "README.md").read_text()
+# Sentences are broken across lines.
+PROSE = " ".join(README.split())
+
+
+def markdown_table(text, start):
+    """The first table after a text, as one dict per row."""
+    lines = text[text.index(start) :].splitlines()
+    first = next(number for number, line in enumerate(lines) if line.startswith("| arm"))
+    rows = []
+    for line in lines[first:]:
+        if not line.startswith("|"):
+            break
+        rows.append([cell.strip() for cell in line.strip("|").split("|")])
+    return [dict(zip(rows[0], row, strict=True)) for row in rows[2:]]
+
+
+def test_the_table_is_that_of_the_stored_run():
+    shown = markdown_table(README, "## What it printed")
+    stored = markdown_table((REFERENCE / "quick" / "summary.md").read_text(), "# Suite quick")
+    assert len(shown) == len(stored) == 26
+    for row, whole in zip(shown, stored, strict=True):
+        # Shorter: its own name for one column, and no interval of the slowdown.
+        whole["gradient per layer (theory)"] = whole["gradient per layer, init"]
+        whole["slowdown"] = whole["slowdown [95%]"].split()[0]
+        assert row == {name: whole[name] for name in row}
+
+
+def test_what_is_said_of_the_catalogue_is_in_its_summary():
+    table = pd.read_csv(REFERENCE / "catalogue" / "summary.csv")
+    count = table["status"].value_counts()
+    assert f"({len(table)} arms, {table['seeds'].max():.0f} seeds after 3 rates" in PROSE
+    assert (
+        f"{count['ok']} have figures, {count['diverged']} diverged, {count['not applicable']} change nothing" in PROSE
+    )
+    assert set(count.index) == {"ok", "diverged", "not applicable"}
+
+    known = table.loc[(table["status"] == "ok") & ~past_the_code(table)].set_index("arm")
+    on_trainable = known.index.str.startswith("trainable")
+    alone = known.loc[~on_trainable].drop("baseline")
+    left = alone.loc[left_plateau(alone)]
+    assert f"{len(left)} of {len(alone)} leave the plateau" in PROSE
+    said = PROSE[PROSE.index("leave the plateau**:") : PROSE.index("rezero may")]
+    for arm, row in left.iterrows():
+        assert re.search(rf"\b{arm} {row['negative_elbo']:.2f}", said), arm
+
+    said = PROSE[PROSE.index("rezero may") : PROSE.index("none does.")]
+    kinds = {"initialization": "initializations", "optimizer": "optimizers", "gradient": "gradient treatments",
+             "schedule": "schedules", "regularization": "regularizations", "kl": "KL treatments",
+             "precision": "precisions"}  # fmt: skip
+    for family, kind in kinds.items():
+        assert f"{(alone['family'] == family).sum()} {kind}" in said, family
+        assert family not in set(left["family"])
+
+    base = known.loc["trainable"]
+    interval = f"{base['negative_elbo']:.2f} [{base['negative_elbo_low']:.2f}, {base['negative_elbo_high']:.2f}]"
+    assert f"tanh, orthogonal, Adam; {interval}) " in PROSE
+    others = known.loc[on_trainable].drop("trainable")
+    better = others.loc[others["negative_elbo_high"] < base["negative_elbo_low"]]
+    worse = others.loc[others["negative_elbo_low"] > base["negative_elbo_high"]]
+    still = worse.loc[~left_plateau(worse)]
+    assert f"{len(better)} are better by intervals that do not overlap" in PROSE
+    assert f"{len(worse)} are worse, and {len(still)} of these have not left the plateau:" in PROSE
+    said = PROSE[PROSE.index("have not left the plateau:") : PROSE.index("**Eleven rows")]
+    for arm in still.index:
+        assert re.search(rf"\b{arm.removeprefix('trainable+')}\b", said), arm
+    assert set(table.loc[past_the_code(table), "arm"]) == {"encoder_skip", "trainable+encoder_skip"}
