@@ -2,7 +2,6 @@
 
 import functools
 import itertools
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -18,12 +17,15 @@ from bench.identity import question, sources
 from bench.plugin import NotApplicable, Workload
 from bench.protocol import Protocol
 from vae_jax.recipe import Recipe
+from vae_jax.towers.recurrent import Recurrent
+from vae_jax.vae import TOWERS
 from vae_jax.verdict import RULES
 
 # First readings on two cores, for the minutes to expect.
 _COMPILE_SECONDS = 6.0
-_TIMING_SECONDS = 1.5
 _SECONDS_PER_STEP_AND_WEIGHT = 1e-3 / (18 * 64 * 64)
+# What a layer costs that is one step of a scan, over one that is written out: as many small operations, and a loop.
+_SCANNED = 5.0
 
 
 @dataclass(frozen=True)
@@ -114,15 +116,14 @@ class Plan:
         """A cell as work for a worker."""
         return Job(cell, self.protocol, self.plateau, self.plugins, commit, known or {})
 
-    def expected_seconds(self, cells: list[Cell], workers: int) -> float:
-        """How long some of the cells may take, from first readings of this shape of network."""
+    def expected_seconds(self, cells: list[Cell]) -> float:
+        """How long training some of the cells may take one core, by first readings of this shape of network."""
         sizes = self.workload.architecture
-        weights = sum(sizes.layers.values()) * sizes.width**2 * self.workload.batch / 128
+        scanned = {tower for tower in TOWERS if isinstance(getattr(sizes, tower), Recurrent)}
+        layers = sum(count * (_SCANNED if tower in scanned else 1) for tower, count in sizes.layers.items())
+        weights = layers * sizes.width**2 * self.workload.batch / 128
         training = self.protocol.trainings * self.protocol.steps * weights * _SECONDS_PER_STEP_AND_WEIGHT
-        programs = len({cell.program for cell in cells})
-        side_by_side = max(1, min(workers, len(cells), os.cpu_count() or 1))
-        alone = programs * _TIMING_SECONDS
-        return (len(cells) * training + programs * _COMPILE_SECONDS) / side_by_side + alone
+        return len(cells) * training + len({cell.program for cell in cells}) * _COMPILE_SECONDS
 
     def describe(self, command: str) -> dict[str, Any]:
         """The plan as the store keeps it."""

@@ -4,6 +4,7 @@ import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import pandas as pd
@@ -22,6 +23,9 @@ RESULTS = ("ok", "diverged")
 # A cell that takes this many times what it should, and these seconds more, hangs.
 _PATIENCE = 20
 _PATIENCE_SECONDS = 300
+
+# To time a program, on two cores.
+_TIMING_SECONDS = 1.5
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,7 @@ class Work:
         missing: Cells without a result.
         known: For those of them that were answered by other sources: the stored identities, by fingerprint.
         damaged: What is wrong with records that are there and cannot be trusted, by their identities.
+        trained_seconds: How long each stored cell took to train, as far as its record says so.
     """
 
     plan: Plan
@@ -61,6 +66,7 @@ class Work:
     missing: list[Cell] = field(default_factory=list)
     known: dict[str, dict[str, str]] = field(default_factory=dict)
     damaged: dict[str, str] = field(default_factory=dict)
+    trained_seconds: list[float] = field(default_factory=list)
 
     def __post_init__(self):
         stored = self.store.identities()
@@ -73,6 +79,8 @@ class Work:
                     self.damaged[cell.identity] = str(damage)
             if manifest is None or manifest["status"] not in RESULTS:
                 self.missing.append(cell)
+            elif manifest["train_seconds"] is not None:
+                self.trained_seconds.append(manifest["train_seconds"])
         same_question: dict[str, list[str]] = {}
         for identity in stored:
             same_question.setdefault(identity.partition("-")[0], []).append(identity)
@@ -83,6 +91,16 @@ class Work:
             answers = {m["program"]: m["identity"] for m in manifests if m and m["status"] in RESULTS}
             if answers:
                 self.known[cell.identity] = answers
+
+    def expected_seconds(self, workers: int) -> float:
+        """How long it may take: a cell as long as those that are stored, or by first readings where none is."""
+        side_by_side = max(1, min(workers, len(self.missing)))
+        if self.trained_seconds:
+            training = len(self.missing) * fmean(self.trained_seconds)
+        else:
+            training = self.plan.expected_seconds(self.missing)
+        programs = len({cell.program for cell in self.untimed})
+        return training / side_by_side + programs * _TIMING_SECONDS
 
     @property
     def untimed(self) -> list[Cell]:
@@ -102,7 +120,7 @@ def execute(work: Work, executor: Executor) -> Iterator[TrainingsEnded | CellSto
     if not work.missing and not work.untimed:
         return
     plan, store, commit = work.plan, work.store, current_commit()
-    limit = _PATIENCE_SECONDS + _PATIENCE * plan.expected_seconds([plan.baseline], 1)
+    limit = _PATIENCE_SECONDS + _PATIENCE * plan.expected_seconds([plan.baseline])
     for identity in work.damaged:
         store.set_aside(identity)
     jobs = [plan.job(cell, commit, work.known.get(cell.identity)) for cell in work.missing]

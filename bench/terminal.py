@@ -84,7 +84,7 @@ def forecast(work: "Work", executor: "Executor") -> str:
     slots = executor.slots
     plan = work.plan
     programs = len({cell.program for cell in work.missing})
-    seconds = plan.expected_seconds(work.missing, slots) if work.missing else 0.0
+    seconds = work.expected_seconds(slots)
     trainings = len(work.missing) * plan.protocol.trainings
     idle = len(plan.cells) - len(plan.planned)
     counts = [

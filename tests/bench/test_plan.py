@@ -11,6 +11,8 @@ from bench.catalogue import load_catalogue
 from bench.compose import build_workload
 from bench.errors import InputError
 from bench.plan import make_plan
+from bench.run import Work
+from bench.store import Store
 from vae_jax.recipe import Recipe
 
 CATALOGUE = load_catalogue()
@@ -159,3 +161,21 @@ def test_planning_starts_no_backend():
     )
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert re.search(r"backends: 0", answer.stdout)
+
+
+def test_a_cell_is_expected_to_take_as_long_as_those_that_are_stored(tmp_path):
+    planned = plan("baseline,gelu,orthogonal")
+    work = Work(planned, Store(tmp_path), timing=False)
+    assert work.expected_seconds(2) == planned.expected_seconds(planned.planned) / 2
+    work.trained_seconds += [100.0, 200.0]
+    assert work.expected_seconds(2) == 3 * 150 / 2
+    # A worker for each cell, and no less than one cell takes.
+    assert work.expected_seconds(100) == 150
+    timed = Work(planned, Store(tmp_path))
+    assert timed.expected_seconds(2) > work.plan.expected_seconds(planned.planned) / 2
+
+
+def test_a_step_of_a_scan_takes_longer_than_a_block():
+    # Measured: 140 s for the six trainings of the baseline, 300 s for those of an LSTM.
+    through_time = plan("baseline", workload="remember[steps=4000]", suite="catalogue")
+    assert 60 < through_time.expected_seconds(through_time.planned) < 300
