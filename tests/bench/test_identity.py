@@ -26,7 +26,8 @@ def copied(tmp_path, cache):
     def run(*options):
         answer = subprocess.run(
             [sys.executable, "-m", "bench", "run", "--suite", "smoke", "--arms", "baseline,rezero", "--seeds", "1",
-             "--workload", "digits-dense[depth=2,width=16]", "--steps", "20", "--out", tmp_path / "out", *options],
+             "--workload", "digits-dense[depth=2,width=16]", "--steps", "20", "--no-timing",
+             "--out", tmp_path / "out", *options],
             cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(tmp_path)}, capture_output=True, text=True, check=False,
         )  # fmt: skip
         assert answer.returncode == 0, answer.stderr
