@@ -8,7 +8,7 @@ import numpy as np
 import optax
 import pytest
 
-from tests.vae_jax.setting import ARCHITECTURE, LOOP, begin, data, numbers, run
+from tests.vae_jax.setting import ARCHITECTURE, LOOP, WATCHED, begin, data, numbers, run
 from vae_jax.configured import configure
 from vae_jax.recipe import Recipe
 from vae_jax.train import Loop, train
@@ -206,7 +206,7 @@ def test_desired_rates_are_reached_at_the_end_of_a_training():
 
 def test_a_state_is_part_of_the_loop_and_watching_leaves_it_alone():
     recipe = TRAINED.replace(kl_treatment=configure(geco, nats=20.0, decay=0.9, rate=0.01, largest=10.0))
-    watched = run(recipe, 0.01, 20)[0]
+    watched = run(recipe, 0.01, 20, loop=WATCHED)[0]
     blind = run(recipe, 0.01, 20, loop=Loop(LOOP.batch, LOOP.chunk, LOOP.chunk, ()))[0]
     jax.tree.map(np.testing.assert_array_equal, watched.treatment_state, blind.treatment_state)
     jax.tree.map(np.testing.assert_array_equal, watched.parameters, blind.parameters)
