@@ -47,7 +47,7 @@ def arguments(out, arms=None, *options):
     return [
         "run", "--suite", "smoke", "--arms", arms or "baseline,orthogonal,tiny_normal",
         "--seeds", "1", "--steps", "20", "--workers", "1",
-        "--workload", "digits-dense[depth=2,width=16]", "--out", str(out), *options,
+        "--workload", "digits-dense[depth=2,width=16]", "--no-timing", "--out", str(out), *options,
     ]  # fmt: skip
 
 
