@@ -76,3 +76,22 @@ def test_what_is_said_of_the_catalogue_is_in_its_summary():
     for arm in still.index:
         assert re.search(rf"\b{arm.removeprefix('trainable+')}\b", said), arm
     assert set(table.loc[past_the_code(table), "arm"]) == {"encoder_skip", "trainable+encoder_skip"}
+
+
+def test_what_is_said_of_the_catalogue_through_time_is_in_its_summary():
+    table = pd.read_csv(REFERENCE / "catalogue-remember" / "summary.csv")
+    # None diverged, and none failed.
+    assert set(table["status"]) == {"ok", "not applicable"}
+    known = table.loc[table["status"] == "ok"].set_index("arm")
+    alone = known.loc[~known.index.str.match("trainable|gated|baseline$")]
+    left = alone.loc[left_plateau(alone)]
+    assert f"({len(known)} arms: of the catalogue {len(alone) + 1} of 142" in PROSE
+    assert f"{(table['status'] == 'not applicable').sum()} more do not apply" in PROSE
+    said = PROSE[PROSE.index("vanishes through time, ") : PROSE.index("capacity is healthy")]
+    assert f"{len(left)} of {len(alone)} leave the plateau**" in said
+    for arm in (*left.index, "layer_normalised_gradient"):
+        assert re.search(rf"\b{arm} (may \()?{known.loc[arm, 'negative_elbo']:.2f}", said), arm
+    assert f"reaches {known.loc['trainable', 'negative_elbo']:.2f} " in said
+    for arm in ("kl_warmup", "mean_pooling"):
+        assert f"{arm} ({known.loc[f'trainable+{arm}', 'negative_elbo']:.2f})" in said
+    assert f"healthy at {known.loc['capacity', 'negative_elbo']:.2f}" in PROSE
