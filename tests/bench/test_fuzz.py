@@ -85,7 +85,7 @@ def options(numbers):
     )  # fmt: skip
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=500, deadline=None)
 @given(st.lists(ARMS, min_size=1, max_size=4).map(",".join) | TEXTS, options(st.integers(-2, 10**9)))
 def test_whatever_is_asked_is_a_plan_or_a_sentence(arms, asked):
     try:
