@@ -125,7 +125,8 @@ def test_dry_run_says_what_would_be_run_and_writes_nothing(ran, tmp_path):
         "--plugin", folder / "my_remedy.py", *SMALL,
     )  # fmt: skip
     assert "4 arms, 1 stored, 3 to run (21 trainings of 60 steps, 3 programs to compile)" in said.stdout
-    assert "about 0." in said.stdout
+    # As long as the stored cell took, on whatever machine this is.
+    assert re.search(r" on \d+ cpu workers?: about \d+\.\d minutes", said.stdout)
     bench("run", "--suite", "smoke", "--out", tmp_path / "new", "--dry-run")
     assert not (tmp_path / "new").exists()
 
