@@ -17,8 +17,6 @@ from bench.identity import question, sources
 from bench.plugin import NotApplicable, Workload
 from bench.protocol import Protocol
 from vae_jax.recipe import Recipe
-from vae_jax.towers.recurrent import Recurrent
-from vae_jax.vae import TOWERS
 from vae_jax.verdict import RULES
 
 # First readings on two cores, for the minutes to expect.
@@ -119,8 +117,9 @@ class Plan:
     def expected_seconds(self, cells: list[Cell]) -> float:
         """How long training some of the cells may take one core, by first readings of this shape of network."""
         sizes = self.workload.architecture
-        scanned = {tower for tower in TOWERS if isinstance(getattr(sizes, tower), Recurrent)}
-        layers = sum(count * (_SCANNED if tower in scanned else 1) for tower, count in sizes.layers.items())
+        layers = sum(
+            count * (_SCANNED if getattr(sizes, tower).scanned() else 1) for tower, count in sizes.layers.items()
+        )
         weights = layers * sizes.width**2 * self.workload.batch / 128
         training = self.protocol.trainings * self.protocol.steps * weights * _SECONDS_PER_STEP_AND_WEIGHT
         return len(cells) * training + len({cell.program for cell in cells}) * _COMPILE_SECONDS

@@ -22,6 +22,10 @@ BERNOULLI = Bernoulli()
 class TowerKind(Protocol):
     """What draws a tower: `DenseTower` itself, or a value that says more, as `Recurrent(length=20)`."""
 
+    def scanned(self) -> bool:
+        """Whether its hidden layers are the steps of a scan, and not written out."""
+        ...
+
     def layers(self, depth: int) -> int:
         """How many hidden layers such a tower has."""
         ...

@@ -80,6 +80,11 @@ class DenseTower(nnx.Module):
             )
 
     @staticmethod
+    def scanned() -> bool:
+        """Its hidden layers are written out."""
+        return False
+
+    @staticmethod
     def layers(depth: int) -> int:
         """How many hidden layers a tower has: the input layer and the blocks."""
         return depth + 1

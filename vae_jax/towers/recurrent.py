@@ -47,6 +47,11 @@ class Recurrent:
                 "choose an activation for it instead"
             )
 
+    @staticmethod
+    def scanned() -> bool:
+        """Its hidden layers are the steps of a scan."""
+        return True
+
     def layers(self, depth: int) -> int:
         """How many hidden layers there are to look at: one to a step, however deep other towers are."""
         return self.length
