@@ -32,6 +32,9 @@ _TIMED = {"depth": 2}
 # Between a mapped and a single training in float32; in float64 both must agree to the second figure.
 _CLOSE, _CLOSE_DOUBLE = 1e-4, 1e-6
 
+# Below this share of the largest parameter, a leaf's own size says nothing.
+_ALL_BUT_ZERO = 1e-3
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -288,6 +291,9 @@ def _types(tree: Any) -> Any:
 def _apart(one: Any, other: Any) -> float:
     """The greatest difference between two trees of one kind, relative to the largest number of each leaf.
 
+    Of a leaf that is all but zero, relative to a thousandth of the largest number of all: a bias before batch
+    normalization has no gradient, and holds nothing but the rounding of its sums.
+
     Raises:
         CheckError: If they are of different kinds.
     """
@@ -295,7 +301,9 @@ def _apart(one: Any, other: Any) -> float:
     if [leaf.shape for leaf in leaves] != [leaf.shape for leaf in others]:
         raise CheckError("its parameters have other shapes than the base's")
     pairs = [(np.asarray(a), np.asarray(b)) for a, b in zip(leaves, others, strict=True)]
-    return max(float(np.max(np.abs(a - b)) / max(np.max(np.abs(b)), 1e-30)) for a, b in pairs)
+    largest = [float(np.max(np.abs(b))) for _, b in pairs]
+    floor = max(_ALL_BUT_ZERO * max(largest), 1e-30)
+    return max(float(np.max(np.abs(a - b))) / max(size, floor) for (a, b), size in zip(pairs, largest, strict=True))
 
 
 def _words(error: BaseException, remedy: Remedy) -> str:
