@@ -15,7 +15,6 @@ from vae_jax.layers.carries import no_zoneout, whole_past
 from vae_jax.layers.contexts import no_context
 from vae_jax.layers.gate_biases import no_gate_bias
 from vae_jax.layers.initializers import variance_scaling, zeros
-from vae_jax.layers.input_gains import as_drawn
 from vae_jax.layers.noise import no_noise
 from vae_jax.layers.normalization import no_normalization
 from vae_jax.layers.readouts import last_state
@@ -38,7 +37,7 @@ HALVING = configure(variance_scaling, scale=0.25, mode="fan_in", distribution="n
 
 # Slots whose outcome enters the compiled program as an array, so that they make no program of their own.
 _ARGUMENTS = (
-    "kernel_init", "bias_init", "input_gain", "recurrent_init", "gate_bias", "calibration", "learning_rate",
+    "kernel_init", "bias_init", "recurrent_init", "gate_bias", "calibration", "learning_rate",
     "learning_rate_schedules", "kl_schedules",
 )  # fmt: skip
 
@@ -71,7 +70,6 @@ class Recipe:
         bias_init: The same for its bias, shape `(outputs,)`.
         recurrent_init: The same for the matrix from one state to the next, of shape `(width, width)`.
         gate_bias: `(key, shape, dtype, length) -> (keep, write)`: what a recurrent cell's gates are biased by.
-        input_gain: `(inputs) -> factor`: by what a recurrent cell's drawn input weights are multiplied.
         calibration: `(layer, inputs)`: changes a drawn layer by what the first batch looks like there.
         optimizer: `(learning_rate) -> optax.GradientTransformation`.
         learning_rate: The optimizer's own scale: the centre of the rates that are tuned.
@@ -104,7 +102,6 @@ class Recipe:
     readout: Callable[[jax.Array], jax.Array] = last_state
     kernel_init: Callable[..., jax.Array] = GLOROT
     bias_init: Callable[..., jax.Array] = zeros
-    input_gain: Callable[[int], float] = as_drawn
     recurrent_init: Callable[..., jax.Array] = HALVING
     gate_bias: Callable[..., tuple[jax.Array, jax.Array]] = no_gate_bias
     calibration: Callable[..., None] = no_calibration

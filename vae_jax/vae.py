@@ -47,7 +47,7 @@ class Architecture:
 
     Attributes:
         data: Dimensions of one example.
-        depth: Blocks in each dense tower, beside its input layer and its head.
+        depth: Blocks in each dense tower, beside its input layer and its head; an encoder needs one.
         width: Units in each hidden layer.
         latent: Dimensions of z.
         likelihood: What the decoder's output means.
@@ -64,9 +64,14 @@ class Architecture:
     decoder: TowerKind = DenseTower
 
     def __post_init__(self):
-        for name in ("data", "depth", "width", "latent"):
+        for name in ("data", "width", "latent"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        # A gradient is followed from one hidden layer of the encoder to another.
+        if self.depth < (least := max(0, 2 - self.encoder.layers(0))):
+            raise ValueError(
+                f"depth must be at least {least}, got {self.depth}: a tower without blocks has no gradient profile"
+            )
 
     def require(self, recipe: Recipe) -> None:
         """Raise unless a recipe's slots go together in both towers.

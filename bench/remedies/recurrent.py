@@ -5,24 +5,20 @@ import jax
 from bench.plugin import remedy, require
 from vae_jax.configured import configure
 from vae_jax.layers import carries, gate_biases, initializers, readouts
-from vae_jax.layers.input_gains import embedded
 from vae_jax.recipe import Recipe
 from vae_jax.towers.cells import GRUCell, LayerNormLSTMCell, LSTMCell
 
 
 @remedy(source="Hochreiter & Schmidhuber 1997, Neural Computation 9(8)")
 def lstm(recipe: Recipe) -> Recipe:
-    """A memory that the gradient leaves by the forget gate alone; half open, as here at first, it halves every step.
-
-    Its inputs, symbols, are embedded with variance 1, as usual; at 1 / fan-in it stores a part of what it should.
-    """
-    return recipe.replace(cell=LSTMCell, input_gain=embedded)
+    """A memory that the gradient leaves by the forget gate alone; half open, as here at first, it halves every step."""
+    return recipe.replace(cell=LSTMCell)
 
 
 @remedy(source="Cho et al. 2014, arXiv:1406.1078")
 def gru(recipe: Recipe) -> Recipe:
     """A state mixed of old and new by one gate, which the gradient passes without a matrix; half open at first."""
-    return recipe.replace(cell=GRUCell, input_gain=embedded)
+    return recipe.replace(cell=GRUCell)
 
 
 @remedy(
@@ -56,7 +52,7 @@ def orthogonal_recurrent(recipe: Recipe, *, scale: float = 1.0) -> Recipe:
 @remedy(source="Ba, Kiros & Hinton 2016, arXiv:1607.06450")
 def layer_norm_lstm(recipe: Recipe) -> Recipe:
     """An LSTM whose gates' sums and memory are normalized: gates stay off their flat ends, whatever the weights."""
-    return recipe.replace(cell=LayerNormLSTMCell, input_gain=embedded)
+    return recipe.replace(cell=LayerNormLSTMCell)
 
 
 @remedy(source="Krueger et al. 2017, arXiv:1606.01305", idle={"hidden": 0.0, "memory": 0.0})

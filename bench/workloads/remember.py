@@ -11,7 +11,6 @@ from vae_jax.configured import configure
 from vae_jax.data import Dataset, Examples
 from vae_jax.layers.gate_biases import chrono
 from vae_jax.layers.initializers import variance_scaling
-from vae_jax.layers.input_gains import embedded
 from vae_jax.likelihoods import Recall
 from vae_jax.recipe import Recipe
 from vae_jax.towers.cells import LSTMCell
@@ -32,13 +31,13 @@ BASELINE = Recipe().replace(
     learning_rate=1e-3,
     gradient_transforms=(configure(optax.clip_by_global_norm, max_norm=5.0),),
 )
-GATED = BASELINE.replace(cell=LSTMCell, input_gain=embedded, learning_rate=3e-3)
+GATED = BASELINE.replace(cell=LSTMCell, learning_rate=3e-3)
 TRAINABLE = GATED.replace(gate_bias=chrono)
 
 
 @workload
 def remember(
-    *, length: int = 20, depth: int = 1, width: int = 64, latent: int = 8, batch: int = 128, steps: int = 4000
+    *, length: int = 20, depth: int = 0, width: int = 64, latent: int = 8, batch: int = 128, steps: int = 4000
 ) -> Workload:
     """Sequences of one symbol in 16, of which the first must come back: the gradient vanishes through time.
 

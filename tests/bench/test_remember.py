@@ -119,7 +119,7 @@ def test_without_gates_there_is_nothing_to_bias():
 def test_remedies_of_time_compose():
     built = workload("remember")
     recipe = recipe_of("lstm+forget_gate_bias+orthogonal_recurrent+zoneout+truncated_bptt+mean_pooling", built)
-    slots = ("cell", "input_gain", "recurrent_init", "gate_bias", "zoneout", "carry", "readout")
+    slots = ("cell", "recurrent_init", "gate_bias", "zoneout", "carry", "readout")
     assert set(recipe.changes(built.bases["baseline"])) == set(slots)
     assert recipe_of("trainable", built).changes(recipe_of("lstm+chrono_init", built)) == ("learning_rate",)
 

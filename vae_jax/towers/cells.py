@@ -38,7 +38,6 @@ class Gate(nnx.Module):
         """
         make = recipe.unit if candidate else Unit
         self.unit: Unit = make(inputs, width, recipe, named_key(key, "unit"), role="input")
-        self.unit.dense.rescale(jnp.full((1,), recipe.input_gain(inputs)))
         shape, dtype = (width, width), jnp.result_type(float).type
         self.recurrent = nnx.Param(recipe.recurrent_init(named_key(key, "recurrent"), shape, dtype, "hidden"))
         self.form = recipe.weight_form(self.recurrent[...])

@@ -45,23 +45,17 @@ class DenseTower(nnx.Module):
         Args:
             inputs: Size of an input.
             outputs: Size of the head.
-            depth: Number of blocks, at least 1.
+            depth: Number of blocks; without any, the head reads the input layer.
             width: Units in each hidden layer.
             recipe: Which unit, block, normalization and initializers.
             key: Every layer's key comes from it by the layer's name.
             context: Entries that every block sees beside the layer before it.
-
-        Raises:
-            ValueError: If there is no block.
         """
-        if depth < 1:
-            raise ValueError(f"depth must be at least 1, got {depth}: a tower without blocks has no gradient profile")
         self.input = recipe.unit(inputs, width, recipe, named_key(key, "input"), role="input")
         self.blocks = nnx.List(_draw_blocks(depth, width, context, recipe, key))
         # Blocks that keep all that they were given end wider than they began.
-        last = self.blocks[-1]
-        known = width if last.uniform else width * (depth + 1)
-        if last.leaves_sum:
+        known = width if self._uniform else width * (depth + 1)
+        if depth and self.blocks[-1].leaves_sum:
             self.final_normalization = recipe.normalization(width)
         self.head = Dense(known, outputs, recipe, named_key(key, "head"), role="head")
 
@@ -136,8 +130,10 @@ class DenseTower(nnx.Module):
 
         recipe = run.recipe
         h, first = tapped(lambda seen: self.input(x, seen), taps[0], run.within("input"))
+        if not self.blocks:
+            return self._last(h, run), jax.tree.map(lambda one: one[None], first)
         runs = [self._within(run, index)._replace(recipe=None, adjust=None) for index in range(len(self.blocks))]
-        if self.blocks[0].uniform:
+        if self._uniform:
             graph = nnx.graphdef(self.blocks[0])
             states = [nnx.as_pure(nnx.state(block)) for block in self.blocks]
             stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *zip(states, runs, strict=True))
@@ -152,12 +148,16 @@ class DenseTower(nnx.Module):
         hidden = jax.tree.map(lambda one, more: jnp.concatenate([one[None], more]), first, others)
         return self._last(h, run), hidden
 
+    @property
+    def _uniform(self) -> bool:
+        return all(block.uniform for block in self.blocks)
+
     def _within(self, run: ForwardPass, index: int) -> ForwardPass:
         return run.within(f"block_{index}", None if run.context is None else run.context[index])
 
     def _last(self, h: Float[Array, "batch width"], run: ForwardPass) -> Float[Array, "batch outputs"]:
         run = run.within("head")
-        if self.blocks[-1].leaves_sum:
+        if self.blocks and self.blocks[-1].leaves_sum:
             h = self.blocks[-1].unit.activate(self.final_normalization(h), run)
         return self.head(h, run)
 
@@ -194,6 +194,8 @@ def _draw_blocks(depth: int, width: int, context: int, recipe: "Recipe", key: PR
         return recipe.block(Place(width, index, depth, context), recipe, key)
 
     keys = [named_key(key, f"block_{index}") for index in range(depth)]
+    if not keys:
+        return []
     example = nnx.eval_shape(lambda: draw(keys[0], 0))
     if not example.uniform:
         return [draw(block_key, index) for index, block_key in enumerate(keys)]

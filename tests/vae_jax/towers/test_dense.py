@@ -5,14 +5,17 @@ import pytest
 
 from vae_jax.configured import configure
 from vae_jax.forward_pass import ForwardPass
-from vae_jax.layers.blocks import PlainBlock, PreActivationResidualBlock
+from vae_jax.layers.blocks import DenselyConnectedBlock, PlainBlock, PreActivationResidualBlock
 from vae_jax.layers.initializers import orthogonal
 from vae_jax.layers.normalization import batch_norm, no_normalization
 from vae_jax.layers.units import GatedUnit
 from vae_jax.recipe import Recipe
 from vae_jax.towers.dense import DenseTower
+from vae_jax.towers.recurrent import Recurrent
+from vae_jax.vae import Architecture
 
 DEPTH, WIDTH = 12, 64
+KEY = jax.random.key(0)
 LINEAR = Recipe().replace(activation=jax.nn.identity, kernel_init=configure(orthogonal, scale=0.9))
 
 
@@ -81,9 +84,25 @@ def test_slopes_are_shares_of_the_steepest():
     np.testing.assert_allclose(hidden.slope, 4 * h * (1 - h), atol=1e-6)
 
 
-def test_a_tower_needs_a_block():
-    with pytest.raises(ValueError, match="depth must be at least 1, got 0"):
-        tower(Recipe(), depth=0)
+@pytest.mark.parametrize("block", [PlainBlock, PreActivationResidualBlock, DenselyConnectedBlock])
+def test_without_blocks_the_head_reads_the_input_layer(block):
+    recipe = Recipe().replace(activation=jnp.tanh, block=block)
+    model, x = tower(recipe, depth=0), jax.random.normal(KEY, (5, WIDTH))
+    h = jnp.tanh(model.input.dense(x, ForwardPass(recipe)))
+    outputs, (only,) = model(x, ForwardPass(recipe))
+    np.testing.assert_allclose(only, h, atol=1e-6)
+    np.testing.assert_allclose(outputs, model.head(h, ForwardPass(recipe)), atol=1e-6)
+    seen, hidden = model.observed(x, jnp.ones((1, 5, WIDTH)), ForwardPass(recipe))
+    np.testing.assert_allclose(hidden.output[0], h + 1, atol=1e-6)
+    np.testing.assert_allclose(seen, model.head(h + 1, ForwardPass(recipe)), atol=1e-5)
+
+
+def test_an_encoder_needs_a_block_and_a_decoder_does_not():
+    with pytest.raises(ValueError, match="depth must be at least 1, got 0: a tower without blocks"):
+        Architecture(data=4, depth=0, width=4, latent=2)
+    assert Architecture(data=4, depth=0, width=4, latent=2, encoder=Recurrent(2)).layers == {"encoder": 2, "decoder": 1}
+    with pytest.raises(ValueError, match="depth must be at least 0, got -1"):
+        Architecture(data=4, depth=-1, width=4, latent=2, encoder=Recurrent(2))
 
 
 def test_what_an_entry_by_entry_block_cannot_take_apart():

@@ -7,10 +7,9 @@ import pytest
 
 from vae_jax.configured import configure
 from vae_jax.forward_pass import ForwardPass
-from vae_jax.layers import input_gains
 from vae_jax.layers.carries import truncated, zoneout
 from vae_jax.layers.gate_biases import chrono, constant_keep
-from vae_jax.layers.initializers import identity, variance_scaling
+from vae_jax.layers.initializers import identity
 from vae_jax.layers.normalization import batch_norm, layer_norm
 from vae_jax.layers.readouts import mean_state
 from vae_jax.layers.units import GatedUnit, ParametricUnit
@@ -238,15 +237,6 @@ def test_normalizations_act_on_the_inputs_sums_and_learnt_slopes_on_the_state():
     np.testing.assert_allclose(
         tower(learnt)(X, ForwardPass(learnt))[0], tower(plain)(X, ForwardPass(plain))[0], atol=1e-6
     )
-
-
-def test_embedded_inputs_have_weights_of_variance_one():
-    plain = tower(RECIPE.replace(cell=LSTMCell), width=400).cell.gates["forget"].unit.dense.kernel[...]
-    embedded = tower(RECIPE.replace(cell=LSTMCell, input_gain=input_gains.embedded), width=400).cell.gates
-    np.testing.assert_allclose(embedded["forget"].unit.dense.kernel[...], plain * np.sqrt(SYMBOLS), rtol=1e-6)
-    fan_in = configure(variance_scaling, scale=1.0, mode="fan_in", distribution="normal")
-    drawn = tower(RECIPE.replace(kernel_init=fan_in, input_gain=input_gains.embedded), width=400).cell.gates
-    assert float(drawn["candidate"].unit.dense.kernel[...].std()) == pytest.approx(1.0, rel=0.05)
 
 
 def test_what_makes_no_recurrent_tower_is_said():
