@@ -20,21 +20,32 @@ class Dense(nnx.Module):
     """W h + b, where W is what the recipe's `weight_form` makes of the kernel."""
 
     def __init__(
-        self, inputs: int, outputs: int, recipe: "Recipe", key: PRNGKeyArray, *, role: Role = "hidden", context: int = 0
+        self,
+        inputs: int,
+        outputs: int,
+        recipe: "Recipe",
+        key: PRNGKeyArray,
+        *,
+        role: Role = "hidden",
+        context: int = 0,
+        pieces: int = 1,
     ):
         """Draw a layer.
 
         Args:
             inputs: Size of an input.
-            outputs: Size of an output.
+            outputs: Size of an output, all pieces counted.
             recipe: Which initializers and which form of the weights.
             key: Of the draws.
             role: The layer's place.
             context: Entries that each input is extended by, see `ForwardPass.context`.
+            pieces: Matrices that are drawn apart, since fans and orthogonality are of each; their columns alternate.
         """
         self.role = role
-        shape, dtype = (inputs + context, outputs), jnp.result_type(float).type
-        self.kernel = nnx.Param(recipe.kernel_init(named_key(key, "kernel"), shape, dtype, role))
+        shape, dtype = (inputs + context, outputs // pieces), jnp.result_type(float).type
+        names = ("kernel", *(f"kernel_{piece}" for piece in range(1, pieces)))
+        drawn = [recipe.kernel_init(named_key(key, name), shape, dtype, role) for name in names]
+        self.kernel = nnx.Param(jnp.stack(drawn, axis=2).reshape(len(drawn[0]), outputs))
         self.bias = nnx.Param(recipe.bias_init(named_key(key, "bias"), (outputs,), dtype, role))
         self.form = recipe.weight_form(self.kernel[...])
 

@@ -27,7 +27,7 @@ class Unit(nnx.Module):
 
     # Whether phi acts on W h + b entry by entry: what a residual block needs that activates a sum, or its input.
     elementwise = True
-    # Columns of W for each output.
+    # Columns of W for each output, of matrices that are drawn apart.
     pieces = 1
 
     def __init__(
@@ -35,7 +35,8 @@ class Unit(nnx.Module):
     ):
         """Draw a unit; arguments as for `Dense`."""
         columns = outputs * self.pieces
-        self.dense = Dense(inputs, columns, recipe, named_key(key, "dense"), role=role, context=context)
+        own = named_key(key, "dense")
+        self.dense = Dense(inputs, columns, recipe, own, role=role, context=context, pieces=self.pieces)
         self.normalization = recipe.normalization(columns)
 
     def preactivation(self, h: Below, run: ForwardPass) -> Sums:

@@ -6,7 +6,7 @@ import pytest
 from tests.vae_jax.setting import KEY, H
 from vae_jax.configured import configure
 from vae_jax.forward_pass import ForwardPass
-from vae_jax.layers import activations, units
+from vae_jax.layers import activations, initializers, units
 from vae_jax.recipe import Recipe
 
 PRELU = configure(activations.parametric_relu, negative_slope=0.25)
@@ -34,3 +34,16 @@ def test_units_against_numpy():
     np.testing.assert_allclose(found, np.maximum(np.concatenate([sums, -sums], axis=1), 0), rtol=1e-4, atol=1e-5)
     with pytest.raises(ValueError, match="must be even, got 7"):
         units.ConcatenatedUnit(16, 7, Recipe(), KEY)
+
+
+def test_pieces_are_drawn_apart():
+    """Of two independent normals of variance q, the greater has mean square q; so of two orthogonal matrices' sums."""
+    recipe = Recipe(activation=jax.nn.identity).replace(kernel_init=configure(initializers.orthogonal, scale=1.0))
+    h = jax.random.normal(KEY, (2000, 64))
+    unit = units.MaxoutUnit(64, 64, recipe, KEY, pieces=2)
+    assert float(jnp.mean(unit(h, ForwardPass(recipe)) ** 2)) == pytest.approx(1.0, abs=0.05)
+    for piece in np.asarray(unit.dense.kernel[...]).reshape(64, 64, 2).transpose(2, 0, 1):
+        np.testing.assert_allclose(np.linalg.svd(piece, compute_uv=False), 1.0, rtol=1e-4)
+    # Glorot's fans are those of one piece.
+    glorot = np.asarray(units.MaxoutUnit(64, 64, Recipe(), KEY, pieces=5).dense.kernel[...])
+    np.testing.assert_allclose(glorot.reshape(64, 64, 5).var(axis=(0, 1)), 1 / 64, rtol=0.1)
