@@ -62,7 +62,8 @@ def skip_init(recipe: Recipe, *, alpha: float = 0.0) -> Recipe:
 def fixup(recipe: Recipe, *, scalar_rate: float = 0.1) -> Recipe:
     """Branches of two matrices that start at zero and are shrunk with depth: an update is as large at any depth.
 
-    Its scalar biases and multipliers learn at a tenth of the rate, as in the paper's experiments.
+    Its scalar biases and multipliers learn at a tenth of the rate, as in the paper's experiments; the biases after the
+    matrices are vectors and learn at the full rate. The output layer is not zeroed: the encoder would get no gradient.
     """
     require(scalar_rate > 0, "scalar_rate", scalar_rate, "be above 0")
     recipe = recipe.chain(optimizer_wrappers=configure(slow_scalars, share=scalar_rate))

@@ -33,6 +33,8 @@ class PlainBlock(nnx.Module):
     uniform = True
     # True where the block activates a sum, or its input, which not every unit can: see `DenseTower.require`.
     needs_elementwise = False
+    # True where drawn matrices are given another length, which not every form of the weights keeps.
+    rescales = False
 
     def __init__(self, place: Place, recipe: "Recipe", key: PRNGKeyArray):
         """Draw a block.
@@ -209,31 +211,34 @@ class DenselyConnectedBlock(PlainBlock):
 
 
 class FixupBlock(PlainBlock):
-    """h' = phi(h + s (W_2 (phi(W_1 (h + b_1) + c_1) + b_2) + c_2)): a branch of two matrices that starts at zero.
+    """h' = phi(h + s W_2 (phi(W_1 (h + b_1) + c_1) + b_2) + c_2): a branch of two matrices that starts at zero.
 
     W_2 starts at zero and W_1 is shrunk by depth^(-1/2), so that one step of SGD on the matrices moves the output as
-    far at any depth. A learnt scalar stands before each matrix and, as a factor, at the branch's end; the biases after
-    the matrices are vectors here, scalars in the paper.
+    far at any depth. Before each matrix a learnt scalar is added, and s is one that multiplies; the biases c_1 and c_2
+    after the matrices are vectors here, and learn at the full rate, where the paper's are scalars as the others. The
+    output layer is not zeroed, as it is there: in a VAE this would leave the encoder without a gradient at first.
 
     Source:
         Zhang, Dauphin & Ma 2019, arXiv:1901.09321, with m = 2.
     """
 
     needs_elementwise = True
+    rescales = True
 
     def __init__(self, place: Place, recipe: "Recipe", key: PRNGKeyArray):
         super().__init__(place, recipe, key)
         width = place.width
-        self.unit.dense.kernel[...] *= place.depth**-0.5
         self.second = Dense(width, width, recipe, named_key(key, "second"), context=place.context)
-        self.second.kernel[...] = jnp.zeros_like(self.second.kernel[...])
+        self.unit.dense.rescale(jnp.full((1,), place.depth**-0.5))
+        self.second.rescale(jnp.zeros((1,)))
         self.bias_before_first, self.bias_before_second = nnx.Param(jnp.zeros(())), nnx.Param(jnp.zeros(()))
         self.scale = nnx.Param(jnp.ones(()))
 
     def branch(self, h: Hidden, run: ForwardPass) -> Hidden:
-        """s (W_2 (phi(W_1 (h + b_1) + c_1) + b_2) + c_2)."""
+        """s W_2 (phi(W_1 (h + b_1) + c_1) + b_2) + c_2."""
         inner = self.unit(h + self.bias_before_first[...], run)
-        return self.scale[...] * self.second(inner + self.bias_before_second[...], run)
+        # Before the matrix, since c_2 is outside of s.
+        return self.second(self.scale[...] * (inner + self.bias_before_second[...]), run)
 
     def __call__(self, h: Hidden, run: ForwardPass) -> Hidden:
         return self.unit.activate(h + self.branch(h, run), run)

@@ -1,6 +1,6 @@
 """Weight forms: what matrix a layer multiplies by, made of the kernel that is trained.
 
-One with a length of its own for every output keeps it as `gain`.
+One with a length of its own for every output keeps it as `gain`; one that undoes any length says `rescalable = False`.
 """
 
 import jax
@@ -45,6 +45,8 @@ class SpectralNorm(nnx.Module):
     Source:
         Miyato, Kataoka, Koyama & Yoshida 2018, arXiv:1802.05957.
     """
+
+    rescalable = False
 
     def __init__(self, kernel: Kernel, *, iterations: int):
         self.iterations = iterations

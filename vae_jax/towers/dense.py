@@ -13,6 +13,7 @@ from vae_jax.configured import made_by
 from vae_jax.forward_pass import ForwardPass, Place
 from vae_jax.keys import named_key
 from vae_jax.layers.blocks import PlainBlock
+from vae_jax.layers.calibration import no_calibration
 from vae_jax.layers.dense import Dense
 
 if TYPE_CHECKING:
@@ -61,16 +62,26 @@ class DenseTower(nnx.Module):
 
     @staticmethod
     def require(recipe: "Recipe") -> None:
-        """Raise unless a recipe's unit and block go together.
+        """Raise unless a recipe's unit, block and form of the weights go together.
 
         Raises:
-            ValueError: If the block takes the unit apart, which not every unit bears.
+            ValueError: If the block takes the unit apart, which not every unit bears, or what is drawn is then given
+                another length, which not every form keeps.
         """
         block, unit = made_by(recipe.block), made_by(recipe.unit)
         if block.needs_elementwise and not unit.elementwise:
             raise ValueError(
                 f"a {block.__name__} activates a sum or its own input, entry by entry, which a {unit.__name__} cannot: "
                 "choose a block that leaves its unit whole, as ReZero's"
+            )
+        form = made_by(recipe.weight_form)
+        if not getattr(form, "rescalable", True) and (block.rescales or recipe.calibration is not no_calibration):
+            what = (
+                f"a {block.__name__}" if block.rescales else f"the calibration {made_by(recipe.calibration).__name__}"
+            )
+            raise ValueError(
+                f"{what} gives matrices another length, which {form.__name__} undoes: "
+                "choose a form that learns the length, as WeightNorm"
             )
 
     @staticmethod

@@ -7,7 +7,7 @@ from flax import nnx
 from tests.vae_jax.setting import KEY, H
 from vae_jax.configured import configure
 from vae_jax.forward_pass import ForwardPass, Place
-from vae_jax.layers import blocks, initializers
+from vae_jax.layers import blocks, initializers, weight_forms
 from vae_jax.recipe import Recipe
 
 PLACE = Place(16)
@@ -92,7 +92,8 @@ def test_stochastic_depth_drops_whole_branches_and_keeps_their_mean():
     trained = (block(many, ForwardPass(recipe, KEY)) - many).reshape(200, *H.shape)
     dropped = np.all(np.asarray(trained) == 0, axis=2)
     assert dropped.mean() == pytest.approx(0.4, abs=0.03)
-    np.testing.assert_allclose(trained.mean(axis=0).mean(), branch.mean(), atol=0.02)
+    whole = np.broadcast_to(branch / 0.6, trained.shape)
+    np.testing.assert_allclose(np.asarray(trained)[~dropped], whole[~dropped], rtol=1e-4, atol=1e-5)
 
 
 def test_densely_connected_blocks_see_all_outputs_before_them():
@@ -129,3 +130,36 @@ def test_fixup_blocks_start_as_the_activation_and_update_the_output_alike_at_any
         return float(jnp.linalg.norm(output(after) - output(nnx.as_pure(parameters))))
 
     assert moved(32) / moved(4) == pytest.approx(1.0, abs=0.5)
+
+
+def test_fixup_blocks_against_numpy():
+    recipe = Recipe(activation=jnp.tanh)
+    block = blocks.FixupBlock(PLACE, recipe, KEY)
+    draw = np.random.default_rng(0)
+    before, inside, last = draw.normal(size=16), 0.3, draw.normal(size=16)
+    second = draw.normal(size=(16, 16))
+    block.unit.dense.bias[...] = jnp.asarray(before, jnp.float32)
+    block.second.kernel[...], block.second.bias[...] = jnp.asarray(second, jnp.float32), jnp.asarray(last, jnp.float32)
+    block.bias_before_first[...], block.bias_before_second[...] = jnp.asarray(0.2), jnp.asarray(inside)
+    block.scale[...] = jnp.asarray(0.7)
+    h, first = np.asarray(H, np.float64), np.asarray(block.unit.dense.kernel[...], np.float64)
+    branch = 0.7 * ((np.tanh((h + 0.2) @ first + before) + inside) @ second) + last
+    np.testing.assert_allclose(block(H, ForwardPass(recipe)), np.tanh(h + branch), rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "form", [weight_forms.WeightNorm, configure(weight_forms.WeightStandardisation, gain=1.0)], ids=["norm", "standard"]
+)
+def test_fixup_blocks_keep_their_lengths_in_every_form_that_has_one(form):
+    recipe = Recipe(activation=jax.nn.relu).replace(weight_form=form)
+    shallow, deep = (blocks.FixupBlock(Place(16, 0, depth), recipe, KEY) for depth in (1, 16))
+    np.testing.assert_array_equal(deep(H, ForwardPass(recipe)), jax.nn.relu(H))
+    first = [np.asarray(b.unit.dense.form(b.unit.dense.kernel[...])) for b in (shallow, deep)]
+    np.testing.assert_allclose(first[1], first[0] / 4, rtol=1e-5)
+
+    def loss(parameters):
+        return jnp.sum(nnx.merge(graph, parameters)(H, ForwardPass(recipe)) ** 2)
+
+    graph, parameters = nnx.split(deep)
+    gradient = jax.grad(loss)(nnx.as_pure(parameters))
+    assert max(float(jnp.abs(leaf).max()) for leaf in jax.tree.leaves(gradient)) < 1e3

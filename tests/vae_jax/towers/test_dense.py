@@ -5,10 +5,12 @@ import pytest
 
 from vae_jax.configured import configure
 from vae_jax.forward_pass import ForwardPass
-from vae_jax.layers.blocks import DenselyConnectedBlock, PlainBlock, PreActivationResidualBlock
+from vae_jax.layers.blocks import DenselyConnectedBlock, FixupBlock, PlainBlock, PreActivationResidualBlock
+from vae_jax.layers.calibration import unit_variance
 from vae_jax.layers.initializers import orthogonal
 from vae_jax.layers.normalization import batch_norm, no_normalization
 from vae_jax.layers.units import GatedUnit
+from vae_jax.layers.weight_forms import SpectralNorm, WeightNorm
 from vae_jax.recipe import Recipe
 from vae_jax.towers.dense import DenseTower
 from vae_jax.towers.recurrent import Recurrent
@@ -109,3 +111,11 @@ def test_what_an_entry_by_entry_block_cannot_take_apart():
     recipe = Recipe().replace(unit=GatedUnit, block=PreActivationResidualBlock)
     with pytest.raises(ValueError, match="choose a block that leaves its unit whole"):
         DenseTower.require(recipe)
+
+
+@pytest.mark.parametrize("slots", [{"block": FixupBlock}, {"calibration": unit_variance}])
+def test_what_gives_matrices_a_length_needs_a_form_that_keeps_it(slots):
+    recipe = Recipe().replace(**slots)
+    DenseTower.require(recipe.replace(weight_form=WeightNorm))
+    with pytest.raises(ValueError, match="which SpectralNorm undoes: choose a form that learns the length"):
+        DenseTower.require(recipe.replace(weight_form=configure(SpectralNorm, iterations=8)))
