@@ -20,8 +20,8 @@ class ForwardPass(NamedTuple):
         recipe: The recipe, with the numbers of this training: they are arguments of the compiled program.
         key: Of all that is drawn in the pass, as dropout; None in evaluation, where nothing is.
         context: What a hidden layer sees beside the layer before it, "batch context"; of a tower, one for each block.
-        adjust: Called by every layer but the heads with itself and its input, before it is used: initialization from
-            data.
+        adjust: Called by every layer that is `calibrated` with itself and its input, before it is used:
+            initialization from data.
     """
 
     recipe: "Recipe"

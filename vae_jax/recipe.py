@@ -70,7 +70,7 @@ class Recipe:
         bias_init: The same for its bias, shape `(outputs,)`.
         recurrent_init: The same for the matrix from one state to the next, of shape `(width, width)`.
         gate_bias: `(key, shape, dtype, length) -> (keep, write)`: what a recurrent cell's gates are biased by.
-        calibration: `(layer, inputs)`: changes a drawn layer by what the first batch looks like there.
+        calibration: `(layer, inputs)`: changes a drawn layer by what the training examples look like there.
         optimizer: `(learning_rate) -> optax.GradientTransformation`.
         learning_rate: The optimizer's own scale: the centre of the rates that are tuned.
         gradient_transforms: Each `() -> optax.GradientTransformation`, applied in order before the optimizer.

@@ -167,6 +167,7 @@ class HighwayBlock(PlainBlock):
         width = place.width
         self.gate = Dense(width, width, recipe, named_key(key, "gate"), context=place.context)
         self.gate.bias[...] = jnp.full((width,), gate_bias)
+        self.gate.calibrated = False
 
     def __call__(self, h: Hidden, run: ForwardPass) -> Hidden:
         gate = jax.nn.sigmoid(self.gate(h, run))
@@ -231,6 +232,7 @@ class FixupBlock(PlainBlock):
         self.second = Dense(width, width, recipe, named_key(key, "second"), context=place.context)
         self.unit.dense.rescale(jnp.full((1,), place.depth**-0.5))
         self.second.rescale(jnp.zeros((1,)))
+        self.unit.dense.calibrated = self.second.calibrated = False
         self.bias_before_first, self.bias_before_second = nnx.Param(jnp.zeros(())), nnx.Param(jnp.zeros(()))
         self.scale = nnx.Param(jnp.ones(()))
 

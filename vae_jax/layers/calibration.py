@@ -1,6 +1,7 @@
-"""Initialization from data: `(layer, inputs)`, which changes a layer by what the first batch looks like there.
+"""Initialization from data: `(layer, inputs)`, which changes a layer by what all training examples look like there.
 
-It is called by every layer in the order of the signal, so each sees what the layers below it have already become.
+It is called by every layer in the order of the signal, so each sees what the layers below it have already become. Left
+out are heads, and what a block or a cell starts on purpose as it is: gates, and the branches of Fixup.
 """
 
 import jax.numpy as jnp

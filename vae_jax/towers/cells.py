@@ -41,6 +41,8 @@ class Gate(nnx.Module):
         shape, dtype = (width, width), jnp.result_type(float).type
         self.recurrent = nnx.Param(recipe.recurrent_init(named_key(key, "recurrent"), shape, dtype, "hidden"))
         self.form = recipe.weight_form(self.recurrent[...])
+        # Where a gate starts is for its bias to say.
+        self.unit.dense.calibrated = candidate
 
 
 class TanhCell(nnx.Module):

@@ -33,11 +33,14 @@ def test_what_a_block_sees_beside_its_input_is_for_hidden_layers_alone():
     np.testing.assert_allclose(head(H, run), product(head, H), rtol=1e-4, atol=1e-5)
 
 
-def test_data_may_adjust_every_layer_but_the_heads():
+def test_data_may_adjust_every_layer_but_heads_and_what_is_not_to_be_calibrated():
     seen = []
     run = ForwardPass(RECIPE, adjust=lambda layer, h: seen.append((layer.role, h.shape)))
     for role in ("input", "hidden", "head"):
         Dense(16, 8, RECIPE, KEY, role=role)(H, run)
+    gate = Dense(16, 8, RECIPE, KEY)
+    gate.calibrated = False
+    gate(H, run)
     assert seen == [("input", (32, 16)), ("hidden", (32, 16))]
 
 
