@@ -19,7 +19,8 @@ class ForwardPass(NamedTuple):
     Attributes:
         recipe: The recipe, with the numbers of this training: they are arguments of the compiled program.
         key: Of all that is drawn in the pass, as dropout; None in evaluation, where nothing is.
-        context: What a hidden layer sees beside the layer before it, "batch context"; of a tower, one for each block.
+        context: What a hidden layer sees beside the layer before it, "batch context"; of a tower, one for
+            each block and one for the head.
         adjust: Called by every layer that is `calibrated` with itself and its input, before it is used:
             initialization from data.
     """

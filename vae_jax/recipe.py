@@ -61,7 +61,7 @@ class Recipe:
             float32 and cast, so that two trainings of one seed start alike.
         hidden_noise: `(h, key) -> h`, after every activation, in training.
         input_noise: `(x, key) -> x`, of the encoder's inputs, in training.
-        decoder_context: `(z, hidden, blocks) -> arrays`: what each of the decoder's blocks sees beside the layer below.
+        decoder_context: `(z, hidden, layers) -> arrays`: what the decoder's blocks and head see beside the layer below.
         cell: `(inputs, width, length, recipe, key) -> TanhCell`: one step of a recurrent tower.
         zoneout: `(before, after, key) -> state`: what of a recurrent state is new; in evaluation the key is None.
         carry: `(state, remaining) -> state`: what a step is given of the one before, `remaining` being what is left.

@@ -157,7 +157,7 @@ class VAE(nnx.Module):
             hidden: The encoder's hidden layers for the same examples.
             run: The pass.
         """
-        return self.decoder(z, run.within("decoder", run.recipe.decoder_context(z, hidden, self.depth)))[0]
+        return self.decoder(z, run.within("decoder", run.recipe.decoder_context(z, hidden, self.depth + 1)))[0]
 
     def observed(
         self,
@@ -171,7 +171,7 @@ class VAE(nnx.Module):
         encoded, encoder = self.encoder.observed(x, taps["encoder"], run.within("encoder"))
         mean, log_var = self.posterior_head(encoded)
         z = _draw(mean, log_var, noise)
-        context = run.recipe.decoder_context(z, list(encoder.output), self.depth)
+        context = run.recipe.decoder_context(z, list(encoder.output), self.depth + 1)
         outputs, decoder = self.decoder.observed(z, taps["decoder"], run.within("decoder", context))
         return Forward(outputs, mean, log_var, z), {"encoder": encoder, "decoder": decoder}
 
@@ -183,7 +183,7 @@ def _draw(
 
 
 def _context_size(recipe: Recipe, architecture: Architecture) -> int:
-    """How many entries each of the decoder's blocks sees beside the layer before it."""
+    """How many entries each of the decoder's blocks, and its head, sees beside the layer before it."""
     z, h = jnp.zeros((1, architecture.latent)), jnp.zeros((1, architecture.width))
-    context = recipe.decoder_context(z, [h] * architecture.layers["encoder"], architecture.depth)
+    context = recipe.decoder_context(z, [h] * architecture.layers["encoder"], architecture.depth + 1)
     return 0 if context is None else context[0].shape[1]

@@ -91,7 +91,7 @@ def dense_connections(recipe: Recipe) -> Recipe:
 
 @remedy(source="Dieng, Kim, Rush & Blei 2019, arXiv:1807.04863 (Skip-VAE)")
 def latent_skip(recipe: Recipe) -> Recipe:
-    """z enters every block of the decoder: its gradient has a short way back, and z is harder to ignore."""
+    """z enters every block of the decoder, and its head: its gradient has a short way back; z is harder to ignore."""
     return recipe.replace(decoder_context=latent_context)
 
 
@@ -99,6 +99,7 @@ def latent_skip(recipe: Recipe) -> Recipe:
 def encoder_skip(recipe: Recipe) -> Recipe:
     """The encoder's layers enter the decoder's past z: a negative control, which repairs the gradient and leaks x.
 
-    What it decodes is no latent variable model any more, and its -ELBO no bound on a likelihood.
+    The head sees the encoder's first layer, as the last block does. What is decoded so is no latent variable model any
+    more, and its -ELBO no bound on a likelihood.
     """
     return recipe.replace(decoder_context=encoder_context)

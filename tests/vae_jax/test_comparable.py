@@ -28,6 +28,7 @@ def count(architecture, recipe):
         {"block": blocks.DenselyConnectedBlock},
         {"block": blocks.FixupBlock},
         {"decoder_context": contexts.encoder_context},
+        {"decoder_context": contexts.latent_context},
         {"unit": units.GatedUnit, "block": configure(blocks.HighwayBlock, gate_bias=-1.0)},
     ],
     ids=lambda slots: "+".join(getattr(getattr(v, "function", v), "__name__", "") for v in slots.values()),

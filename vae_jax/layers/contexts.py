@@ -1,4 +1,7 @@
-"""What the decoder's blocks see beside the layer before them: `(z, hidden, blocks) -> one for each block, or None`."""
+"""What the decoder's layers see beside the layer before: `(z, hidden, layers) -> one for each of them, or None`.
+
+The layers are its blocks and its head; the first of all sees z itself.
+"""
 
 from jaxtyping import Array, Float
 
@@ -6,23 +9,23 @@ Latents = Float[Array, "batch latent"]
 Hidden = list[Float[Array, "batch width"]]
 
 
-def no_context(z: Latents, hidden: Hidden, blocks: int) -> None:
+def no_context(z: Latents, hidden: Hidden, layers: int) -> None:
     """Nothing: z enters at the first layer alone."""
 
 
-def latent_context(z: Latents, hidden: Hidden, blocks: int) -> list[Latents]:
-    """z, for every block.
+def latent_context(z: Latents, hidden: Hidden, layers: int) -> list[Latents]:
+    """z, for every block and the head.
 
     Source:
         Dieng, Kim, Rush & Blei 2019, arXiv:1807.04863.
     """
-    return [z] * blocks
+    return [z] * layers
 
 
-def encoder_context(z: Latents, hidden: Hidden, blocks: int) -> Hidden:
+def encoder_context(z: Latents, hidden: Hidden, layers: int) -> Hidden:
     """The encoder's hidden layers in reverse, past z: what is decoded so is no latent variable model any more.
 
-    The last one is left out, since it is what z is made of; where blocks outnumber the others, the first serves more
-    than one.
+    The last one is left out, since it is what z is made of; where the decoder's layers outnumber the others, as its
+    blocks and its head do those of a dense encoder, the first serves more than one.
     """
-    return [hidden[max(0, len(hidden) - 2 - block)] for block in range(blocks)]
+    return [hidden[max(0, len(hidden) - 2 - layer)] for layer in range(layers)]

@@ -60,7 +60,7 @@ class Dense(nnx.Module):
             gain[...] = gain[...] * factor
 
     def __call__(self, h: Float[Array, "batch inputs"], run: ForwardPass) -> Float[Array, "batch outputs"]:
-        if run.context is not None and self.role == "hidden":
+        if run.context is not None:
             h = jnp.concatenate([h, run.context], axis=1)
         if run.adjust is not None and self.calibrated:
             run.adjust(self, h)

@@ -50,7 +50,7 @@ class DenseTower(nnx.Module):
             width: Units in each hidden layer.
             recipe: Which unit, block, normalization and initializers.
             key: Every layer's key comes from it by the layer's name.
-            context: Entries that every block sees beside the layer before it.
+            context: Entries that every block and the head see beside the layer before them.
         """
         self.input = recipe.unit(inputs, width, recipe, named_key(key, "input"), role="input")
         self.blocks = nnx.List(_draw_blocks(depth, width, context, recipe, key))
@@ -58,7 +58,7 @@ class DenseTower(nnx.Module):
         known = width if self._uniform else width * (depth + 1)
         if depth and self.blocks[-1].leaves_sum:
             self.final_normalization = recipe.normalization(width)
-        self.head = Dense(known, outputs, recipe, named_key(key, "head"), role="head")
+        self.head = Dense(known, outputs, recipe, named_key(key, "head"), role="head", context=context)
 
     @staticmethod
     def require(recipe: "Recipe") -> None:
@@ -167,7 +167,7 @@ class DenseTower(nnx.Module):
         return run.within(f"block_{index}", None if run.context is None else run.context[index])
 
     def _last(self, h: Float[Array, "batch width"], run: ForwardPass) -> Float[Array, "batch outputs"]:
-        run = run.within("head")
+        run = run.within("head", None if run.context is None else run.context[-1])
         if self.blocks and self.blocks[-1].leaves_sum:
             h = self.blocks[-1].unit.activate(self.final_normalization(h), run)
         return self.head(h, run)

@@ -23,14 +23,12 @@ def test_a_layer_is_a_matrix_and_a_bias():
     np.testing.assert_allclose(layer(H, ForwardPass(RECIPE)), product(layer, H), rtol=1e-4, atol=1e-5)
 
 
-def test_what_a_block_sees_beside_its_input_is_for_hidden_layers_alone():
+def test_a_layer_may_see_more_beside_its_input():
     run = ForwardPass(RECIPE, context=CONTEXT)
     hidden = Dense(16, 8, RECIPE, KEY, context=3)
     assert hidden.kernel.shape == (19, 8)
     wide = np.concatenate([H, CONTEXT], axis=1)
     np.testing.assert_allclose(hidden(H, run), product(hidden, wide), rtol=1e-4, atol=1e-5)
-    head = Dense(16, 8, RECIPE, KEY, role="head")
-    np.testing.assert_allclose(head(H, run), product(head, H), rtol=1e-4, atol=1e-5)
 
 
 def test_data_may_adjust_every_layer_but_heads_and_what_is_not_to_be_calibrated():

@@ -77,6 +77,19 @@ def test_a_pass_that_is_observed_is_the_same_pass(block, normalization):
     np.testing.assert_allclose(outputs, model(x, ForwardPass(recipe))[0], rtol=1e-4, atol=1e-5)
 
 
+def test_blocks_and_head_see_their_contexts_and_the_first_layer_none():
+    recipe = Recipe().replace(activation=jnp.tanh)
+    model = DenseTower(5, 3, 2, 16, recipe, jax.random.key(7), context=4)
+    x, contexts = jax.random.normal(jax.random.key(1), (6, 5)), jax.random.normal(jax.random.key(2), (3, 6, 4))
+    run = ForwardPass(recipe, context=list(contexts))
+    h = np.tanh(np.asarray(x) @ np.asarray(model.input.dense.kernel[...]))
+    for own, seen in zip(model.blocks, contexts[:2], strict=True):
+        h = np.tanh(np.concatenate([h, seen], axis=1) @ np.asarray(own.unit.dense.kernel[...]))
+    expected = np.concatenate([h, contexts[2]], axis=1) @ np.asarray(model.head.kernel[...])
+    np.testing.assert_allclose(model(x, run)[0], expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(model.observed(x, jnp.zeros((3, 6, 16)), run)[0], expected, rtol=1e-4, atol=1e-5)
+
+
 def test_slopes_are_shares_of_the_steepest():
     recipe = Recipe()
     model = tower(recipe, depth=2)
