@@ -1,11 +1,14 @@
-"""Gains that belong to an activation: `(recipe, depth) -> initializer`, for slots that wait for it."""
+"""Gains that belong to an activation: `(recipe, depth) -> initializer`, for slots that wait for it.
+
+Each raises a ValueError where the unit is more than its activation, as a gated one.
+"""
 
 import math
 from typing import Any
 
 import scipy.optimize
 
-from vae_jax.configured import Configured, configure
+from vae_jax.configured import Configured, configure, made_by
 from vae_jax.layers import initializers
 from vae_jax.moments import square_moments
 
@@ -19,25 +22,25 @@ def signal_preserving(recipe: Any, depth: int) -> Configured:
     Source:
         Poole et al. 2016, arXiv:1606.05340: q* = 1 is then a fixed point of the length map.
     """
-    return _gaussian(1 / square_moments(recipe.activation, 1.0)[0])
+    return _gaussian(1 / square_moments(_elementwise(recipe), 1.0)[0])
 
 
 def orthogonal_for_activation(recipe: Any, depth: int) -> Configured:
     """Orthogonal weights whose gain makes good what phi takes from a gradient: 1 / sqrt(E[phi'(u)^2]), u ~ N(0, 1)."""
     return configure(
-        initializers.orthogonal_for_activation, scale=1 / math.sqrt(square_moments(recipe.activation, 1.0)[1])
+        initializers.orthogonal_for_activation, scale=1 / math.sqrt(square_moments(_elementwise(recipe), 1.0)[1])
     )
 
 
 def critical_weights(recipe: Any, depth: int, *, variance: float) -> Configured:
     """Gaussian weights on the edge of chaos: see `critical_point`."""
-    return _gaussian(critical_point(recipe.activation, variance)[0])
+    return _gaussian(critical_point(_elementwise(recipe), variance)[0])
 
 
 def critical_biases(recipe: Any, depth: int, *, variance: float) -> Configured:
     """The biases that go with them."""
     return configure(
-        initializers.hidden_normal, standard_deviation=math.sqrt(critical_point(recipe.activation, variance)[1])
+        initializers.hidden_normal, standard_deviation=math.sqrt(critical_point(_elementwise(recipe), variance)[1])
     )
 
 
@@ -75,6 +78,17 @@ def critical_point(activation: Any, variance: float) -> tuple[float, float]:
         lowest = scipy.optimize.root_scalar(lambda logarithm: point(logarithm)[1], bracket=(lowest, highest)).root
     weights, biases = point(lowest)
     return weights, max(biases, 0.0)
+
+
+def _elementwise(recipe: Any) -> Any:
+    """phi, where it is all that a unit makes of its sums."""
+    unit = made_by(recipe.unit)
+    if not unit.elementwise:
+        raise ValueError(
+            f"a gain for an activation is one for units that apply it entry by entry, got {unit.__name__}: "
+            "choose weights that do not depend on the activation, as orthogonal"
+        )
+    return recipe.activation
 
 
 def _gaussian(scale: float) -> Configured:

@@ -3,7 +3,8 @@ import jax.numpy as jnp
 import pytest
 
 from vae_jax import theory
-from vae_jax.layers import gains
+from vae_jax.configured import configure, defer
+from vae_jax.layers import gains, units
 from vae_jax.recipe import Recipe
 
 
@@ -29,3 +30,19 @@ def test_gains_keep_what_they_are_for():
     assert theory.length_map(jnp.tanh, 1.0, weights, 0.0) == pytest.approx(1.0)
     gain = gains.orthogonal_for_activation(recipe, 8).parameters["scale"]
     assert theory.chi(jnp.tanh, 1.0, gain**2) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("unit", [units.GatedUnit, units.ConcatenatedUnit, configure(units.MaxoutUnit, pieces=2)])
+@pytest.mark.parametrize(
+    "gain",
+    [
+        defer(gains.signal_preserving),
+        defer(gains.orthogonal_for_activation),
+        defer(gains.critical_weights, variance=0.25),
+        defer(gains.critical_biases, variance=0.25),
+    ],
+    ids=lambda gain: gain.function.__name__,
+)
+def test_a_unit_that_is_more_than_its_activation_has_no_gain(unit, gain):
+    with pytest.raises(ValueError, match=r"Unit: choose weights that do not depend on the activation"):
+        Recipe().replace(unit=unit, kernel_init=gain).resolve(8)
