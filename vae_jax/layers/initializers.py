@@ -97,6 +97,8 @@ def sparse(key: PRNGKeyArray, shape: Shape, dtype: type, role: Role, *, connecti
 def looks_linear(key: PRNGKeyArray, shape: Shape, dtype: type, role: Role) -> Kernel:
     """Orthogonal weights mirrored, (W, -W): on (relu(z), relu(-z)) they are W z, so the drawn network is linear.
 
+    A layer's inputs must be one such pair of halves, see `DenseTower.require`.
+
     Source:
         Balduzzi et al. 2017, arXiv:1702.08591.
     """

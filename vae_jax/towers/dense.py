@@ -14,7 +14,9 @@ from vae_jax.forward_pass import ForwardPass, Place
 from vae_jax.keys import named_key
 from vae_jax.layers.blocks import PlainBlock
 from vae_jax.layers.calibration import no_calibration
+from vae_jax.layers.contexts import no_context
 from vae_jax.layers.dense import Dense
+from vae_jax.layers.initializers import looks_linear
 
 if TYPE_CHECKING:
     from vae_jax.recipe import Recipe
@@ -62,11 +64,11 @@ class DenseTower(nnx.Module):
 
     @staticmethod
     def require(recipe: "Recipe") -> None:
-        """Raise unless a recipe's unit, block and form of the weights go together.
+        """Raise unless a recipe's unit, block and weights go together.
 
         Raises:
-            ValueError: If the block takes the unit apart, which not every unit bears, or what is drawn is then given
-                another length, which not every form keeps.
+            ValueError: If the block takes the unit apart, which not every unit bears; if what is drawn is then given
+                another length, which not every form keeps; or if mirrored weights would meet more than mirrored halves.
         """
         block, unit = made_by(recipe.block), made_by(recipe.unit)
         if block.needs_elementwise and not unit.elementwise:
@@ -82,6 +84,13 @@ class DenseTower(nnx.Module):
             raise ValueError(
                 f"{what} gives matrices another length, which {form.__name__} undoes: "
                 "choose a form that learns the length, as WeightNorm"
+            )
+        context = made_by(recipe.decoder_context)
+        if made_by(recipe.kernel_init) is looks_linear and not (block.uniform and context is no_context):
+            more = block if context is no_context else context
+            raise ValueError(
+                f"looks-linear weights mirror one pair of halves, and {more.__name__} gives a layer more than one: "
+                "leave it out, or choose other weights, as orthogonal"
             )
 
     @staticmethod

@@ -5,11 +5,12 @@ import pytest
 
 from vae_jax.configured import configure
 from vae_jax.forward_pass import ForwardPass
-from vae_jax.layers.blocks import DenselyConnectedBlock, FixupBlock, PlainBlock, PreActivationResidualBlock
+from vae_jax.layers.blocks import DenselyConnectedBlock, FixupBlock, PlainBlock, PreActivationResidualBlock, ReZeroBlock
 from vae_jax.layers.calibration import unit_variance
-from vae_jax.layers.initializers import orthogonal
+from vae_jax.layers.contexts import latent_context
+from vae_jax.layers.initializers import looks_linear, orthogonal
 from vae_jax.layers.normalization import batch_norm, no_normalization
-from vae_jax.layers.units import GatedUnit
+from vae_jax.layers.units import ConcatenatedUnit, GatedUnit
 from vae_jax.layers.weight_forms import SpectralNorm, WeightNorm
 from vae_jax.recipe import Recipe
 from vae_jax.towers.dense import DenseTower
@@ -18,6 +19,7 @@ from vae_jax.vae import Architecture
 
 DEPTH, WIDTH = 12, 64
 KEY = jax.random.key(0)
+MIRRORED = Recipe().replace(activation=jax.nn.relu, unit=ConcatenatedUnit, kernel_init=looks_linear)
 LINEAR = Recipe().replace(activation=jax.nn.identity, kernel_init=configure(orthogonal, scale=0.9))
 
 
@@ -124,6 +126,31 @@ def test_what_an_entry_by_entry_block_cannot_take_apart():
     recipe = Recipe().replace(unit=GatedUnit, block=PreActivationResidualBlock)
     with pytest.raises(ValueError, match="choose a block that leaves its unit whole"):
         DenseTower.require(recipe)
+
+
+@pytest.mark.parametrize("block", [PlainBlock, configure(ReZeroBlock, alpha=0.5)])
+def test_mirrored_weights_make_a_drawn_tower_odd(block):
+    recipe = MIRRORED.replace(block=block)
+    DenseTower.require(recipe)
+    model, x = tower(recipe, depth=4), jax.random.normal(jax.random.key(1), (5, WIDTH))
+    there, back = (np.asarray(model(sign * x, ForwardPass(recipe))[0]) for sign in (1, -1))
+    np.testing.assert_allclose(back, -there, rtol=1e-3, atol=1e-4)
+    # Which other weights do not.
+    other = recipe.replace(kernel_init=configure(orthogonal, scale=1.0))
+    there, back = (np.asarray(tower(other, depth=4)(sign * x, ForwardPass(other))[0]) for sign in (1, -1))
+    assert np.abs(back + there).mean() > 0.1 * np.abs(there).mean()
+
+
+@pytest.mark.parametrize(
+    ("slots", "named"),
+    [
+        ({"block": DenselyConnectedBlock}, "DenselyConnectedBlock"),
+        ({"decoder_context": latent_context}, "latent_context"),
+    ],
+)
+def test_mirrored_weights_need_inputs_that_are_one_pair_of_halves(slots, named):
+    with pytest.raises(ValueError, match=f"{named} gives a layer more than one"):
+        DenseTower.require(MIRRORED.replace(**slots))
 
 
 @pytest.mark.parametrize("slots", [{"block": FixupBlock}, {"calibration": unit_variance}])
