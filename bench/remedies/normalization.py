@@ -36,7 +36,7 @@ def group_norm(recipe: Recipe, *, units: int = 16) -> Recipe:
 
 @remedy(source="Nguyen & Salazar 2019, arXiv:1910.05895")
 def scale_norm(recipe: Recipe) -> Recipe:
-    """Each example to one learnt length: RMS normalization with one gain, so the gradient is scaled, never reshaped."""
+    """Each example to one learnt length: the gradient is scaled, and its part along the signal taken out."""
     return recipe.replace(normalization=normalization.ScaleNorm)
 
 
@@ -48,13 +48,16 @@ def dynamic_tanh(recipe: Recipe, *, alpha: float = 0.5) -> Recipe:
 
 @remedy(source="Salimans & Kingma 2016, arXiv:1602.07868")
 def weight_norm(recipe: Recipe) -> Recipe:
-    """Length and direction of each unit's weights are learnt apart: the gradient of one does not shrink the other's."""
+    """Length and direction of each unit's weights are learnt apart: a direction's gradient is scaled by g / |v|."""
     return recipe.replace(weight_form=weight_forms.WeightNorm)
 
 
 @remedy(source="Miyato, Kataoka, Koyama & Yoshida 2018, arXiv:1802.05957")
 def spectral_norm(recipe: Recipe, *, iterations: int = 8) -> Recipe:
-    """No matrix stretches any direction by more than 1: a control, which can only shrink a gradient further."""
+    """Hardly a direction is stretched by more than 1, by 1.03 on average at width 64: a control, which mostly shrinks.
+
+    What is above 1 is what so few power iterations leave.
+    """
     require(iterations >= 1, "iterations", iterations, "be at least 1")
     return recipe.replace(weight_form=configure(weight_forms.SpectralNorm, iterations=iterations))
 

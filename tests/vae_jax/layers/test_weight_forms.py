@@ -1,9 +1,12 @@
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from bench.remedies.normalization import spectral_norm
 from tests.vae_jax.setting import KEY
 from vae_jax.layers import weight_forms
+from vae_jax.recipe import GLOROT, Recipe
 
 
 def test_weight_forms_against_numpy():
@@ -20,3 +23,12 @@ def test_weight_forms_against_numpy():
     np.testing.assert_allclose(standardised.std(axis=0) * np.sqrt(16), 1.5, rtol=1e-5)
     plain = weight_forms.plain_weights(kernel)
     np.testing.assert_array_equal(plain(kernel), kernel)
+
+
+def test_the_default_iterations_leave_a_largest_singular_value_of_little_more_than_one():
+    form = spectral_norm(Recipe()).weight_form
+    kernels = [GLOROT(jax.random.key(seed), (64, 64), jnp.float32, "hidden") for seed in range(20)]
+    largest = [np.linalg.svd(form(kernel)(kernel), compute_uv=False)[0] for kernel in kernels]
+    assert min(largest) > 1 - 1e-5
+    assert np.mean(largest) == pytest.approx(1.03, abs=0.015)
+    assert max(largest) < 1.15
