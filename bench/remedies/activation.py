@@ -41,7 +41,7 @@ def hard_tanh(recipe: Recipe) -> Recipe:
     return recipe.replace(activation=jax.nn.hard_tanh)
 
 
-@remedy(source="Courbariaux, Bengio & David 2015, arXiv:1511.00363")
+@remedy(source="Howard et al. 2019, arXiv:1905.02244")
 def hard_sigmoid(recipe: Recipe) -> Recipe:
     """A sigmoid of straight lines: slope 1/6 between -3 and 3, none outside; a control that loses more than sigmoid."""
     return recipe.replace(activation=jax.nn.hard_sigmoid)
@@ -170,5 +170,5 @@ def squareplus(recipe: Recipe) -> Recipe:
 
 @remedy(source="Howard et al. 2019, arXiv:1905.02244")
 def hard_silu(recipe: Recipe) -> Recipe:
-    """SiLU of straight lines: slope 1/2 at zero, 1 beyond 3, and exactly 0 below -3."""
+    """z times a sigmoid of straight lines: a parabola from -3 to 3, slope 1/2 at zero, 1 above and exactly 0 below."""
     return recipe.replace(activation=jax.nn.hard_silu)
