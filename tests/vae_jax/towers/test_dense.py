@@ -141,15 +141,10 @@ def test_mirrored_weights_make_a_drawn_tower_odd(block):
     assert np.abs(back + there).mean() > 0.1 * np.abs(there).mean()
 
 
-@pytest.mark.parametrize(
-    ("slots", "named"),
-    [
-        ({"block": DenselyConnectedBlock}, "DenselyConnectedBlock"),
-        ({"decoder_context": latent_context}, "latent_context"),
-    ],
-)
-def test_mirrored_weights_need_inputs_that_are_one_pair_of_halves(slots, named):
-    with pytest.raises(ValueError, match=f"{named} gives a layer more than one"):
+@pytest.mark.parametrize("slots", [{"block": DenselyConnectedBlock}, {"decoder_context": latent_context}])
+def test_mirrored_weights_need_inputs_that_are_one_pair_of_halves(slots):
+    (more,) = slots.values()
+    with pytest.raises(ValueError, match=f"{more.__name__} gives a layer more than one"):
         DenseTower.require(MIRRORED.replace(**slots))
 
 
