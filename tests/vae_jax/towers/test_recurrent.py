@@ -188,6 +188,26 @@ def test_zoneout_keeps_old_values_with_its_probability(cell):
         np.testing.assert_allclose(expected, 0.75 * np.stack(model(X, ForwardPass(base))[1])[0], atol=1e-6)
 
 
+def test_zoneout_keeps_the_memorys_old_values_too():
+    base = RECIPE.replace(cell=LSTMCell)
+    model = tower(base, 400)
+    recipe = base.replace(zoneout=configure(zoneout, hidden=0.0, memory=0.25))
+    drive, matrix = model.cell.drive(X[:, :SYMBOLS], ForwardPass(recipe)), model.cell.matrix()
+    before = tuple(jax.random.normal(jax.random.key(name), (BATCH, 400)) for name in (3, 4))
+    after = model.cell(drive, before, matrix, ForwardPass(recipe))
+
+    def step(key):
+        return [np.asarray(each) for each in recipe.zoneout(before, after, key)]
+
+    h, c = step(KEY)
+    np.testing.assert_array_equal(h, after[0])
+    kept = c == before[1]
+    np.testing.assert_array_equal(c, np.where(kept, before[1], after[1]))
+    assert kept.mean() == pytest.approx(0.25, abs=5 * np.sqrt(0.25 * 0.75 / c.size))
+    # In evaluation, the mean over draws.
+    np.testing.assert_allclose(step(None)[1], 0.25 * before[1] + 0.75 * after[1], atol=1e-6)
+
+
 def test_chrono_gates_forget_after_every_time_up_to_the_length():
     recipe = RECIPE.replace(cell=LSTMCell, gate_bias=chrono)
     gates = Recurrent(50)(50 * 4, 2, 1, 4000, recipe.replace(recurrent_init=identity_init()), KEY).cell.gates
