@@ -5,6 +5,15 @@ import pytest
 from vae_jax.layers import activations
 
 
+def test_scaled_tanh_and_squared_relu_against_numpy():
+    z = np.linspace(-4, 4, 101)
+    np.testing.assert_allclose(activations.scaled_tanh(jnp.asarray(z)), 1.7159 * np.tanh(z / 1.5), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(activations.squared_relu(jnp.asarray(z)), np.where(z > 0, z * z, 0), rtol=1e-5)
+    # What LeCun et al. choose the two numbers for.
+    ones = activations.scaled_tanh(jnp.asarray([-1.0, 1.0]))
+    np.testing.assert_allclose(ones, [-1, 1], rtol=1e-4)
+
+
 def test_tailored_relu_reaches_its_correlation_through_the_real_depth():
     depth, width = 16, 512
     activation = activations.tailored(None, depth, correlation=0.9)

@@ -55,3 +55,17 @@ def test_sparse_and_identity_initializers():
     ends = np.asarray(initializers.identity(KEY, (8, 8), jnp.float32, "head", scale=0.5))
     assert not np.array_equal(ends, square)
     np.testing.assert_allclose(np.linalg.svd(ends, compute_uv=False), 0.5, rtol=1e-5)
+
+
+def test_what_goes_with_an_activation_is_drawn_for_it_in_hidden_layers_and_plainly_at_heads():
+    def drawn(initializer, role, **numbers):
+        return np.asarray(initializer(KEY, (200, 200), jnp.float32, role, **numbers), np.float64)
+
+    for role, scale in (("input", 3.0), ("hidden", 3.0), ("head", 1.0)):
+        gaussian = drawn(initializers.gaussian_for_activation, role, scale=3.0)
+        assert gaussian.var() * 200 == pytest.approx(scale, rel=0.03)
+        matrix = drawn(initializers.orthogonal_for_activation, role, scale=3.0)
+        np.testing.assert_allclose(matrix.T @ matrix, scale**2 * np.eye(200), atol=1e-4)
+    for role, deviation in (("input", 0.1), ("hidden", 0.1), ("head", 0.0)):
+        normal = drawn(initializers.hidden_normal, role, standard_deviation=0.1)
+        assert normal.std() == pytest.approx(deviation, rel=0.03)
