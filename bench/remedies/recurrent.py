@@ -6,7 +6,7 @@ from bench.plugin import remedy, require
 from vae_jax.configured import configure
 from vae_jax.layers import carries, gate_biases, initializers, readouts
 from vae_jax.recipe import Recipe
-from vae_jax.towers.cells import GRUCell, LayerNormLSTMCell, LSTMCell
+from vae_jax.towers.cells import GRUCell, LayerNormLSTMCell, LSTMCell, TanhCell
 
 
 @remedy(source="Hochreiter & Schmidhuber 1997, Neural Computation 9(8)")
@@ -39,7 +39,9 @@ def chrono_init(recipe: Recipe) -> Recipe:
 @remedy(source="Le, Jaitly & Hinton 2015, arXiv:1504.00941")
 def irnn(recipe: Recipe) -> Recipe:
     """ReLU and the identity from state to state: where a unit is on, its gradient passes back unchanged."""
-    return recipe.replace(activation=jax.nn.relu, recurrent_init=configure(initializers.identity, scale=1.0))
+    return recipe.replace(
+        activation=jax.nn.relu, cell=TanhCell, recurrent_init=configure(initializers.identity, scale=1.0)
+    )
 
 
 @remedy(source="Saxe, McClelland & Ganguli 2014, arXiv:1312.6120; Henaff, Szlam & LeCun 2016, arXiv:1602.06662")
