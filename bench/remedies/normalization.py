@@ -54,7 +54,7 @@ def weight_norm(recipe: Recipe) -> Recipe:
 
 @remedy(source="Miyato, Kataoka, Koyama & Yoshida 2018, arXiv:1802.05957")
 def spectral_norm(recipe: Recipe, *, iterations: int = 8) -> Recipe:
-    """Hardly a direction is stretched by more than 1, by 1.03 on average at width 64: a control, which mostly shrinks.
+    """No direction is stretched by much more than 1 (1.03 at width 64): a control, which hardly can but shrink a gradient.
 
     What is above 1 is what so few power iterations leave.
     """
