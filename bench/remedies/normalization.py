@@ -54,7 +54,7 @@ def weight_norm(recipe: Recipe) -> Recipe:
 
 @remedy(source="Miyato, Kataoka, Koyama & Yoshida 2018, arXiv:1802.05957")
 def spectral_norm(recipe: Recipe, *, iterations: int = 8) -> Recipe:
-    """No direction is stretched by much more than 1 (1.03 at width 64): a control, which hardly can but shrink a gradient.
+    """No direction is stretched by much more than 1 (1.03 at width 64): a control, which all but only shrinks.
 
     What is above 1 is what so few power iterations leave.
     """
