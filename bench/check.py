@@ -212,9 +212,11 @@ class Admission:
     def _composes(self, remedy: Remedy, setting: Setting) -> str:
         against = conflicts(self._catalogue, setting.workload, remedy.name, setting.base)
         others = len(self._catalogue.remedies) - 1
-        words = "; ".join(f"{slot} is also set by {', '.join(names)}" for slot, names in against.items())
         count = others - len({name for names in against.values() for name in names})
-        return f"with {count} of {others}" + (f"; not with those of its slots: {words}" if words else "")
+        odd = against.pop("", [])
+        words = "; ".join(f"{slot} is also set by {', '.join(names)}" for slot, names in against.items())
+        said = f"; not with those of its slots: {words}" if words else ""
+        return f"with {count} of {others}{said}" + (f"; at odds with {', '.join(odd)}" if odd else "")
 
     def _cost(self, remedy: Remedy, setting: Setting) -> str:
         trials = [self._trial(setting, arm, lanes=2) for arm in (remedy.name, "")]

@@ -44,7 +44,7 @@ def compose(catalogue: Catalogue, workload: Workload, arm: Arm) -> Recipe:
 
 
 def conflicts(catalogue: Catalogue, workload: Workload, name: str, base: str) -> dict[str, list[str]]:
-    """With which remedies one cannot be combined, by the slot that both set.
+    """With which remedies one cannot be combined, by the slot that both set, or by "" where what they set is at odds.
 
     Args:
         catalogue: What is there.
@@ -55,14 +55,21 @@ def conflicts(catalogue: Catalogue, workload: Workload, name: str, base: str) ->
     Raises:
         InputError: If a composition does not hold for another reason.
     """
+
+    def applies(*names: str) -> bool:
+        with contextlib.suppress(NotApplicable):
+            compose(catalogue, workload, Arm(base, tuple(map(Term, names)), ""))
+            return True
+        return False
+
     found: dict[str, list[str]] = {}
     for other in catalogue.remedies:
         if other == name:
             continue
         try:
-            compose(catalogue, workload, Arm(base, (Term(name), Term(other)), ""))
-        except NotApplicable:
-            continue
+            # Of two wrappers one may have to stand outside; what does not apply alone is at odds with nothing.
+            if not applies(name, other) and applies(name) and applies(other) and not applies(other, name):
+                found.setdefault("", []).append(other)
         except ConflictError as error:
             found.setdefault(error.slot, []).append(other)
     return found

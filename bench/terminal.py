@@ -217,7 +217,8 @@ def remedy_texts(entry: dict[str, Any]) -> Iterator[Text]:
         for slot, (before, after) in changes.items():
             yield Text(f"  {slot}: {_value_text(before)} -> {_value_text(after)}")
     for slot, names in entry["conflicts"].items():
-        yield Text(f"cannot be combined with {', '.join(names)}: they set the slot {slot!r} too")
+        why = f"they set the slot {slot!r} too" if slot else "what they set is at odds with it"
+        yield Text(f"cannot be combined with {', '.join(names)}: {why}")
     yield Text(f"written in {entry['place']}")
 
 

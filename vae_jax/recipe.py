@@ -21,6 +21,7 @@ from vae_jax.layers.readouts import last_state
 from vae_jax.layers.units import Unit
 from vae_jax.layers.weight_forms import plain_weights
 from vae_jax.objective import exact_kl
+from vae_jax.optimization.compatible import require_compatible
 from vae_jax.optimization.evaluated import EvaluatedParameters, SelectedParameters, last_selected, trained_parameters
 from vae_jax.optimization.gradients import plain_gradient
 from vae_jax.posteriors import GaussianHead
@@ -158,6 +159,7 @@ class Recipe:
         for name in self.slots():
             if isinstance(value := getattr(recipe, name), Deferred):
                 recipe = recipe.replace(**{name: value.resolve(recipe, depth)})
+        require_compatible(recipe)
         return recipe
 
     @classmethod

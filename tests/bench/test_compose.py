@@ -3,8 +3,9 @@ import pytest
 
 from bench.arm import parse_arms
 from bench.catalogue import load_catalogue
-from bench.compose import build_workload, compose, family
+from bench.compose import build_workload, compose, conflicts, family
 from bench.errors import InputError
+from bench.plugin import NotApplicable
 from vae_jax.configured import configure
 
 CATALOGUE = load_catalogue()
@@ -48,6 +49,17 @@ def test_two_values_for_one_slot_conflict_also_where_the_base_has_one_of_them():
             recipe(text)
     # The same value twice is no conflict.
     assert recipe("tanh+tanh") == recipe("tanh")
+
+
+def test_remedies_that_do_not_go_together_are_not_applicable_and_count_as_such():
+    with pytest.raises(NotApplicable, match="let lookahead come after it"):
+        recipe("lookahead+fixup")
+    assert len(recipe("fixup+lookahead").optimizer_wrappers) == 2
+    changing = ["aggressive_encoder", "decoupled_decay", "fixup", "max_norm", "reduce_on_plateau"]
+    assert sorted(conflicts(CATALOGUE, WORKLOAD, "schedule_free", "baseline")[""]) == changing
+    assert conflicts(CATALOGUE, WORKLOAD, "sophia", "baseline")[""] == ["aggressive_encoder"]
+    # In the other order these two go together.
+    assert "" not in conflicts(CATALOGUE, WORKLOAD, "lookahead", "baseline")
 
 
 def test_families_are_joined():

