@@ -114,11 +114,12 @@ def radam(recipe: Recipe, *, b1: float = 0.9, b2: float = 0.999, eps: float = 1e
 
 
 @remedy(source="Zhuang et al. 2020, arXiv:2010.07468")
-def adabelief(recipe: Recipe, *, b1: float = 0.9, b2: float = 0.999, eps: float = 1e-16) -> Recipe:
-    """Adam over the gradient's surprise: large steps where it is as expected, however small it is."""
+def adabelief(recipe: Recipe, *, b1: float = 0.9, b2: float = 0.999, eps_root: float = 1e-16) -> Recipe:
+    """Adam over the gradient's surprise: large steps where it is as expected; inert below 3e-7."""
+    # Added to the squares at each step, it adds up to eps_root / (1 - b2) under the root, as in the authors' code.
     _decays(b1=b1, b2=b2)
-    require_positive(eps=eps)
-    return recipe.replace(optimizer=configure(optax.adabelief, b1=b1, b2=b2, eps=eps), learning_rate=1e-3)
+    require_positive(eps_root=eps_root)
+    return recipe.replace(optimizer=configure(optax.adabelief, b1=b1, b2=b2, eps_root=eps_root), learning_rate=1e-3)
 
 
 @remedy(source="Reddi, Kale & Kumar 2018, arXiv:1904.09237")
@@ -138,11 +139,16 @@ def yogi(recipe: Recipe, *, b1: float = 0.9, b2: float = 0.999, eps: float = 1e-
 
 
 @remedy(source="Xie, Zhou, Li, Lin & Yan 2022, arXiv:2208.06677")
-def adan(recipe: Recipe, *, b1: float = 0.98, b2: float = 0.92, b3: float = 0.99, eps: float = 1e-8) -> Recipe:
-    """Adam with the gradient's change beside it: Nesterov's step without a second gradient."""
+def adan(recipe: Recipe, *, b1: float = 0.98, b2: float = 0.92, b3: float = 0.99, eps_root: float = 1e-8) -> Recipe:
+    """Adam with the gradient's change beside it: Nesterov's step without a second gradient; inert below 1e-4.
+
+    As optax has it: the change weighs 1 - b2, 0.08, where the authors' code has b2, 0.92; and eps under the root, where
+    theirs is beside it.
+    """
     _decays(b1=b1, b2=b2, b3=b3)
-    require_positive(eps=eps)
-    return recipe.replace(optimizer=configure(optax.adan, b1=b1, b2=b2, b3=b3, eps=eps), learning_rate=1e-3)
+    require_positive(eps_root=eps_root)
+    made = configure(optax.adan, b1=b1, b2=b2, b3=b3, eps_root=eps_root)
+    return recipe.replace(optimizer=made, learning_rate=1e-3)
 
 
 @remedy(source="Chen et al. 2023, arXiv:2302.06675")
@@ -196,9 +202,9 @@ def muon(recipe: Recipe, *, momentum: float = 0.95, rms: float = 0.2) -> Recipe:
     "arXiv:2002.09018"
 )
 def shampoo(recipe: Recipe, *, eps: float = 1e-12, interval: int = 10) -> Recipe:
-    """Divides by the root of the gradient's spread over rows and over columns: weak directions are lifted to strong."""
-    # So little, because a gradient that has all but vanished must still outweigh it.
-    require_positive(eps=eps)
+    """Divides by the root of the gradient's spread over rows and columns: weak directions are lifted, down to 1e-6."""
+    # A gradient whose norm is far below the root of eps is outweighed by it, and stepped along as it is.
+    require(eps >= 1e-18, "eps", eps, "be at least 1e-18, whose square is still above 0 in float32")
     require(interval >= 1, "interval", interval, "be at least 1")
     return recipe.replace(optimizer=configure(shampoo_optimizer, eps=eps, interval=interval), learning_rate=0.01)
 

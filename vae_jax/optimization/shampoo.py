@@ -48,7 +48,8 @@ def shampoo(learning_rate: Number, *, eps: Number, interval: int) -> optax.Gradi
 
     Args:
         learning_rate: The rate.
-        eps: What all statistics start from, times the identity.
+        eps: What all statistics start from, times the identity; at least 1e-18, whose square is above 0 in float32. It
+            outweighs a gradient whose norm is far below its root: no direction of that is lifted.
         interval: Steps between two times that the roots are taken.
 
     Source:

@@ -14,13 +14,13 @@ START = np.random.default_rng(0).normal(size=(4, 3))
 GRADIENTS = np.random.default_rng(1).normal(size=(12, 4, 3))
 
 
-def ours(name):
+def ours(name, gradients=GRADIENTS):
     """The parameters after all steps."""
     with jax.enable_x64(True), jax.numpy_dtype_promotion("standard"):
         optimizer = REMEDIES[name](Recipe()).optimizer(RATE)
         parameters = jax.numpy.asarray(START)
         state, update = optimizer.init(parameters), jax.jit(optimizer.update)
-        for gradient in GRADIENTS:
+        for gradient in gradients:
             updates, state = update(gradient, state, parameters)
             parameters = optax.apply_updates(parameters, updates)
         return np.asarray(parameters)
@@ -54,9 +54,9 @@ def test_an_optimizer_agrees_with_pytorchs(name, theirs, numbers):
     np.testing.assert_allclose(ours(name), parameter.detach().numpy(), rtol=1e-6, atol=1e-7)
 
 
-def moments(b1, b2):
+def moments(b1, b2, gradients=GRADIENTS):
     mean = variance = np.zeros_like(START)
-    for step, gradient in enumerate(GRADIENTS, start=1):
+    for step, gradient in enumerate(gradients, start=1):
         mean, variance = b1 * mean + (1 - b1) * gradient, b2 * variance + (1 - b2) * gradient**2
         yield step, gradient, mean, variance
 
@@ -77,6 +77,33 @@ def test_amsgrad_divides_by_the_greatest_so_far():
         greatest = np.maximum(greatest, variance / (1 - 0.999**step))
         parameters = parameters - RATE * mean / (1 - 0.9**step) / (np.sqrt(greatest) + 1e-8)
     np.testing.assert_allclose(ours("amsgrad"), parameters, rtol=1e-6)
+
+
+# Below the floor a step is as small as the gradient over it: this one's entries are below ten times its size.
+@pytest.mark.parametrize(("size", "inert"), [(1.0, False), (1e-9, True)])
+def test_adabelief_divides_by_the_surprise_down_to_its_floor(size, inert):
+    parameters, surprise = START, np.zeros_like(START)
+    for step, gradient, mean, _ in moments(0.9, 0.0, size * GRADIENTS):
+        surprise = 0.999 * surprise + 0.001 * (gradient - mean) ** 2 + 1e-16
+        parameters = parameters - RATE * mean / (1 - 0.9**step) / np.sqrt(surprise / (1 - 0.999**step))
+    moved = ours("adabelief", size * GRADIENTS) - START
+    np.testing.assert_allclose(moved, parameters - START, rtol=1e-6)
+    assert (np.abs(moved).max() < RATE * len(GRADIENTS) * 1e-8 / 3e-7) == inert
+
+
+@pytest.mark.parametrize(("size", "inert"), [(1.0, False), (1e-7, True)])
+def test_adan_adds_the_gradients_change_down_to_its_floor(size, inert):
+    """As optax has it: the change weighs 0.08."""
+    parameters, change, square, before = START, 0.0, 0.0, size * GRADIENTS[0]
+    for step, gradient, mean, _ in moments(0.98, 0.0, size * GRADIENTS):
+        change = 0.92 * change + 0.08 * (gradient - before)
+        square = 0.99 * square + 0.01 * (gradient + 0.08 * (gradient - before)) ** 2
+        ahead = mean / (1 - 0.98**step) + 0.08 * change / (1 - 0.92**step)
+        parameters = parameters - RATE * ahead / (np.sqrt(square / (1 - 0.99**step) + 1e-8) + 1e-8)
+        before = gradient
+    moved = ours("adan", size * GRADIENTS) - START
+    np.testing.assert_allclose(moved, parameters - START, rtol=1e-6)
+    assert (np.abs(moved).max() < RATE * len(GRADIENTS) * 1e-6 / 1e-4) == inert
 
 
 @pytest.mark.parametrize("size", [1.0, 1e-13])

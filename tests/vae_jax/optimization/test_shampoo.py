@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from tests.vae_jax.optimization.tree import take, tree
+from tests.vae_jax.optimization.tree import once, take, tree
 from vae_jax.optimization.shampoo import inverse_root, shampoo
 
 
@@ -74,3 +74,16 @@ def test_a_scalar_and_a_dead_layer_are_safe():
     (after,), _ = take(shampoo(jnp.asarray(0.1), eps=1e-8, interval=1), parameters, [gradient])
     np.testing.assert_allclose(after["alpha"], 0.4, rtol=1e-4)
     np.testing.assert_array_equal(after["kernel"], 1)
+
+
+def test_weak_directions_are_lifted_down_to_the_root_of_eps():
+    """One step on two directions of which one is a hundredth of the other, and on next to none."""
+    kernel = np.diag([1.0, 0.01]).astype(np.float32)
+    for size, ratio in ((1.0, 1.0), (1e-9, 0.01)):
+        step = once(shampoo(jnp.asarray(0.1), eps=1e-12, interval=1), {"kernel": jnp.asarray(size * kernel)})["kernel"]
+        assert step[1, 1] / step[0, 0] == pytest.approx(ratio, rel=0.02)
+
+
+def test_the_least_eps_is_still_a_number():
+    step = once(shampoo(jnp.asarray(0.1), eps=jnp.asarray(1e-18), interval=1), {"kernel": jnp.zeros((1, 1))})["kernel"]
+    np.testing.assert_array_equal(step, 0)
