@@ -76,7 +76,7 @@ def muon(learning_rate: Rate, *, momentum: Number, rms: Number) -> optax.Gradien
 
 
 def lars(learning_rate: Rate, *, trust: Number, momentum: Number) -> optax.GradientTransformation:
-    """Each kernel moves by one share of its own norm; biases, which start at no norm, by that share of their gradient.
+    """Each kernel moves by one share of its own norm; a kernel of no norm, and a bias, by that share of its gradient.
 
     `optax.lars` moves what has no norm by the whole gradient, a thousand times as far.
 
@@ -89,10 +89,8 @@ def lars(learning_rate: Rate, *, trust: Number, momentum: Number) -> optax.Gradi
         You, Gitman & Ginsburg 2017, arXiv:1708.03888, algorithm 1, without weight decay.
     """
     return optax.chain(
-        optax.masked(optax.scale_by_trust_ratio(trust_coefficient=trust), kernels),
-        optax.masked(
-            optax.scale(trust), lambda parameters: jax.tree.map(lambda kernel: not kernel, kernels(parameters))
-        ),
+        optax.masked(optax.scale_by_trust_ratio(), kernels),
+        optax.scale(trust),
         optax.scale_by_learning_rate(learning_rate),
         optax.trace(momentum),
     )
