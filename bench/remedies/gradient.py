@@ -77,7 +77,7 @@ def sam(recipe: Recipe, *, radius: float = 0.05) -> Recipe:
 
 @remedy(source="Micikevicius et al. 2018, arXiv:1710.03740, section 3.2; optax.apply_if_finite")
 def skip_non_finite(recipe: Recipe, *, in_a_row: int = 5) -> Recipe:
-    """Leaves out steps whose gradient is not finite: its overflow ends no training, the loss's does; changes nothing else."""
+    """Leaves out steps whose gradient is not finite: its overflow ends no training, the loss's does."""
     require(in_a_row >= 1, "in_a_row", in_a_row, "be at least 1")
     return recipe.chain(optimizer_wrappers=configure(wrappers.skip_non_finite, in_a_row=in_a_row))
 

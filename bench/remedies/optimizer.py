@@ -107,7 +107,7 @@ def nadam(recipe: Recipe, *, b1: float = 0.9, b2: float = 0.999, eps: float = 1e
 
 @remedy(source="Liu et al. 2020, arXiv:1908.03265")
 def radam(recipe: Recipe, *, b1: float = 0.9, b2: float = 0.999, eps: float = 1e-8) -> Recipe:
-    """Adam that rescales only once it has seen enough: no leaps by the first few gradients' size."""
+    """Adam that rescales only once it has seen enough: its first steps are momentum's, as large as the gradient."""
     _decays(b1=b1, b2=b2)
     require_positive(eps=eps)
     return recipe.replace(optimizer=configure(optax.radam, b1=b1, b2=b2, eps=eps), learning_rate=1e-3)
@@ -183,7 +183,7 @@ def lars(recipe: Recipe, *, trust: float = 0.001, momentum: float = 0.9) -> Reci
 
 @remedy(source="Ginsburg et al. 2019, arXiv:1905.11286")
 def novograd(recipe: Recipe, *, b1: float = 0.9, b2: float = 0.25, eps: float = 1e-6) -> Recipe:
-    """Divides each layer's gradient by the norm that it had of late, then momentum: one divisor to a layer."""
+    """Divides each kernel's and each bias' gradient by its norm of late, then momentum: one divisor to each."""
     _decays(b1=b1, b2=b2)
     require_positive(eps=eps)
     return recipe.replace(optimizer=configure(optax.novograd, b1=b1, b2=b2, eps=eps), learning_rate=0.01)

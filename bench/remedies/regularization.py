@@ -9,7 +9,7 @@ from vae_jax.recipe import Recipe
 
 @remedy(source="Tibshirani 1996, J. R. Statist. Soc. B 58(1)", idle={"strength": 0.0})
 def l1(recipe: Recipe, *, strength: float = 1e-5) -> Recipe:
-    """Adds the sign of each weight to its gradient: a layer that hears nothing else is pulled to exact zeros."""
+    """Adds the sign of each weight to its gradient: a layer that hears nothing else ends to and fro around 0."""
     _strength(strength)
     return recipe.chain(gradient_transforms=configure(transforms.penalize_size, strength=strength))
 

@@ -21,7 +21,7 @@ def learning_rate_warmup(recipe: Recipe, *, fraction: float = 0.1) -> Recipe:
 
 
 @remedy(
-    source="Robbins & Monro 1951, Annals of Mathematical Statistics 22(3), for rates that fall", idle={"final": 1.0}
+    source="Senior, Heigold, Ranzato & Yang 2013, ICASSP, on learning rates for speech recognition", idle={"final": 1.0}
 )
 def exponential_decay(recipe: Recipe, *, final: float = 0.01) -> Recipe:
     """The same share off at every step: trades reach for less of the gradient's noise, from the start on."""
