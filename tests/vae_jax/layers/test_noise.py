@@ -3,10 +3,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from tests.vae_jax.setting import KEY
+from tests.vae_jax.setting import ARCHITECTURE, DATASET, KEY, begin, first_step
 from vae_jax.configured import configure
 from vae_jax.forward_pass import ForwardPass
 from vae_jax.layers import noise
+from vae_jax.loss import loss, structure
 from vae_jax.recipe import Recipe
 
 
@@ -19,3 +20,21 @@ def test_dropout_keeps_the_mean_and_is_left_out_of_evaluation():
     assert dropped.mean() == pytest.approx(1.0, abs=0.02)
     noisy = np.asarray(noise.gaussian_noise(0 * ones, KEY, standard_deviation=0.3))
     assert noisy.std() == pytest.approx(0.3, rel=0.03)
+
+
+def test_the_encoder_sees_the_inputs_noise_and_the_reconstruction_does_not():
+    """What the likelihood is told of x is x, and the decoder's outputs are those for x with the noise added by hand."""
+    recipe = Recipe().replace(input_noise=configure(noise.gaussian_noise, standard_deviation=0.5))
+    state, x = begin(recipe), jnp.asarray(DATASET.train[:32])
+    centred, draws = x - DATASET.mean[None], jax.random.normal(KEY, (32, ARCHITECTURE.latent))
+
+    def terms(program, inputs):
+        given = first_step(state.statistics, program, x, inputs, draws)
+        return loss(structure(program, ARCHITECTURE), ARCHITECTURE, state.parameters, given)[1][0]
+
+    step = ForwardPass(recipe, first_step(state.statistics, recipe, x, centred, draws).key)
+    added = step.noisy(recipe.input_noise, centred, "input_noise")
+    assert float(jnp.std(added - centred)) == pytest.approx(0.5, rel=0.05)
+    found, by_hand, clean = terms(recipe, centred), terms(Recipe(), added), terms(Recipe(), centred)
+    np.testing.assert_array_equal(found, by_hand)
+    assert abs(float(found.kl_nats - clean.kl_nats)) > 1e-4 * float(clean.kl_nats)

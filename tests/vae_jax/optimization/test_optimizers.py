@@ -4,7 +4,7 @@ import numpy as np
 import optax
 
 from tests.vae_jax.optimization.tree import close, once, take, tree
-from vae_jax.optimization.optimizers import lars, muon, sophia
+from vae_jax.optimization.optimizers import lars, muon, rprop, sophia
 
 RATE = jnp.asarray(0.01)
 PARAMETERS, GRADIENT = tree(0), tree(1)
@@ -36,6 +36,23 @@ def test_lars_moves_each_kernel_by_one_share_of_its_norm():
     found = once(lars(jnp.asarray(2.0), trust=0.001, momentum=0.9), GRADIENT, born)
     # A kernel that starts at zero, as Fixup's second, moves as a bias does.
     close(found, jax.tree.map(lambda slope: -0.002 * slope, GRADIENT))
+
+
+def test_rprop_is_the_papers_loop_over_entries():
+    draw = np.random.default_rng(0)
+    gradients = [np.sign(draw.normal(size=20)) * 10.0 ** -draw.integers(0, 30, size=20) for _ in range(30)]
+    weights, sizes, last = np.zeros(20), np.full(20, 0.01), np.zeros(20)
+    for gradient in gradients:
+        for entry, slope in enumerate(gradient):
+            turned = slope * last[entry] < 0
+            if slope * last[entry] > 0:
+                sizes[entry] = min(1.2 * sizes[entry], 50)
+            elif turned:
+                sizes[entry] = max(0.5 * sizes[entry], 1e-6)
+            weights[entry] -= 0 if turned else sizes[entry] * np.sign(slope)
+            last[entry] = 0 if turned else slope
+    found, _ = take(rprop(RATE, shrink=0.5, grow=1.2), jnp.zeros(20), [jnp.asarray(g, jnp.float32) for g in gradients])
+    np.testing.assert_allclose(found[-1], weights, rtol=1e-4, atol=1e-6)
 
 
 def test_sophia_divides_by_the_curvature_and_clips():

@@ -15,6 +15,7 @@ from vae_jax.optimization.wrappers import (
     lookahead,
     reduce_on_plateau,
     skip_non_finite,
+    slow_scalars,
     slow_weights,
 )
 
@@ -91,6 +92,13 @@ def test_no_units_weights_leave_the_ball():
         loose = np.asarray(free[0]["encoder"][name]["kernel"])
         norms = np.linalg.norm(loose, axis=0)
         np.testing.assert_allclose(after[0]["encoder"][name]["kernel"], loose * np.minimum(1, 2 / norms), atol=1e-5)
+
+
+def test_only_what_is_one_number_for_a_layer_is_slowed():
+    """Fixup's tenth: of Adam's first step, which is the rate for every entry."""
+    parameters = {"scale": jnp.asarray(1.0), "bias": jnp.ones(3), "kernel": jnp.ones((1, 1))}
+    step = once(wrapped(slow_scalars, share=0.1), parameters)
+    close(step, {"scale": -0.01, "bias": np.full(3, -0.1), "kernel": np.full((1, 1), -0.1)})
 
 
 def test_lookahead_is_the_papers_two_loops():
