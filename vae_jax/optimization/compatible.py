@@ -39,5 +39,5 @@ def require_compatible(recipe: "Recipe") -> None:
         if wrapper not in _HAND_ON:
             raise ValueError(
                 f"{inner} is evaluated at parameters that follow from its state and its own updates, so a wrapper "
-                f"around it must hand them on as they are, which {wrapper.__name__} does not: {cure}"
+                f"around it must hand them on as they are, which {wrapper.__name__} is not known to: {cure}"
             )
