@@ -139,16 +139,11 @@ def yogi(recipe: Recipe, *, b1: float = 0.9, b2: float = 0.999, eps: float = 1e-
 
 
 @remedy(source="Xie, Zhou, Li, Lin & Yan 2022, arXiv:2208.06677")
-def adan(recipe: Recipe, *, b1: float = 0.98, b2: float = 0.92, b3: float = 0.99, eps_root: float = 1e-8) -> Recipe:
-    """Adam with the gradient's change beside it: Nesterov's step without a second gradient; inert below 1e-4.
-
-    As optax has it: the change weighs 1 - b2, 0.08, where the authors' code has b2, 0.92; and eps under the root, where
-    theirs is beside it.
-    """
+def adan(recipe: Recipe, *, b1: float = 0.98, b2: float = 0.92, b3: float = 0.99, eps: float = 1e-8) -> Recipe:
+    """Adam with the gradient's change beside it: Nesterov's step without a second gradient; inert below eps."""
     _decays(b1=b1, b2=b2, b3=b3)
-    require_positive(eps_root=eps_root)
-    made = configure(optax.adan, b1=b1, b2=b2, b3=b3, eps_root=eps_root)
-    return recipe.replace(optimizer=made, learning_rate=1e-3)
+    require_positive(eps=eps)
+    return recipe.replace(optimizer=configure(optimizers.adan, b1=b1, b2=b2, b3=b3, eps=eps), learning_rate=1e-3)
 
 
 @remedy(source="Chen et al. 2023, arXiv:2302.06675")

@@ -54,6 +54,67 @@ def rprop(learning_rate: Rate, *, shrink: Number, grow: Number) -> optax.Gradien
     return optax.GradientTransformation(init, update)  # type: ignore
 
 
+class AdanState(NamedTuple):
+    """Adan's.
+
+    Attributes:
+        count: Steps taken.
+        mean: The gradients' running mean.
+        change: The running mean of their changes from step to step.
+        square: The running mean of the squares of the gradient looked ahead.
+        last: The last gradient.
+    """
+
+    count: Any
+    mean: Any
+    change: Any
+    square: Any
+    last: Any
+
+
+def adan(learning_rate: Rate, *, b1: Number, b2: Number, b3: Number, eps: Number) -> optax.GradientTransformation:
+    """Adam of the gradient looked ahead, which is itself and b2 of its change since the last step.
+
+    `optax.adan` weighs the change by 1 - b2 as the paper does, whose betas are 1 minus these: by 0.08, where the
+    authors' code has 0.92. By default it also adds 1e-8 under the root, and so rescales no gradient below 1e-4.
+
+    Args:
+        learning_rate: The rate.
+        b1: Decay of the gradients' mean.
+        b2: Decay of their changes' mean, and the changes' weight.
+        b3: Decay of the squares' mean.
+        eps: Added to the root of the squares.
+
+    Source:
+        Xie, Zhou, Li, Lin & Yan 2022, arXiv:2208.06677, algorithm 1 without restarts and weight decay, with the bias
+        corrections and the eps of the authors' code, github.com/sail-sg/Adan.
+    """
+
+    def init(parameters: Any) -> AdanState:
+        zeros = optax.tree.zeros_like(parameters)
+        return AdanState(jnp.zeros([], jnp.int32), zeros, zeros, zeros, zeros)
+
+    def update(gradient: Any, state: AdanState, params: Any = None) -> tuple[Any, AdanState]:
+        # Nothing comes before the first gradient, so it is no change.
+        last = optax.tree.where(state.count == 0, gradient, state.last)
+        change = optax.tree.sub(gradient, last)
+        ahead = optax.tree.add_scale(gradient, b2, change)
+        count = state.count + 1
+        mean = optax.tree.update_moment(gradient, state.mean, b1, 1)
+        changes = optax.tree.update_moment(change, state.change, b2, 1)
+        square = optax.tree.update_moment(ahead, state.square, b3, 2)
+        direction = optax.tree.add_scale(
+            optax.tree.bias_correction(mean, b1, count), b2, optax.tree.bias_correction(changes, b2, count)
+        )
+        divisor = jax.tree.map(lambda leaf: jnp.sqrt(leaf) + eps, optax.tree.bias_correction(square, b3, count))
+        return optax.tree.div(direction, divisor), AdanState(count, mean, changes, square, gradient)
+
+    return optax.chain(
+        optax.GradientTransformation(init, update),  # type: ignore
+        optax.scale_by_learning_rate(learning_rate),
+    )
+
+
 def muon(learning_rate: Rate, *, momentum: Number, rms: Number) -> optax.GradientTransformation:
     """Orthogonalized momentum for hidden kernels, Adam for all else, at one learning rate.
 

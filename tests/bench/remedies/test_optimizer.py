@@ -91,21 +91,6 @@ def test_adabelief_divides_by_the_surprise_down_to_its_floor(size, inert):
     assert (np.abs(moved).max() < RATE * len(GRADIENTS) * 1e-8 / 3e-7) == inert
 
 
-@pytest.mark.parametrize(("size", "inert"), [(1.0, False), (1e-7, True)])
-def test_adan_adds_the_gradients_change_down_to_its_floor(size, inert):
-    """As optax has it: the change weighs 0.08."""
-    parameters, change, square, before = START, 0.0, 0.0, size * GRADIENTS[0]
-    for step, gradient, mean, _ in moments(0.98, 0.0, size * GRADIENTS):
-        change = 0.92 * change + 0.08 * (gradient - before)
-        square = 0.99 * square + 0.01 * (gradient + 0.08 * (gradient - before)) ** 2
-        ahead = mean / (1 - 0.98**step) + 0.08 * change / (1 - 0.92**step)
-        parameters = parameters - RATE * ahead / (np.sqrt(square / (1 - 0.99**step) + 1e-8) + 1e-8)
-        before = gradient
-    moved = ours("adan", size * GRADIENTS) - START
-    np.testing.assert_allclose(moved, parameters - START, rtol=1e-6)
-    assert (np.abs(moved).max() < RATE * len(GRADIENTS) * 1e-6 / 1e-4) == inert
-
-
 @pytest.mark.parametrize("size", [1.0, 1e-13])
 def test_adam_with_a_small_eps_takes_the_same_steps_for_any_gradient(size):
     optimizer = REMEDIES["adam_small_eps"](Recipe()).optimizer(RATE)

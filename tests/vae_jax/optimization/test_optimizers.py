@@ -2,9 +2,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import pytest
 
 from tests.vae_jax.optimization.tree import close, once, take, tree
-from vae_jax.optimization.optimizers import lars, muon, rprop, sophia
+from vae_jax.optimization.optimizers import adan, lars, muon, rprop, sophia
 
 RATE = jnp.asarray(0.01)
 PARAMETERS, GRADIENT = tree(0), tree(1)
@@ -53,6 +54,26 @@ def test_rprop_is_the_papers_loop_over_entries():
             last[entry] = 0 if turned else slope
     found, _ = take(rprop(RATE, shrink=0.5, grow=1.2), jnp.zeros(20), [jnp.asarray(g, jnp.float32) for g in gradients])
     np.testing.assert_allclose(found[-1], weights, rtol=1e-4, atol=1e-6)
+
+
+# At 1e-9 the eps is most of the divisor, at 1e-25 all of it: the squares are then no float32.
+@pytest.mark.parametrize("size", [1.0, 1e-4, 1e-9, 1e-25])
+def test_adan_is_the_authors_loop(size):
+    b1, b2, b3, eps = 0.98, 0.92, 0.99, 1e-8
+    gradients = np.asarray(size * np.random.default_rng(0).normal(size=(30, 20)), np.float32)
+    weights = mean = changes = square = np.zeros(20)
+    before, expected = gradients[0].astype(float), []
+    for step, gradient in enumerate(gradients.astype(float), start=1):
+        change = gradient - before
+        mean = b1 * mean + (1 - b1) * gradient
+        changes = b2 * changes + (1 - b2) * change
+        square = b3 * square + (1 - b3) * (gradient + b2 * change) ** 2
+        divisor = np.sqrt(square) / np.sqrt(1 - b3**step) + eps
+        weights = weights - 0.01 * (mean / (1 - b1**step) + b2 * changes / (1 - b2**step)) / divisor
+        before = gradient
+        expected.append(weights)
+    found, _ = take(adan(RATE, b1=b1, b2=b2, b3=b3, eps=eps), jnp.zeros(20), [jnp.asarray(g) for g in gradients])
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5 * np.abs(expected).max())
 
 
 def test_sophia_divides_by_the_curvature_and_clips():
