@@ -102,9 +102,12 @@ def kernels(tree: Any, tower: str) -> list[Any]:
         gates = layers["cell"]["gates"].values()
         own = [matrix for gate in gates for matrix in (gate["unit"]["dense"]["kernel"], gate["recurrent"])]
         return [*own, layers["head"]["kernel"]]
-    blocks = layers["blocks"]
-    hidden = (layers["input"], *(blocks[index]["unit"] for index in blocks))
-    return [*(unit["dense"]["kernel"] for unit in hidden), layers["head"]["kernel"]]
+    return [*(unit["dense"]["kernel"] for unit in units(layers)), layers["head"]["kernel"]]
+
+
+def units(layers: Any) -> list[Any]:
+    """A dense tower's own units, in order: the input layer's, and those of its blocks, where it has any."""
+    return [layers["input"], *(block["unit"] for block in layers.get("blocks", {}).values())]
 
 
 @instrument

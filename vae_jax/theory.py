@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float
 
 from vae_jax.configured import made_by
-from vae_jax.instruments import kernels
+from vae_jax.instruments import kernels, units
 from vae_jax.layers.blocks import PlainBlock, PreActivationResidualBlock
 from vae_jax.layers.units import ParametricUnit, Unit
 from vae_jax.moments import (
@@ -285,10 +285,10 @@ def _tower_profile(
         bias_variance = float(np.mean(np.asarray(dense["bias"], np.float64) ** 2))
         drive, steps = variances[0] * mean_square, inputs // len(dense["kernel"])
         return recurrent_profile(recipe.activation, variances[1], drive, overlap, steps, bias_variance)
-    blocks = parameters[tower]["blocks"]
-    hidden = [parameters[tower]["input"], *(blocks[index]["unit"] for index in blocks)]
-    bias_variance = float(np.mean([np.mean(np.asarray(unit["dense"]["bias"], np.float64) ** 2) for unit in hidden]))
-    if recipe.block is PlainBlock:
+    blocks = parameters[tower].get("blocks", {})
+    biases = [np.asarray(unit["dense"]["bias"], np.float64) for unit in units(parameters[tower])]
+    bias_variance = float(np.mean([np.mean(bias**2) for bias in biases]))
+    if recipe.block is PlainBlock or not blocks:
         return plain_profile(recipe.activation, variances, mean_square, overlap, bias_variance)
     if recipe.block is PreActivationResidualBlock:
         return residual_profile(recipe.activation, variances, mean_square, bias_variance)
