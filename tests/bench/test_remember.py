@@ -137,8 +137,4 @@ def test_what_learns_to_remember_and_what_does_not(tmp_path, cache):
     short = ran("remember", ("baseline", "trainable"), 4000)
     assert abs(short["baseline"] - 4 * math.log(16)) < 0.3
     assert short["trainable"] < 4.5
-    # Of 50 symbols the gradient arrives as well; the KL term is what closes the code before it says anything.
-    warm = "trainable+kl_warmup[fraction=1.0]"
-    long = ran("remember[length=50]", ("trainable", warm), 3000)
-    assert abs(long["trainable"] - 4 * math.log(16)) < 0.3
-    assert long[warm] < 5
+    assert ran("remember[length=50]", ("trainable",), 4000)["trainable"] < 5
