@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from bench.errors import InputError
 
 Value = bool | int | float | str
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
+NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
+"""What remedies, workloads, bases and parameters are called."""
+
 _OPEN, _CLOSE = "[", "]"
 
 
@@ -73,12 +75,12 @@ def parse_term(text: str) -> list[Term]:
     text = text.strip()
     name, bracket, inside = text.partition(_OPEN)
     name = name.strip()
-    if not _NAME.fullmatch(name) or (bracket and not inside.endswith(_CLOSE)):
+    if not NAME.fullmatch(name) or (bracket and not inside.endswith(_CLOSE)):
         raise InputError(f"{text!r} is no name with parameters: write it as name or name[a=1,b=2]")
     choices: dict[str, list[Value]] = {}
     for part in _split(inside[:-1], ",") if bracket else []:
         key, equals, value = (piece.strip() for piece in part.partition("="))
-        if not equals or not _NAME.fullmatch(key) or not value:
+        if not equals or not NAME.fullmatch(key) or not value:
             raise InputError(f"{part.strip()!r} in {text!r} is no parameter: write it as name=value")
         if key in choices:
             raise InputError(f"parameter {key!r} is given twice in {text!r}: a list [1,2] sweeps over it")
@@ -135,7 +137,7 @@ def _values(text: str, whole: str) -> Iterator[Value]:
         value = text
     if isinstance(value, float) and not abs(value) < float("inf"):
         raise InputError(f"{text!r} in {whole!r} is not finite: give a finite number")
-    if not isinstance(value, bool | int | float | str) or (isinstance(value, str) and not _NAME.fullmatch(value)):
+    if not isinstance(value, bool | int | float | str) or (isinstance(value, str) and not NAME.fullmatch(value)):
         raise InputError(f"{text!r} in {whole!r} is no value: give a number, true, false, or a name")
     yield value
 

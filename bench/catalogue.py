@@ -1,5 +1,6 @@
 """What can be named on the command line: found in folders, packages and plugins, never registered by hand."""
 
+import contextlib
 import importlib
 import pkgutil
 from collections.abc import Callable, Iterator, Sequence
@@ -11,10 +12,12 @@ from typing import Any
 
 from bench import remedies, suites, workloads
 from bench.errors import InputError
-from bench.plugin import ENTRY_POINT_GROUPS, Remedy, WorkloadKind, place
+from bench.plugin import ENTRY_POINT_GROUPS, NotApplicable, Remedy, WorkloadKind, place
+from bench.silence import watched
 from bench.source_file import load_error, load_plugin, module_name
 from bench.suite import Suite
 from vae_jax.instruments import INSTRUMENTS, Instrument
+from vae_jax.recipe import Recipe
 
 Thing = Remedy | WorkloadKind | Instrument
 
@@ -56,7 +59,9 @@ def load_catalogue(plugins: Sequence[str] = ()) -> Catalogue:
     for group, kind in zip(ENTRY_POINT_GROUPS, _WORDS, strict=True):
         for point in sorted(entry_points(group=group), key=lambda each: (_package(each), each.name)):
             try:
-                found.add(_offered(point, kind))
+                for thing in _offered(point, kind):
+                    _try(thing)
+                    found.add([thing])
             except InputError as error:
                 skipped.append(f"package {_package(point)!r}, entry point {point.name!r} of {group}: {error}")
     before = set(found.remedies)
@@ -131,6 +136,19 @@ def _offered(point: EntryPoint, kind: type[Thing]) -> list[Thing]:
     if not fitting:
         raise InputError(f"{point.value} holds no {_WORDS[kind]}: decorate a function with @{_WORDS[kind]}")
     return fitting
+
+
+def _try(thing: Thing) -> None:
+    """Use a thing of an installed package once: what does not hold must not stop a command about something else.
+
+    Raises:
+        InputError: If it does not hold.
+    """
+    if isinstance(thing, Remedy):
+        with watched() as done, contextlib.suppress(NotApplicable):
+            thing(Recipe())
+        if done:
+            raise InputError(f"remedy {thing.name!r} in {thing.place}, {' and '.join(done)}: take that out of it")
 
 
 def _package(point: EntryPoint) -> str:

@@ -112,22 +112,7 @@ def _remedy(catalogue: Catalogue, term: Term) -> Remedy:
 
 
 def _apply(remedy: Remedy, term: Term, recipe: Recipe) -> Recipe:
-    parameters = _bind(f"remedy {remedy.name!r}", term, remedy.parameters)
-    try:
-        changed = remedy(recipe, **parameters)
-    except NotApplicable:
-        raise
-    except ValueError as error:
-        raise InputError(f"remedy {str(term)!r}: {error}") from error
-    except Exception as error:
-        where = f"remedy {str(term)!r} in {remedy.place},"
-        raise InputError(f"{where} raised {type(error).__name__}: {error}; mend it there") from error
-    if not isinstance(changed, Recipe):
-        raise InputError(
-            f"remedy {remedy.name!r} in {remedy.place}, returned {type(changed).__name__}: return a recipe, as "
-            "recipe.replace(...) makes"
-        )
-    return changed
+    return remedy(recipe, **_bind(f"remedy {remedy.name!r}", term, remedy.parameters))
 
 
 def _writes(remedy: Remedy, term: Term, bases: Mapping[str, Recipe]) -> list[str]:

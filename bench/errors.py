@@ -37,3 +37,9 @@ def unknown(kind: str, name: str, valid: Iterable[str], listing: str = "") -> In
         hint = f"there are {len(names)}"
     where = f" ({listing} shows all)" if listing else ""
     return InputError(f"unknown {kind} {name!r}: {hint}{where}")
+
+
+def briefly(error: BaseException, kind: bool = False) -> str:
+    """The first line of what an error says, after its kind if that is wanted."""
+    said = str(error).strip().partition("\n")[0]
+    return ": ".join(part for part in (type(error).__name__ if kind else "", said) if part)

@@ -2,11 +2,13 @@
 
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-from bench.errors import InputError
+from bench.arm import Term
+from bench.errors import InputError, briefly
+from bench.source_file import raised_in
 from vae_jax.data import Dataset, Examples
 from vae_jax.recipe import Recipe
 from vae_jax.vae import Architecture
@@ -46,7 +48,25 @@ class Remedy:
     idle: Mapping[str, bool | int | float | str] = field(default_factory=dict)
 
     def __call__(self, recipe: Recipe, **parameters: Any) -> Recipe:
-        return self.function(recipe, **parameters)
+        """What it makes of a recipe, which stays as it is.
+
+        Raises:
+            NotApplicable: If it makes no sense there.
+            InputError: If a parameter is out of range, or it raises, gives no recipe or changes the one it is given.
+        """
+        # A copy: what it did to the recipe itself, every later remedy would be given.
+        given, before = replace(recipe), repr(recipe)
+        changed = call("remedy", self.name, self.function, given, **parameters)
+        if not isinstance(changed, Recipe):
+            raise InputError(
+                f"remedy {self.name!r} in {self.place}, returned {type(changed).__name__}: return a recipe, as "
+                "recipe.replace(...) makes"
+            )
+        if repr(given) != before:
+            raise InputError(
+                f"remedy {self.name!r} in {self.place}, changes the recipe that it is given: return recipe.replace(...)"
+            )
+        return changed
 
     @cached_property
     def parameters(self) -> dict[str, inspect.Parameter]:
@@ -101,8 +121,40 @@ def remedy(
 
 def place(function: Callable[..., Any]) -> str:
     """File and line where a function is written."""
-    code = getattr(function, "__code__", None)
+    code = getattr(inspect.unwrap(function), "__code__", None)
     return f"{code.co_filename}, line {code.co_firstlineno}" if code else f"module {function.__module__}"
+
+
+def call(what: str, name: str, function: Callable[..., Any], *given: Any, **parameters: Any) -> Any:
+    """What a person's own function gives.
+
+    Args:
+        what: What the function is, as `remedy`.
+        name: What it is called.
+        function: The function.
+        *given: What it is given always.
+        **parameters: What was typed for it.
+
+    Raises:
+        NotApplicable: If that is what it raises.
+        InputError: If it raises anything else, with the last line of its own file that this came through.
+    """
+    try:
+        return function(*given, **parameters)
+    except (NotApplicable, InputError):
+        raise
+    except (Exception, SystemExit) as error:
+        typed = f"{what} {str(Term(name, tuple(parameters.items())))!r}"
+        if parameters and isinstance(error, ValueError):
+            # It is what was typed that has to be mended, and not the function.
+            raise InputError(f"{typed}: {briefly(error)}") from error
+        raise InputError(f"{typed} raised {briefly(error, kind=True)}; mend it in {line(error, function)}") from error
+
+
+def line(error: BaseException, function: Callable[..., Any]) -> str:
+    """File and line of a function's own file that an error came through last, or else where the function is written."""
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    return (code and raised_in(error, code.co_filename)) or place(function)
 
 
 def require(holds: bool, name: str, value: float, rule: str) -> None:

@@ -61,6 +61,17 @@ def module_name(path: Path) -> str:
     return re.sub(r"\W", "_", path.resolve().stem)
 
 
+def raised_in(error: BaseException, *roots: str) -> str:
+    """File and line of the last of some files that an error came through; empty where it came through none.
+
+    Args:
+        error: As it was caught.
+        *roots: Files, and folders of them.
+    """
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.startswith(roots)]
+    return f"{frames[-1].filename}, line {frames[-1].lineno}" if frames else ""
+
+
 def load_error(what: str, error: BaseException, path: str) -> InputError:
     """A sentence for what importing a person's code raised.
 
