@@ -45,11 +45,12 @@ class Catalogue:
     skipped: tuple[str, ...] = ()
 
 
-def load_catalogue(plugins: Sequence[str] = ()) -> Catalogue:
+def load_catalogue(plugins: Sequence[str] = (), data: bool = False) -> Catalogue:
     """Everything that comes with this package, what installed packages add, and what plugins add.
 
     Args:
         plugins: Files and folders.
+        data: Whether to try also what workloads load, for a command that needs all of them.
 
     Raises:
         InputError: If a plugin cannot be read, does not parse, raises, lacks something, or takes a name twice. An
@@ -60,7 +61,7 @@ def load_catalogue(plugins: Sequence[str] = ()) -> Catalogue:
         for point in sorted(entry_points(group=group), key=lambda each: (_package(each), each.name)):
             try:
                 for thing in _offered(point, kind):
-                    _try(thing)
+                    _try(thing, data)
                     found.add([thing])
             except InputError as error:
                 skipped.append(f"package {_package(point)!r}, entry point {point.name!r} of {group}: {error}")
@@ -70,6 +71,10 @@ def load_catalogue(plugins: Sequence[str] = ()) -> Catalogue:
         if names.count(name) > 1:
             raise InputError(f"two plugins are called {Path(path).name!r}: give one of them another name")
         things = [thing for module in load_plugin(path) for thing in _things(module)]
+        for thing in things:
+            # What a remedy does, `check` tells.
+            if not isinstance(thing, Remedy):
+                _try(thing, data)
         if not found.add(things):
             raise InputError(
                 f"plugin {path} defines no remedy, workload or instrument: decorate a function with @remedy, "
@@ -138,8 +143,12 @@ def _offered(point: EntryPoint, kind: type[Thing]) -> list[Thing]:
     return fitting
 
 
-def _try(thing: Thing) -> None:
-    """Use a thing of an installed package once: what does not hold must not stop a command about something else.
+def _try(thing: Thing, data: bool) -> None:
+    """Use a thing once: what does not hold must not stop a command about something else.
+
+    Args:
+        thing: The thing.
+        data: Whether to load a workload's data too.
 
     Raises:
         InputError: If it does not hold.
@@ -149,6 +158,11 @@ def _try(thing: Thing) -> None:
             thing(Recipe())
         if done:
             raise InputError(f"remedy {thing.name!r} in {thing.place}, {' and '.join(done)}: take that out of it")
+    elif isinstance(thing, WorkloadKind):
+        built = thing()
+        if data:
+            loaded = built.data()
+            built.plateau(loaded, loaded.test)
 
 
 def _package(point: EntryPoint) -> str:

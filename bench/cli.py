@@ -186,7 +186,7 @@ def list_(
         raise InputError(f"{given} goes with list remedies: {what} are always listed whole, as a table or as JSON")
     from bench.listing import list_entries, remedies_markdown, remedy_entry
 
-    _, catalogue = _catalogue(plugin)
+    _, catalogue = _catalogue(plugin, data=what == "workloads")
     entries = [remedy_entry(catalogue, name)] if name is not None else list_entries(catalogue, what, family)
     console = _console()
     if json:
@@ -214,7 +214,7 @@ def check(*what: Positional[str], timing: bool = True, json: bool = False) -> in
     from bench.worker import configure_process
 
     names = [each for each in what if not _is_path(each)]
-    plugins, catalogue = _catalogue(tuple(each for each in what if _is_path(each)))
+    plugins, catalogue = _catalogue(tuple(each for each in what if _is_path(each)), data=True)
     for name in names:
         if name not in catalogue.remedies:
             raise unknown("remedy", name, catalogue.remedies, "python -m bench list remedies")
@@ -290,12 +290,12 @@ _COMMANDS: dict[str, Callable[..., int]] = {
 }  # fmt: skip
 
 
-def _catalogue(paths: tuple[str, ...]) -> tuple[tuple[str, ...], Any]:
+def _catalogue(paths: tuple[str, ...], data: bool = False) -> tuple[tuple[str, ...], Any]:
     """The paths of plugins as another process finds them, and everything that has a name."""
     from bench.catalogue import load_catalogue
 
     plugins = tuple(str(Path(path).resolve()) for path in paths)
-    catalogue = load_catalogue(plugins)
+    catalogue = load_catalogue(plugins, data)
     for sentence in catalogue.skipped:
         Console(stderr=True).print(f"skipped: {sentence}", markup=False, highlight=False, soft_wrap=True)
     return plugins, catalogue

@@ -93,14 +93,7 @@ def build_workload(catalogue: Catalogue, text: str) -> tuple[str, Workload]:
         raise unknown("workload", terms[0].name, catalogue.workloads, "python -m bench list workloads")
     kind = catalogue.workloads[terms[0].name]
     parameters = _bind(f"workload {kind.name!r}", terms[0], kind.parameters)
-    try:
-        workload = kind(**parameters)
-    except ValueError as error:
-        raise InputError(f"workload {text!r}: {error}") from error
-    except Exception as error:
-        raise InputError(f"workload {text!r} raised {type(error).__name__}: {error}") from error
-    if workload.steps < 1 or workload.batch < 1:
-        raise InputError(f"workload {text!r}: steps and batch must be at least 1")
+    workload = kind(**parameters)
     told = {name: value for name, value in parameters.items() if value != kind.parameters[name].default}
     return str(Term(kind.name, tuple(sorted(told.items())))), workload
 

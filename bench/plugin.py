@@ -1,12 +1,16 @@
 """What a person can add, and what every built-in is made with: remedies and workloads."""
 
+import functools
 import inspect
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-from bench.arm import Term
+import numpy as np
+
+from bench.arm import NAME, Term
 from bench.errors import InputError, briefly
 from bench.source_file import raised_in
 from vae_jax.data import Dataset, Examples
@@ -211,8 +215,60 @@ class WorkloadKind:
         """The parameters that a person may set, with their defaults."""
         return dict(inspect.signature(self.function).parameters)
 
+    @property
+    def place(self) -> str:
+        """File and line where it is written."""
+        return place(self.function)
+
     def __call__(self, **parameters: Any) -> Workload:
-        return self.function(**parameters)
+        """The workload; what it loads, and its plateau, are checked when they are asked for.
+
+        Raises:
+            InputError: If a parameter is out of range, or it raises, or something is not as arms need it.
+        """
+        made = call("workload", self.name, self.function, **parameters)
+        self._require(isinstance(made, Workload), f"returned {type(made).__name__}", "return a bench.plugin.Workload")
+        self._require(isinstance(made.architecture, Architecture), "has no vae_jax.vae.Architecture", "give it one")
+        bases = made.bases if isinstance(made.bases, Mapping) else {}
+        sound = all(isinstance(recipe, Recipe) and NAME.fullmatch(str(name)) for name, recipe in bases.items())
+        cure = "name at least one recipe, as bases={'baseline': Recipe()}, of letters, digits, - and _"
+        self._require(bool(bases) and sound, f"has the bases {made.bases!r:.100}", cure)
+        for name in ("steps", "batch"):
+            number = getattr(made, name)
+            self._require(type(number) is int and number >= 1, f"has {name}={number!r:.100}", "give at least 1")
+        for name in ("data", "plateau"):
+            named = hasattr(getattr(made, name), "__qualname__")
+            self._require(named, f"has no function as {name}", "give one that loads it, and not what it gives")
+
+        @functools.wraps(made.data)
+        def data() -> Dataset:
+            loaded = call("data of workload", self.name, made.data)
+            for split in ("train", "validation", "test"):
+                self._require_examples(getattr(loaded, split, None), split, made.architecture.data)
+            return loaded
+
+        @functools.wraps(made.plateau)
+        def plateau(dataset: Dataset, x: Examples) -> float:
+            nats = call("plateau of workload", self.name, made.plateau, dataset, x)
+            sound = isinstance(nats, float | int | np.floating) and 0 < float(nats) < math.inf
+            # How far a training may diverge is a multiple of it.
+            self._require(sound, f"has a plateau of {nats!r:.100}", "give a finite number of nats above 0")
+            return float(nats)
+
+        return replace(made, data=data, plateau=plateau)
+
+    def _require_examples(self, values: Any, split: str, columns: int) -> None:
+        examples = isinstance(values, np.ndarray) and np.issubdtype(values.dtype, np.floating)
+        sound = examples and values.ndim == 2 and len(values) > 0 and values.shape[1] == columns
+        what = f"{values.dtype} of shape {values.shape}" if isinstance(values, np.ndarray) else type(values).__name__
+        if sound and not np.isfinite(values).all():
+            sound, what = False, "numbers that are not finite"
+        cure = f"its data function must return a vae_jax.data.Dataset of finite floats, examples by {columns}"
+        self._require(sound, f"loads {what} as {split}", f"{cure}, as its architecture says")
+
+    def _require(self, holds: bool, wrong: str, cure: str) -> None:
+        if not holds:
+            raise InputError(f"workload {self.name!r} in {self.place}, {wrong}: {cure}")
 
 
 def workload(function: Callable[..., Workload]) -> WorkloadKind:

@@ -66,3 +66,56 @@ def test_a_remedy_that_does_not_hold(said, text, words, command):
     assert words in error
     # What it raises, it raises in its body; for what it returns the whole is named.
     assert line(text, text.splitlines()[-1] if "mend it in" in error else text.splitlines()[0]) in error
+
+
+A_WORKLOAD = '''
+def load():
+    return digits()
+
+def sits(dataset, x):
+    return independent_pixels(dataset, x)
+
+@workload
+def mine():
+    """Documented."""
+    return Workload(
+        architecture=Architecture(64, depth=2, width=16, latent=4), bases={"baseline": Recipe()}, steps=20, batch=32,
+        data=load, plateau=sits,
+    )
+'''
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("    return Workload(", "    Workload(", "returned NoneType: return a bench.plugin.Workload"),
+        ("    return Workload(", "    raise RuntimeError('no')\n    Workload(", "raised RuntimeError: no; mend it in"),
+        ('{"baseline": Recipe()}', "{}", "has the bases {}: name at least one recipe, as bases="),
+        ('{"baseline": Recipe()}', '{"baseline": None}', "has the bases {'baseline': None}: name"),
+        ('{"baseline": Recipe()}', '{"my base+1": Recipe()}', "of letters, digits, - and _"),
+        ("steps=20", "steps=20.5", "has steps=20.5: give at least 1"),
+        ("data=load", "data=load()", "has no function as data: give one that loads it"),
+        ("return digits()", "return np.load('/nonexistent.npy')", "raised FileNotFoundError: [Errno 2] No such file"),
+        ("return digits()", "return None", "loads NoneType as train: its data function must return"),
+        ("Architecture(64", "Architecture(32", "of shape (1257, 64) as train: its data function must return"),
+        ("return digits()", "d = digits(); return Dataset(d.train[:0], d.test, d.test)", "of shape (0, 64) as train"),
+        ("return digits()", "d = digits(); return Dataset(d.train * np.nan, d.test, d.test)", "that are not finite as"),
+        (
+            "return independent_pixels(dataset, x)",
+            "raise RuntimeError('no')",
+            "plateau of workload 'mine' raised Runtime",
+        ),
+        ("return independent_pixels(dataset, x)", "return None", "has a plateau of None: give a finite number of nats"),
+        (
+            "return independent_pixels(dataset, x)",
+            "return np.nan",
+            "has a plateau of nan: give a finite number of nats",
+        ),
+    ],
+)
+@pytest.mark.parametrize("command", [("list", "workloads"), ("run", "--workload", "mine", "--dry-run")])
+def test_a_workload_that_does_not_hold(said, old, new, words, command):
+    code, error = said(A_WORKLOAD.replace(old, new), *command)
+    assert code == 2
+    assert words in error
+    assert "mine.py, line" in error
