@@ -75,6 +75,7 @@ class Admission:
         """
         self._catalogue, self._plugins, self._timing = catalogue, plugins, timing
         self._references: dict[Any, Trained] = {}
+        self._done: list[str] = []
 
     def outcomes(self, name: str) -> Iterator[Outcome]:
         """Each check of one remedy, as it ends.
@@ -84,6 +85,7 @@ class Admission:
         """
         remedy = self._catalogue.remedies[name]
         setting: Setting | None = None
+        self._done = []
         checks: dict[str, Any] = {
             "says what it is": self._described,
             "changes something": self._changes,
@@ -132,12 +134,19 @@ class Admission:
             # What it put into the slots is called here.
             architecture = setting.workload.architecture
             changed_reads = slots_read(changed.resolve(architecture.depth), architecture, setting.dataset)
-        if done:
+        # What it reads it may keep, so that only the first time tells.
+        if all_done := dict.fromkeys([*self._done, *done]):
             raise CheckError(
-                f"it {' and '.join(done)}: a remedy only maps a recipe to a recipe; take that out of {remedy.place}"
+                f"it {' and '.join(all_done)}: a remedy only maps a recipe to a recipe; take that out of {remedy.place}"
             )
         if changed != again or jax.tree.structure(changed) != jax.tree.structure(again):
             raise CheckError("applied twice it gives two recipes: fix its numbers with configure(function, name=value)")
+        # The program that is mapped has no instruments, which may be somebody else's.
+        if self._trial(setting, remedy.name, lanes=2).steps.calls_host:
+            raise CheckError(
+                "its training calls Python at every step, as jax.debug.print and jax.pure_callback do: compute it with "
+                f"jax.numpy, in {remedy.place}"
+            )
         return f"pure, silent; {len(changed_reads)} slots are read"
 
     def _finite(self, remedy: Remedy, setting: Setting) -> str:
@@ -253,8 +262,11 @@ class Admission:
         )
 
     def _apply(self, remedy: Remedy, setting: Setting) -> Recipe:
-        with watched():
-            return compose(self._catalogue, setting.workload, Arm(setting.base, (Term(remedy.name),), ""))
+        try:
+            with watched() as done:
+                return compose(self._catalogue, setting.workload, Arm(setting.base, (Term(remedy.name),), ""))
+        finally:
+            self._done += done
 
     def _rate(self, remedy: Remedy, setting: Setting) -> float:
         # The lowest that is tuned over: what diverges there is of no use.

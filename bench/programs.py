@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -45,6 +46,11 @@ class Program:
     def digest(self) -> str:
         """Digest of the lowered program: what will be computed, whatever the sources that say it."""
         return hashlib.sha256(self._lowered.as_text().encode()).hexdigest()
+
+    @cached_property
+    def calls_host(self) -> bool:
+        """Whether it calls a function of Python's while it runs, as `jax.debug.print` does."""
+        return re.search(r"custom_call @\w*callback", self._lowered.as_text()) is not None
 
     @property
     def flops(self) -> float:
