@@ -53,12 +53,12 @@ def _heed(event: str, arguments: tuple[object, ...]) -> None:
         return
     what = arguments[0]
     name = os.fspath(what) if isinstance(what, str | os.PathLike) else repr(what)
-    if event == "open":
-        # What is opened by its number was opened by its name before.
-        if isinstance(what, int) or (name.endswith(_CODE) and _reads(arguments)):
-            return
+    # What is opened by its number was opened by its name before.
+    if event == "open" and (isinstance(what, int) or (name.endswith(_CODE) and _reads(arguments))):
+        return
     # Python and jax keep what they have compiled.
-    if "__pycache__" not in name and not name.startswith(jax.config.jax_compilation_cache_dir or "\0"):
+    cache = jax.config.jax_compilation_cache_dir  # type: ignore
+    if "__pycache__" not in name and not (cache and name.startswith(cache)):
         _done.append(f"{_EVENTS.get(event, 'opens the file')} {name!r}")
 
 

@@ -84,9 +84,15 @@ def configure(function: Callable[..., Any], **parameters: Any) -> "Configured":
         **parameters: Its keyword arguments. A float is a leaf; an int, bool or string is structure.
 
     Raises:
-        ValueError: If the function cannot be imported by its name.
+        ValueError: If the function cannot be imported by its name, or a parameter is an array, which does not compare.
     """
     require_importable(function)
+    for name, value in parameters.items():
+        if hasattr(value, "shape"):
+            raise ValueError(
+                f"parameter {name!r} of {function.__name__} is an array, which does not compare: fix plain numbers "
+                "with configure, and make arrays of them in the function"
+            )
     return Configured(function, parameters)
 
 

@@ -1,5 +1,6 @@
 """A recipe: every choice of one training run, as a value that compares, travels and compiles."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from typing import Any
@@ -123,15 +124,13 @@ class Recipe:
         """This recipe with other values in some slots.
 
         Raises:
-            ValueError: If there is no such slot, or a function in it cannot be imported by name.
+            ValueError: If there is no such slot, its value is of another kind than its default, or a function in it
+                cannot be imported by name.
         """
         for name, value in slots.items():
             if name not in self.slots():
                 raise ValueError(f"a recipe has no slot {name!r}: its slots are {', '.join(self.slots())}")
-            if hasattr(value, "shape"):
-                raise ValueError(
-                    f"slot {name!r} got an array: a recipe holds functions and plain numbers, which compare"
-                )
+            _require_kind(name, value, self.__dataclass_fields__[name].default)
             if isinstance(value, tuple):
                 # A bare function in a tuple would be a leaf of the pytree; configured, it is structure.
                 members = [m if isinstance(m, Configured) else configure(m) for m in value]
@@ -198,6 +197,20 @@ class Recipe:
 
 
 _LEAF = "leaf"
+
+
+def _require_kind(name: str, value: Any, default: Any) -> None:
+    if isinstance(default, tuple):
+        holds, kind = isinstance(value, tuple) and all(map(callable, value)), "a tuple of functions: use chain(...)"
+    elif isinstance(default, float):
+        # No array, which would not compare.
+        holds, kind = type(value) in (int, float) and 0 < value < math.inf, "a plain finite number above 0"
+    elif isinstance(default, str):
+        holds, kind = value in ("float32", "float64"), "'float32' or 'float64'"
+    else:
+        holds, kind = callable(value), "a function, or what configure(function, name=value) makes"
+    if not holds:
+        raise ValueError(f"slot {name!r} must hold {kind}, got {value!r:.80}")
 
 
 def _describe(value: Any) -> Any:

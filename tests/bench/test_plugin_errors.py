@@ -49,7 +49,25 @@ def a_remedy(*lines, decorator='@remedy(source="Someone 2026", family="kl")', si
         ("raise ValueError('one\\ntwo')", "raised ValueError: one; mend it in"),
         ("raise SystemExit(0)", "raised SystemExit: 0; mend it in"),
         ("return recipe.replace(activation=lambda x: x)", "raised ValueError: a slot must hold a function that can"),
-        ("return recipe.replace(learning_rate=jnp.ones(3))", "'learning_rate' got an array"),
+        ("return recipe.replace(learning_rate=jnp.ones(3))", "slot 'learning_rate' must hold a plain finite number"),
+        (
+            "return recipe.replace(learning_rate='0.1')",
+            "must hold a plain finite number above 0, got '0.1'; mend it in",
+        ),
+        ("return recipe.replace(learning_rate=-0.1)", "must hold a plain finite number above 0, got -0.1; mend it in"),
+        ("return recipe.replace(activation=None)", "slot 'activation' must hold a function, or what configure("),
+        ("return recipe.replace(activation='gelu')", "slot 'activation' must hold a function, or what configure("),
+        ("return recipe.replace(gradient_transforms=[optax.scale])", "slot 'gradient_transforms' must hold a tuple of"),
+        (
+            "return recipe.replace(gradient_transforms=(1,))",
+            "slot 'gradient_transforms' must hold a tuple of functions",
+        ),
+        ("return recipe.replace(gradient_transforms=optax.scale)", "must hold a tuple of functions: use chain(...)"),
+        ("return recipe.replace(dtype='float16')", "slot 'dtype' must hold 'float32' or 'float64', got 'float16'"),
+        (
+            "return recipe.replace(activation=configure(jax.nn.leaky_relu, negative_slope=jnp.ones(3)))",
+            "parameter 'negative_slope' of leaky_relu is an array, which does not compare",
+        ),
         (
             "object.__setattr__(recipe, 'learning_rate', 0.5); return recipe",
             "changes the recipe that it is given: return recipe.replace",
