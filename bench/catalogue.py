@@ -1,5 +1,6 @@
 """What can be named on the command line: found in folders, packages and plugins, never registered by hand."""
 
+import ast
 import contextlib
 import importlib
 import pkgutil
@@ -14,7 +15,7 @@ from bench import remedies, suites, workloads
 from bench.errors import InputError
 from bench.plugin import ENTRY_POINT_GROUPS, NotApplicable, Remedy, WorkloadKind, place
 from bench.silence import watched
-from bench.source_file import load_error, load_plugin, module_name
+from bench.source_file import load_error, load_plugin, module_name, package_root
 from bench.suite import Suite
 from vae_jax.instruments import INSTRUMENTS, Instrument
 from vae_jax.recipe import Recipe
@@ -33,6 +34,7 @@ class Catalogue:
         workloads: The workloads.
         suites: Each suite with its docstring.
         instruments: What is measured inside a training.
+        bases: Where each name of a base comes from.
         from_plugins: Names of the remedies that came with a plugin that was named, and not with an installed package.
         skipped: What installed packages offer that does not load, a sentence each.
     """
@@ -41,6 +43,7 @@ class Catalogue:
     workloads: dict[str, WorkloadKind]
     suites: dict[str, tuple[Suite, str]]
     instruments: dict[str, Instrument]
+    bases: dict[str, str]
     from_plugins: tuple[str, ...]
     skipped: tuple[str, ...] = ()
 
@@ -70,7 +73,7 @@ def load_catalogue(plugins: Sequence[str] = (), data: bool = False) -> Catalogue
     for path, name in zip(plugins, names, strict=True):
         if names.count(name) > 1:
             raise InputError(f"two plugins are called {Path(path).name!r}: give one of them another name")
-        things = [thing for module in load_plugin(path) for thing in _things(module)]
+        things = [thing for module in load_plugin(path) for thing in _own_things(module)]
         for thing in things:
             # What a remedy does, `check` tells.
             if not isinstance(thing, Remedy):
@@ -82,7 +85,9 @@ def load_catalogue(plugins: Sequence[str] = (), data: bool = False) -> Catalogue
             )
     named_suites = {m.__name__.rpartition(".")[2]: (m.SUITE, (m.__doc__ or "").strip()) for m in _modules(suites)}
     added = tuple(name for name in found.remedies if name not in before)
-    return Catalogue(found.remedies, found.workloads, named_suites, found.instruments, added, tuple(skipped))
+    return Catalogue(
+        found.remedies, found.workloads, named_suites, found.instruments, found.bases, added, tuple(skipped)
+    )
 
 
 @dataclass
@@ -92,12 +97,13 @@ class _Found:
     remedies: dict[str, Remedy] = field(default_factory=dict)
     workloads: dict[str, WorkloadKind] = field(default_factory=dict)
     instruments: dict[str, Instrument] = field(default_factory=dict)
+    bases: dict[str, str] = field(default_factory=dict)
 
     def add(self, things: Sequence[Thing]) -> int:
         """Take in new things, all or none; how many there were.
 
         Raises:
-            InputError: If a remedy has no family, or a name is taken.
+            InputError: If a remedy has no family, a name is taken, or a remedy is called as a base is.
         """
         fresh: dict[tuple[type[Thing], str], Thing] = {}
         for thing in things:
@@ -112,8 +118,17 @@ class _Found:
             if isinstance(thing, Remedy) and not thing.family:
                 raise InputError(f"{what} names no family: write @remedy(source=..., family=...)")
             fresh[type(thing), thing.name] = thing
+        workloads = [thing for thing in fresh.values() if isinstance(thing, WorkloadKind)]
+        bases = self.bases | {
+            base: f"workload {each.name!r} in {each.place}" for each in workloads for base in each().bases
+        }
+        remedies = self.remedies | {name: thing for (kind, name), thing in fresh.items() if kind is Remedy}
+        for name in bases.keys() & remedies.keys():
+            where = place(_function(remedies[name]))
+            raise InputError(f"remedy {name!r} in {where}, is called as a base of {bases[name]}: rename one of them")
         for (_, name), thing in fresh.items():
             self._home(thing)[name] = thing
+        self.bases = bases
         return len(fresh)
 
     def _home(self, thing: Thing) -> dict[str, Any]:
@@ -135,8 +150,8 @@ def _offered(point: EntryPoint, kind: type[Thing]) -> list[Thing]:
     try:
         value = point.load()
     except (Exception, SystemExit) as error:
-        raise load_error(f"it does not load: {point.value}", error, "") from error
-    things = _things(value) if isinstance(value, ModuleType) else [value]
+        raise load_error(point.value, error, package_root(point.value)) from error
+    things = _own_things(value) if isinstance(value, ModuleType) else [value]
     fitting = [thing for thing in things if isinstance(thing, kind)]
     if not fitting:
         raise InputError(f"{point.value} holds no {_WORDS[kind]}: decorate a function with @{_WORDS[kind]}")
@@ -176,6 +191,26 @@ def _modules(package: ModuleType) -> Iterator[ModuleType]:
 
 def _things(module: ModuleType) -> list[Thing]:
     return [value for value in vars(module).values() if isinstance(value, Thing)]
+
+
+def _own_things(module: ModuleType) -> list[Thing]:
+    """The things of a module in which no name is given twice: the second would stand for both without a word.
+
+    Raises:
+        InputError: If one is.
+    """
+    things, lines = _things(module), dict[str, int]()
+    names = {_function(thing).__name__ for thing in things}
+    file = Path(module.__file__ or "")
+    for node in ast.parse(file.read_bytes() if file.suffix == ".py" else "").body:
+        if isinstance(node, ast.FunctionDef) and node.name in names:
+            if node.name in lines:
+                where = f"{file}, line {node.lineno}"
+                raise InputError(
+                    f"{where}, defines {node.name!r} a second time, after line {lines[node.name]}: give it another name"
+                )
+            lines[node.name] = node.lineno
+    return things
 
 
 def _function(thing: Thing) -> Callable[..., Any]:

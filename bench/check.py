@@ -128,16 +128,16 @@ class Admission:
 
     def _pure(self, remedy: Remedy, setting: Setting) -> str:
         base = setting.recipe
-        with watched() as done:
+        with watched(self._done):
             # What it draws from a global generator would differ the second time.
             changed, again = remedy(base), remedy(base)
             # What it put into the slots is called here.
             architecture = setting.workload.architecture
             changed_reads = slots_read(changed.resolve(architecture.depth), architecture, setting.dataset)
         # What it reads it may keep, so that only the first time tells.
-        if all_done := dict.fromkeys([*self._done, *done]):
+        if done := dict.fromkeys(self._done):
             raise CheckError(
-                f"it {' and '.join(all_done)}: a remedy only maps a recipe to a recipe; take that out of {remedy.place}"
+                f"it {' and '.join(done)}: a remedy only maps a recipe to a recipe; take that out of {remedy.place}"
             )
         if changed != again or jax.tree.structure(changed) != jax.tree.structure(again):
             raise CheckError("applied twice it gives two recipes: fix its numbers with configure(function, name=value)")
@@ -262,11 +262,8 @@ class Admission:
         )
 
     def _apply(self, remedy: Remedy, setting: Setting) -> Recipe:
-        try:
-            with watched() as done:
-                return compose(self._catalogue, setting.workload, Arm(setting.base, (Term(remedy.name),), ""))
-        finally:
-            self._done += done
+        with watched(self._done):
+            return compose(self._catalogue, setting.workload, Arm(setting.base, (Term(remedy.name),), ""))
 
     def _rate(self, remedy: Remedy, setting: Setting) -> float:
         # The lowest that is tuned over: what diverges there is of no use.

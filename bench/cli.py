@@ -250,7 +250,8 @@ def new_remedy(name: Positional[str], family: str = "activation", out: str | Non
     from bench.plugin import FAMILIES
 
     _, catalogue = _catalogue(())
-    path = write_remedy(name, family, Path(out if out is not None else f"{name}.py"), catalogue.remedies, FAMILIES)
+    taken = {*catalogue.remedies, *catalogue.bases}
+    path = write_remedy(name, family, Path(out if out is not None else f"{name}.py"), taken, FAMILIES)
     print(f"{path} is a remedy that works: fill in its source, its sentence and what it changes, then")
     for command in (["check", str(path)], ["run", "--plugin", str(path)]):
         print(f"  {shlex.join(['python', '-m', 'bench', *command])}")

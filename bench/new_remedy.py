@@ -1,5 +1,6 @@
 """The file with the few lines that a person fills in to add a remedy."""
 
+import ast
 import keyword
 import re
 from collections.abc import Collection
@@ -27,6 +28,11 @@ def {name}(recipe: Recipe, *, negative_slope: float = 0.1) -> Recipe:
 '''
 
 
+# What the file imports, a function of that name would hide.
+_USED = {alias.name for node in ast.parse(_TEXT.format(name="_", family="", title="", file="")).body
+         if isinstance(node, ast.Import | ast.ImportFrom) for alias in node.names}  # fmt: skip
+
+
 def write_remedy(name: str, family: str, path: Path, taken: Collection[str], families: Collection[str]) -> Path:
     """Write a new remedy's file, which loads, and trains as a leaky ReLU until it is filled in.
 
@@ -34,7 +40,7 @@ def write_remedy(name: str, family: str, path: Path, taken: Collection[str], fam
         name: Of the remedy, as a Python function is named.
         family: Its family.
         path: The file to write.
-        taken: Names that remedies have already.
+        taken: Names that remedies and bases have already.
         families: The families there are.
 
     Returns:
@@ -46,7 +52,9 @@ def write_remedy(name: str, family: str, path: Path, taken: Collection[str], fam
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or keyword.iskeyword(name):
         raise InputError(f"name {name!r} is none for a remedy: lower-case letters, digits and _, as in my_remedy")
     if name in taken:
-        raise InputError(f"name {name!r} is taken by a remedy that is there: give another")
+        raise InputError(f"name {name!r} is taken by a remedy or base that is there: give another")
+    if name in _USED:
+        raise InputError(f"name {name!r} is one that the file itself uses: give another")
     if family not in families:
         raise unknown("family", family, families)
     if path.suffix != ".py":

@@ -3,7 +3,7 @@
 import functools
 import inspect
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -84,7 +84,12 @@ class Remedy:
 
 
 def remedy(
-    *, source: str = "", family: str = "", idle: Mapping[str, bool | int | float | str] | None = None
+    unnamed: Any = None,
+    /,
+    *,
+    source: str = "",
+    family: str = "",
+    idle: Mapping[str, bool | int | float | str] | None = None,
 ) -> Callable[[Callable[..., Recipe]], Remedy]:
     """Make a remedy of a function `(recipe, *, parameter=default, ...) -> recipe`.
 
@@ -92,35 +97,64 @@ def remedy(
     the gradient.
 
     Args:
+        unnamed: What stands there where `(source=...)` was forgotten, to be refused.
         source: Authors, year and identifier of the work that it comes from.
         family: Its kind; a file in `bench/remedies/` gives its own name to all remedies in it.
         idle: Parameters at which it does nothing, where there are such: there it must give what the base gives.
 
     Raises:
-        InputError: If there is no source, no docstring, a parameter without a default, an unknown family, or an idle
-            parameter that it has not.
+        InputError: If there is no source, no docstring, no name that can be typed, a parameter that nobody can set, an
+            unknown family, or an idle parameter that it has not.
     """
+    if unnamed is not None:
+        what = f"remedy {unnamed.__name__!r} in {place(unnamed)}," if callable(unnamed) else f"@remedy({unnamed!r})"
+        raise InputError(f"{what} does not name its source: write @remedy(source='authors year, identifier')")
 
     def make(function: Callable[..., Recipe]) -> Remedy:
-        name = f"remedy {function.__name__!r} in {place(function)}"
-        if not source.strip():
-            raise InputError(f"{name}, needs a source: write @remedy(source='authors year, identifier')")
-        if not (function.__doc__ or "").strip():
-            raise InputError(f"{name}, needs a docstring: one sentence on what it does to the gradient")
+        name = _require_function("remedy", function, "one sentence on what it does to the gradient")
+        if not (isinstance(source, str) and source.strip()):
+            raise InputError(f"{name} needs a source: write @remedy(source='authors year, identifier')")
         if family and family not in FAMILIES:
-            raise InputError(f"{name}, has an unknown family {family!r}: choose one of {', '.join(FAMILIES)}")
-        if not inspect.signature(function).parameters:
-            raise InputError(f"{name}, takes no recipe: write def {function.__name__}(recipe)")
+            raise InputError(f"{name} has an unknown family {family!r}: choose one of {', '.join(FAMILIES)}")
+        parameters = list(inspect.signature(function).parameters.values())
+        positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        if not parameters or parameters[0].kind not in positional:
+            raise InputError(f"{name} takes no recipe: write def {function.__name__}(recipe, *, parameter=default)")
+        _require_settable(name, parameters[1:])
         made = Remedy(function.__name__, family, source, inspect.cleandoc(function.__doc__ or ""), function, idle or {})
-        for parameter in made.parameters.values():
-            if parameter.default is inspect.Parameter.empty:
-                raise InputError(f"{name}, needs a default for the parameter {parameter.name!r}: the paper's")
         for parameter in made.idle:
             if parameter not in made.parameters:
-                raise InputError(f"{name}, is idle at {parameter!r}, which is none of its parameters: name one that is")
+                raise InputError(f"{name} is idle at {parameter!r}, which is none of its parameters: name one that is")
         return made
 
     return make
+
+
+def _require_function(kind: str, function: Any, sentence: str) -> str:
+    """What a decorated function is, in words, if it is one that can be named."""
+    if not inspect.isfunction(function):
+        raise InputError(f"@{kind} is for a function, got {function!r:.80}: write it in a line over def name(...)")
+    name = f"{kind} {function.__name__!r} in {place(function)},"
+    if not NAME.fullmatch(function.__name__):
+        raise InputError(f"{name} has a name that cannot be typed: letters, digits and _, a letter first")
+    if not (function.__doc__ or "").strip():
+        raise InputError(f"{name} needs a docstring: {sentence}")
+    return name
+
+
+def _require_settable(name: str, parameters: Iterable[inspect.Parameter]) -> None:
+    """Raise unless what is typed can be given to each parameter."""
+    for each in parameters:
+        if each.kind not in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY) or not NAME.fullmatch(each.name):
+            raise InputError(f"{name} has a parameter that nobody can set, {str(each)!r}: write *, {each.name}=default")
+        if each.default is each.empty:
+            raise InputError(f"{name} needs a default for the parameter {each.name!r}: write {each.name}=value")
+        plain = type(each.default) in (bool, int, float, str)
+        if not plain or (isinstance(each.default, float) and not math.isfinite(each.default)):
+            raise InputError(
+                f"{name} has a default for the parameter {each.name!r} that nobody can type, {each.default!r:.80}: "
+                "a finite number, true or false, or a name"
+            )
 
 
 def place(function: Callable[..., Any]) -> str:
@@ -271,9 +305,14 @@ class WorkloadKind:
             raise InputError(f"workload {self.name!r} in {self.place}, {wrong}: {cure}")
 
 
-def workload(function: Callable[..., Workload]) -> WorkloadKind:
-    """Make a workload of a function `(*, parameter=default, ...) -> Workload`; its docstring says why it vanishes."""
-    name = function.__name__.replace("_", "-")
-    if not (function.__doc__ or "").strip():
-        raise ValueError(f"workload {name!r} needs a docstring: why the gradient vanishes on it, and where it stalls")
-    return WorkloadKind(name, inspect.cleandoc(function.__doc__ or ""), function)
+def workload(function: Any = None, /) -> WorkloadKind:
+    """Make a workload of a function `(*, parameter=default, ...) -> Workload`; its docstring says why it vanishes.
+
+    Raises:
+        InputError: If there is no docstring, no name that can be typed, or a parameter that nobody can set.
+    """
+    if function is None:
+        raise InputError("@workload() takes nothing: write @workload, without brackets")
+    name = _require_function("workload", function, "why the gradient vanishes on it, and where it stalls")
+    _require_settable(name, inspect.signature(function).parameters.values())
+    return WorkloadKind(function.__name__.replace("_", "-"), inspect.cleandoc(function.__doc__ or ""), function)

@@ -24,11 +24,15 @@ _EVENTS = {
 
 
 @contextlib.contextmanager
-def watched() -> Iterator[list[str]]:
-    """What the block did that it must not, in words; complete once the block has ended."""
+def watched(done: list[str] | None = None) -> Iterator[list[str]]:
+    """What the block did that it must not, in words; complete once the block has ended.
+
+    Args:
+        done: Where to write it; by default a list of its own.
+    """
     global _done
     _hook()
-    done: list[str] = []
+    done = [] if done is None else done
     said, before = io.StringIO(), _done
     _done = events = []
     try:

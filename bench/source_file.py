@@ -8,7 +8,7 @@ import traceback
 from pathlib import Path
 from types import ModuleType
 
-from bench.errors import InputError
+from bench.errors import InputError, briefly
 
 
 def load_source(path: Path, name: str) -> ModuleType:
@@ -44,7 +44,7 @@ def load_plugin(path: str) -> list[ModuleType]:
     for loaded in [each for each in sys.modules if each == name or each.startswith(f"{name}.")]:
         del sys.modules[loaded]
     if place.is_file():
-        return [_loaded(place, name)]
+        return [_loaded(place, name, place)]
     if not place.is_dir():
         raise InputError(f"there is no plugin file {path!r}: give the path of a Python file, or a folder of them")
     files = sorted(file for file in place.glob("*.py") if not file.name.startswith("_"))
@@ -53,7 +53,7 @@ def load_plugin(path: str) -> list[ModuleType]:
     package = ModuleType(name)
     package.__path__ = [str(place)]
     sys.modules[name] = package
-    return [_loaded(file, f"{name}.{module_name(file)}") for file in files]
+    return [_loaded(file, f"{name}.{module_name(file)}", place) for file in files]
 
 
 def module_name(path: Path) -> str:
@@ -72,28 +72,41 @@ def raised_in(error: BaseException, *roots: str) -> str:
     return f"{frames[-1].filename}, line {frames[-1].lineno}" if frames else ""
 
 
-def load_error(what: str, error: BaseException, path: str) -> InputError:
+def package_root(module: str) -> str:
+    """The folder of an installed package, or the file of a module; empty where there is none of that name."""
+    top = re.split(r"\W", module)[0]
+    spec = importlib.util.find_spec(top) if top else None
+    return "" if spec is None else next(iter(spec.submodule_search_locations or ()), spec.origin or "")
+
+
+def load_error(what: str, error: BaseException, root: str) -> InputError:
     """A sentence for what importing a person's code raised.
 
     Args:
-        what: What was loaded, in words.
+        what: What was loaded, in words that end with its file or name.
         error: What it raised.
-        path: The file or folder in which to look for the line.
+        root: The file or folder in which to look for the line; empty for none.
     """
+    where = raised_in(error, root) if root else ""
     if isinstance(error, InputError):
-        return error
+        # What a decorator says names the file, but where it stands over nothing that has one.
+        named = where.rpartition(", line ")[0] in str(error)
+        return error if named else InputError(f"{where}: {error}")
     if isinstance(error, SyntaxError):
-        # The file that does not parse may be one that the plugin imports.
-        where = what if error.filename in (None, path) else f"{what}: {error.filename}"
-        return InputError(f"{where}, line {error.lineno}, does not parse: {error.msg}")
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.startswith(path)]
-    where = f", line {frames[-1].lineno}," if frames else ""
-    said = str(error).strip().split("\n")[0]
-    return InputError(f"{what}{where} raised {type(error).__name__} when it was loaded: {said}")
+        if not error.lineno:
+            return InputError(f"{what} does not parse: {error.msg}; save it as text in UTF-8")
+        where, said = f"{error.filename}, line {error.lineno}", f"does not parse: {error.msg}"
+    else:
+        said = f"raised {type(error).__name__} when it was loaded: {briefly(error)}".removesuffix(": ")
+    if where:
+        # The line may be one of a file that it imports.
+        file, _, number = where.rpartition(", line ")
+        what = f"{what}, line {number}," if what.endswith(file) else f"{what}: {where},"
+    return InputError(f"{what} {said}")
 
 
-def _loaded(file: Path, name: str) -> ModuleType:
+def _loaded(file: Path, name: str, root: Path) -> ModuleType:
     try:
         return load_source(file, name)
     except (Exception, SystemExit) as error:
-        raise load_error(f"plugin {file}", error, str(file)) from error
+        raise load_error(f"plugin {file}", error, str(root)) from error

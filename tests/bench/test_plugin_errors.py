@@ -137,3 +137,58 @@ def test_a_workload_that_does_not_hold(said, old, new, words, command):
     assert code == 2
     assert words in error
     assert "mine.py, line" in error
+
+
+DOCUMENTED = "return recipe.replace(activation=jax.nn.relu)"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (a_remedy(DOCUMENTED, decorator="@remedy"), "does not name its source: write @remedy(source="),
+        (a_remedy(DOCUMENTED, decorator="@remedy('Someone 2026')"), "does not name its source: write @remedy(source="),
+        (a_remedy(DOCUMENTED, decorator="@remedy(source=2026)"), "needs a source: write @remedy(source="),
+        (a_remedy(DOCUMENTED, signature="mine(*recipes)"), "takes no recipe: write def mine(recipe, *, parameter="),
+        (a_remedy(DOCUMENTED, signature="mine(*, recipe=None)"), "takes no recipe: write def mine(recipe, *, param"),
+        (a_remedy(DOCUMENTED, signature="mine(recipe, slope=1.0, /)"), "nobody can set, 'slope=1.0': write *, slope="),
+        (a_remedy(DOCUMENTED, signature="mine(recipe, **more)"), "nobody can set, '**more'"),
+        (a_remedy(DOCUMENTED, signature="mine(recipe, *, a=[1])"), "'a' that nobody can type, [1]: a finite number"),
+        (a_remedy(DOCUMENTED, signature="mine(recipe, *, a=None)"), "'a' that nobody can type, None: a finite number"),
+        (a_remedy(DOCUMENTED, signature="mine(recipe, *, a=np.nan)"), "'a' that nobody can type, nan: a finite num"),
+        (a_remedy(DOCUMENTED, signature="mine(recipe, *, a=jnp.ones(2))"), "'a' that nobody can type, Array("),
+        (a_remedy(DOCUMENTED, signature="_mine(recipe)"), "has a name that cannot be typed: letters, digits and _"),
+        (a_remedy(DOCUMENTED, signature="größe(recipe)"), "has a name that cannot be typed: letters, digits and _"),
+        (a_remedy(DOCUMENTED, signature="trainable(recipe)"), "is called as a base of workload"),
+        (a_remedy(DOCUMENTED) + a_remedy(DOCUMENTED), "defines 'mine' a second time, after line"),
+        ("class Call:\n    pass\n\nmine = remedy(source='Someone')(Call())\n", "@remedy is for a function, got"),
+        (A_WORKLOAD.replace("@workload", "@workload()"), "write @workload, without brackets"),
+        (A_WORKLOAD.replace("mine():", "mine(depth):"), "needs a default for the parameter 'depth': write depth=value"),
+        (A_WORKLOAD.replace('"baseline"', '"gelu"'), "is called as a base of workload 'mine' in"),
+        ("x = 1  # \0", "does not parse: source code string cannot contain null bytes; save it as text in UTF-8"),
+    ],
+)
+def test_a_plugin_that_does_not_load(said, text, words):
+    code, error = said(text, "list", "suites")
+    assert code == 2
+    assert words in error
+    assert "mine.py" in error
+    assert "bench/plugin.py" not in error
+
+
+def test_a_line_of_what_a_plugin_imports(tmp_path, capsys):
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "first.py").write_text("from ._second import x\n")
+    (folder / "_second.py").write_text("\nraise RuntimeError('no')\n")
+    with pytest.raises(SystemExit):
+        main(["list", "suites", "--plugin", str(folder)])
+    assert "_second.py, line 2, raised RuntimeError when it was loaded: no" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["baseline", "gated", "gelu", "jax", "remedy", "configure"])
+def test_a_new_remedy_needs_a_name_of_its_own(tmp_path, capsys, name):
+    with pytest.raises(SystemExit) as ended:
+        main(["new-remedy", name, "--out", str(tmp_path / "mine.py")])
+    assert ended.value.code == 2
+    assert "give another" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
