@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,7 +18,10 @@ from pebble import ProcessExpired, ProcessPool
 
 from bench.cell import Unchanged, run_cell
 from bench.device import Device
+from bench.errors import briefly
 from bench.plan import Job
+from bench.plugin import ENTRY_POINT_GROUPS
+from bench.source_file import package_root, raised_in
 from bench.worker import Failure, start_worker, time_cell
 
 POLL_SECONDS = 0.1
@@ -270,9 +274,7 @@ def outcome_of(future: "Future[Any]", limit_seconds: float) -> Any:
             return Failure("out of memory", "its worker ran out of memory, and was replaced", again=True)
         return Failure("failed", f"its worker ended without a word, {_ending(error.exitcode)}", again=True)
     except Exception as error:
-        # What raises will raise again.
-        message = f"{type(error).__name__}: {str(error).strip()}".split("\n")[0]
-        return Failure("failed", message[:300], "".join(traceback.format_exception(error)))
+        return Failure("failed", briefly(error, kind=True)[:300], "".join(traceback.format_exception(error)))
 
 
 def _ending(code: int) -> str:
@@ -281,11 +283,20 @@ def _ending(code: int) -> str:
     return f"exit code {code}"
 
 
-def _in_process(function: Callable[..., Any], *arguments: Any) -> Any:
+def _in_process(function: Callable[..., Any], job: Job, *arguments: Any) -> Any:
     """What a worker process runs; without memory it ends, since what it still holds would fail the next cell too."""
     try:
-        return function(*arguments)
-    except Exception as error:
+        return function(job, *arguments)
+    except (Exception, SystemExit) as error:
         if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error):
             os._exit(_OUT_OF_MEMORY)
-        raise
+        # In words, since not every error can be rebuilt in another process: jax's about tracing cannot.
+        return _failure(error, job)
+
+
+def _failure(error: BaseException, job: Job) -> Failure:
+    """What raises will raise again; where it came through a plugin, that has the line to mend."""
+    points = (point for group in ENTRY_POINT_GROUPS for point in entry_points(group=group))
+    where = raised_in(error, *job.plugins, *filter(None, (package_root(point.value) for point in points)))
+    said = briefly(error, kind=True)[:300] + (f"; mend it in {where}" if where else "")
+    return Failure("failed", said, "".join(traceback.format_exception(error)))
