@@ -1,5 +1,6 @@
 """Which slots of a recipe a training reads: found by tracing one, never declared, and without a backend."""
 
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -8,6 +9,7 @@ import numpy as np
 
 from vae_jax.data import Dataset
 from vae_jax.evaluation import validate
+from vae_jax.instruments import Instrument
 from vae_jax.keys import named_key
 from vae_jax.recipe import Recipe
 from vae_jax.train import Data, Loop, Numbers, init, schedules, start, train
@@ -80,7 +82,19 @@ def slots_read(recipe: Recipe, architecture: Architecture, dataset: Dataset) -> 
     return _known[asked]
 
 
-def _trace(recipe: Recipe, architecture: Architecture, dataset: Dataset) -> frozenset[str]:
+def try_instrument(instrument: Instrument) -> None:
+    """Trace a small training that it looks at.
+
+    Raises:
+        ValueError: If it raises there, or what it gives is no reading.
+    """
+    nothing = np.zeros((2, 4), np.float32)
+    _trace(Recipe(), Architecture(4, depth=2, width=3, latent=2), Dataset(nothing, nothing, nothing), (instrument,))
+
+
+def _trace(
+    recipe: Recipe, architecture: Architecture, dataset: Dataset, instruments: tuple[Instrument, ...] = ()
+) -> frozenset[str]:
     reads = _Reads(_ON_THE_HOST)
     recorded = _recorded(recipe, reads)
 
@@ -90,7 +104,9 @@ def _trace(recipe: Recipe, architecture: Architecture, dataset: Dataset) -> froz
         rates, weights = schedules(recorded, 1.0, 1, 1)
         numbers = Numbers(recorded, rates[0], weights[0], jnp.asarray(1), jnp.asarray(1.0))
         state = start(numbers, *drawn)
-        state, _ = train(state, key, numbers, data, architecture=architecture, loop=_LOOP)
+        state, _ = train(
+            state, key, numbers, data, architecture=architecture, loop=replace(_LOOP, instruments=instruments)
+        )
         about = (jnp.asarray(True), key, recorded, data, examples)
         return validate(state, *about, architecture=architecture, draws=1)
 

@@ -12,6 +12,7 @@ from types import ModuleType
 from typing import Any
 
 from bench import remedies, suites, workloads
+from bench.applicability import try_instrument
 from bench.errors import InputError
 from bench.plugin import ENTRY_POINT_GROUPS, NotApplicable, Remedy, WorkloadKind, place
 from bench.silence import watched
@@ -178,6 +179,11 @@ def _try(thing: Thing, data: bool) -> None:
         if data:
             loaded = built.data()
             built.plateau(loaded, loaded.test)
+    elif thing not in INSTRUMENTS:
+        try:
+            try_instrument(thing)
+        except ValueError as error:
+            raise InputError(str(error)) from error
 
 
 def _package(point: EntryPoint) -> str:

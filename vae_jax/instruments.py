@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from vae_jax.vae import TOWERS
@@ -72,14 +73,23 @@ class Instrument:
         """What it measures.
 
         Raises:
-            ValueError: It is neither a number nor one number per hidden layer or matrix of each tower.
+            ValueError: It is neither a number nor one number per hidden layer or matrix of each tower, or it raises.
         """
-        reading = self.measure(view)
+        code = getattr(self.measure, "__code__", None)
+        where = f"instrument {self.name!r}" + (f" in {code.co_filename}, line {code.co_firstlineno}," if code else "")
+        try:
+            reading = self.measure(view)
+        except Exception as error:
+            said = str(error).strip().partition("\n")[0]
+            raise ValueError(f"{where} raised {type(error).__name__}: {said}; mend it there") from error
         by_tower = isinstance(reading, dict)
-        shapes = [jnp.shape(value) for value in (reading.values() if by_tower else [reading])]
-        if any(len(shape) != by_tower for shape in shapes):
+        values = list(reading.values()) if by_tower else [reading]
+        numbers = all(isinstance(value, int | float | np.ndarray | jax.Array) for value in values)
+        named = not by_tower or (values and set(reading) <= set(TOWERS))
+        if not (named and numbers and all(jnp.ndim(value) == by_tower for value in values)):
+            shapes = jax.tree.map(lambda value: getattr(value, "shape", type(value).__name__), reading)
             raise ValueError(
-                f"instrument {self.name!r} gave shapes {shapes}: return a number, or for each tower's name one number "
+                f"{where} gave {shapes}: return a number, or for each tower's name, {' and '.join(TOWERS)}, one number "
                 "per layer"
             )
         return reading

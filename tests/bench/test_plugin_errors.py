@@ -192,3 +192,24 @@ def test_a_new_remedy_needs_a_name_of_its_own(tmp_path, capsys, name):
     assert ended.value.code == 2
     assert "give another" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ("return None", "gave None: return a number, or for each tower's name, encoder and decoder, one number"),
+        ("return 'text'", "gave str: return a number"),
+        ("return jnp.ones((3, 4))", "gave (3, 4): return a number"),
+        ("return {'middle': jnp.ones(3)}", "gave {'middle': (3,)}: return a number"),
+        ("return {}", "gave {}: return a number"),
+        ("raise RuntimeError('no')", "raised RuntimeError: no; mend it there"),
+        ("return float(view.terms.kl_nats)", "raised ConcretizationTypeError: "),
+        ("return view.no_such_thing", "raised AttributeError: "),
+    ],
+)
+def test_an_instrument_that_does_not_hold(said, body, words):
+    text = f"@instrument\ndef mine(view):\n    'Documented.'\n    {body}\n"
+    code, error = said(text, "list", "suites")
+    assert code == 2
+    assert words in error
+    assert line(text, "@instrument") in error

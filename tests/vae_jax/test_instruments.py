@@ -144,7 +144,7 @@ def reference_relu_slopes(tower, h):
 
 def test_an_instrument_of_another_shape_is_named():
     wrong = Instrument("wrong", "Hidden layers whole.", lambda view: view.hidden)
-    with pytest.raises(ValueError, match=r"instrument .wrong. gave shapes .*: return a number, or for each tower"):
+    with pytest.raises(ValueError, match=r"instrument .wrong. in .*, gave .*: return a number, or for each tower"):
         run(TANH, 0.05, 5, loop=Loop(LOOP.batch, LOOP.chunk, 5, (wrong,)))
 
 
