@@ -14,7 +14,7 @@ from bench.catalogue import Catalogue
 from bench.compose import compose, conflicts
 from bench.errors import InputError, briefly
 from bench.plan import Cell, Job
-from bench.plugin import FAMILIES, NotApplicable, Remedy, line
+from bench.plugin import FAMILIES, NotApplicable, Remedy, line, place
 from bench.protocol import Protocol
 from bench.setting import Setting, settings, sized
 from bench.silence import watched
@@ -92,7 +92,7 @@ class Admission:
             "leaves the rest alone": self._pure,
             "finite loss and gradients": self._finite,
             "instruments still work": self._instruments,
-            "traced once": self._traced_once,
+            "traced twice it is one program": self._retraced,
             "mapped trainings equal single ones": self._mapped,
             "at zero strength it is the base": self._idle,
             "composes with the others": self._composes,
@@ -166,17 +166,21 @@ class Admission:
 
     def _instruments(self, remedy: Remedy, setting: Setting) -> str:
         readings = self._trained(setting, remedy.name).readings
-        broken = [
-            name for name, tree in readings.items() if not all(np.isfinite(x).all() for x in jax.tree.leaves(tree))
-        ]
-        if broken:
-            raise CheckError(f"{', '.join(broken)} read what is not finite")
+        if broken := _not_finite(readings):
+            # What an installed package's instrument reads of the base is not finite either: no fault of the remedy's.
+            of_base, instruments = _not_finite(self._trained(setting, "").readings), self._catalogue.instruments
+            own = [name for name in of_base if place(instruments[name].measure).startswith(self._plugins)]
+            if broken := [name for name in broken if name in own or name not in of_base]:
+                raise CheckError(f"{', '.join(broken)} read what is not finite")
         return f"{len(readings)} read finite numbers"
 
-    def _traced_once(self, remedy: Remedy, setting: Setting) -> str:
-        trained = self._trained(setting, remedy.name)
-        if _types(trained.began) != _types(trained.state):
-            raise CheckError("its state after a chunk has other types than before: the second chunk is another program")
+    def _retraced(self, remedy: Remedy, setting: Setting) -> str:
+        trial = self._trial(setting, remedy.name, lanes=2)
+        if trial.steps.digest != trial.retraced().digest:
+            raise CheckError(
+                "traced a second time its training is another program: what it draws or counts in Python is fixed when "
+                f"it is traced; give it a key, or numbers by configure, in {remedy.place}"
+            )
         return ""
 
     def _mapped(self, remedy: Remedy, setting: Setting) -> str:
@@ -285,13 +289,15 @@ class Admission:
         return self._references[key]
 
 
+def _not_finite(readings: dict[str, Any]) -> list[str]:
+    return [
+        name for name, tree in readings.items() if not all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(tree))
+    ]
+
+
 def _outcome(trained: Trained) -> Any:
     """What two trainings are compared by: their parameters, and those that they would be evaluated at."""
     return trained.state.parameters, trained.evaluated
-
-
-def _types(tree: Any) -> Any:
-    return jax.tree.structure(tree), [(leaf.shape, leaf.dtype, leaf.weak_type) for leaf in jax.tree.leaves(tree)]
 
 
 def _apart(one: Any, other: Any) -> float:

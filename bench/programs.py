@@ -1,10 +1,11 @@
 """The compiled programs of this process, each lowered and compiled once: the only room with jit."""
 
+import contextlib
 import hashlib
 import math
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -96,6 +97,18 @@ def program(function: Callable[..., Any], arguments: tuple[Any, ...], **key: Any
     if len(_programs) > _KEPT:
         del _programs[next(iter(_programs))]
     return found
+
+
+@contextlib.contextmanager
+def anew() -> Iterator[None]:
+    """In which what is lowered already is lowered once more."""
+    kept = dict(_programs)
+    _programs.clear()
+    try:
+        yield
+    finally:
+        _programs.clear()
+        _programs.update(kept)
 
 
 _programs: dict[Any, Program] = {}

@@ -11,7 +11,7 @@ from bench.applicability import slots_drawn_from
 from bench.double import cast, computing
 from bench.lanes import STATE_AXES, Bench, draw, over_lanes
 from bench.plan import Cell, Job
-from bench.programs import Program, program
+from bench.programs import Program, anew, program
 from bench.protocol import Protocol
 from vae_jax.recipe import Recipe
 from vae_jax.train import Numbers, TrainState, chosen
@@ -86,6 +86,14 @@ class Trial(Bench):
     @cached_property
     def steps(self) -> Program:
         """The compiled chunk of steps; instruments look at a single training."""
+        return self._steps()
+
+    def retraced(self) -> Program:
+        """The same, traced and lowered once more."""
+        with anew():
+            return self._steps()
+
+    def _steps(self) -> Program:
         instruments = self.instruments if self.lanes == 1 else ()
         with self.computing():
             return self._train_program(PROTOCOL.validate_every, PROTOCOL.record_every, instruments)

@@ -1,15 +1,18 @@
 import os
+import pickle
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
 
+import jax
 import pytest
 
 from bench.catalogue import load_catalogue
 from bench.device import Device
-from bench.executor import CellEnded, LocalExecutor, TrainingsEnded, Waiting
+from bench.executor import CellEnded, LocalExecutor, TrainingsEnded, Waiting, _in_process
 from bench.plan import make_plan
+from bench.source_file import load_plugin
 from bench.worker import Failure
 
 TROUBLE = '''
@@ -124,3 +127,16 @@ def test_every_gpu_has_a_worker_of_its_own(monkeypatch, visible, wanted):
         for _, place in places
     ]
     assert seen == wanted
+
+
+def test_what_jax_says_of_a_plugin_comes_back_with_its_line(tmp_path):
+    """Its errors about tracing do not survive the way between processes: what travels is words."""
+    path = tmp_path / "branches.py"
+    path.write_text("def raises(x):\n    return 1 if x > 0 else 2\n")
+    (module,) = load_plugin(str(path))
+    plan = make("baseline")
+    job = replace(plan.job(plan.baseline), plugins=(str(path),))
+    failure = _in_process(lambda _: jax.eval_shape(module.raises, 1.0), job)
+    assert failure.reason.startswith("TracerBoolConversionError: Attempted boolean conversion of traced array")
+    assert failure.reason.endswith(f"; mend it in {path}, line 2")
+    assert pickle.loads(pickle.dumps(failure)) == failure

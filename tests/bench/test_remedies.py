@@ -51,6 +51,8 @@ SAID = {
     "wrong_idle": ["never_idle[negative_slope=1.0] differs from the base by"],
     "nan_parameters": ["the parameters [", "is not finite after 4 steps: see", "nan_parameters.py, line 12"],
     "nan_instrument": ["instruments still work: log_of_gradient read what is not finite"],
+    "draws": ["traced a second time its training is another program", "draws.py, line 13"],
+    "same_name_twice": ["same_name_twice.py, line 13, defines 'repeated' a second time, after line 7"],
     "no_default": ["no_default.py, line 7", "needs a default for the parameter 'negative_slope'"],
     "unknown_family": ["unknown_family.py, line 6", "unknown family 'activations': choose one of activation"],
     "changes_nothing": ["it changes nothing: it equals 'baseline'", "changes_nothing.py, line 4"],
@@ -66,7 +68,8 @@ def test_a_broken_plugin_fails_with_the_right_words(name, capsys, monkeypatch):
     with pytest.raises(SystemExit) as ended:
         main(["check", str(BROKEN / f"{name}.py"), "--no-timing"])
     printed = capsys.readouterr()
-    loads = name not in ("syntax_error", "duplicate_name", "no_source", "no_default", "unknown_family")
+    loads = name not in ("syntax_error", "duplicate_name", "no_source", "no_default", "unknown_family",
+                         "same_name_twice")  # fmt: skip
     assert ended.value.code == (1 if loads else 2)
     text = re.sub(r"\s+", " ", printed.out if loads else printed.err)
     for words in SAID[name]:
