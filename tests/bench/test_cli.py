@@ -211,7 +211,8 @@ def test_trouble_is_a_row_and_the_others_go_on(tmp_path, cache):
     assert dict(table["status"]) == {
         "raises": "failed", "hot": "diverged", "trainable+tanh": "not applicable", "baseline": "ok",
     }  # fmt: skip
-    assert table.loc["raises", "reason"] == "RuntimeError: no such activation"
+    where = f"{tmp_path / 'trouble.py'}, line 6"
+    assert table.loc["raises", "reason"] == f"RuntimeError: no such activation; mend it in {where}"
     assert table.loc["hot", "reason"] == "all 5 tuning rates diverged"
     assert "changes nothing" in table.loc["trainable+tanh", "reason"]
     # Not timed, it has all but its throughput.
