@@ -53,7 +53,7 @@ def conflicts(catalogue: Catalogue, workload: Workload, name: str, base: str) ->
         base: The base.
 
     Raises:
-        InputError: If a composition does not hold for another reason.
+        InputError: If the remedy does not hold.
     """
 
     def applies(*names: str) -> bool:
@@ -72,6 +72,9 @@ def conflicts(catalogue: Catalogue, workload: Workload, name: str, base: str) ->
                 found.setdefault("", []).append(other)
         except ConflictError as error:
             found.setdefault(error.slot, []).append(other)
+        except InputError:
+            # What another remedy does wrong is not this one's fault, unless this one is wrong alone.
+            applies(name)
     return found
 
 

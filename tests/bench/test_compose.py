@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import optax
 import pytest
 
@@ -60,6 +62,15 @@ def test_remedies_that_do_not_go_together_are_not_applicable_and_count_as_such()
     assert conflicts(CATALOGUE, WORKLOAD, "sophia", "baseline")[""] == ["aggressive_encoder"]
     # In the other order these two go together.
     assert "" not in conflicts(CATALOGUE, WORKLOAD, "lookahead", "baseline")
+
+
+def test_what_another_remedy_does_wrong_is_not_this_ones_fault():
+    broken = Path(__file__).parent / "broken" / "wrong_return.py"
+    catalogue = load_catalogue([str(broken)])
+    (name,) = catalogue.from_plugins
+    assert conflicts(catalogue, WORKLOAD, "gelu", "baseline") == conflicts(CATALOGUE, WORKLOAD, "gelu", "baseline")
+    with pytest.raises(InputError, match="returned NoneType"):
+        conflicts(catalogue, WORKLOAD, name, "baseline")
 
 
 def test_families_are_joined():
