@@ -78,6 +78,27 @@ def test_what_is_said_of_the_catalogue_is_in_its_summary():
     assert set(table.loc[past_the_code(table), "arm"]) == {"encoder_skip", "trainable+encoder_skip"}
 
 
+def test_what_is_said_of_the_mended_remedies_is_in_their_summary():
+    before, now = (
+        pd.read_csv(REFERENCE / run / "summary.csv").set_index("arm") for run in ("catalogue", "catalogue-mended")
+    )
+    figures = ["negative_elbo", "negative_elbo_low", "negative_elbo_high"]
+    # On another machine: the same programs, compiled for another processor.
+    pd.testing.assert_frame_equal(
+        now.loc[["baseline", "trainable"], figures], before.loc[["baseline", "trainable"], figures], atol=0.02, rtol=0
+    )
+    said = PROSE[PROSE.index("Five have been mended since") : PROSE.index("What the second printed")]
+    on_trainable = now.loc[now.index.str.startswith("trainable+")]
+    assert len(on_trainable) == 5
+    for arm, row in on_trainable.iterrows():
+        assert re.search(rf"\b{arm.removeprefix('trainable+')}\b[^;]* {row['negative_elbo']:.2f}\b", said), arm
+    adan = now.loc["trainable+adan"]
+    assert f"[{adan['negative_elbo_low']:.2f}, {adan['negative_elbo_high']:.2f}]" in said
+    assert adan["negative_elbo_high"] < now.loc["trainable", "negative_elbo_low"]
+    assert now.loc["maxout", "status"] == "diverged"
+    assert not left_plateau(now.loc[["trainable+maxout"]]).any()
+
+
 def test_what_is_said_of_the_catalogue_through_time_is_in_its_summary():
     table = pd.read_csv(REFERENCE / "catalogue-remember" / "summary.csv")
     # None diverged, and none failed.
