@@ -206,7 +206,7 @@ def _own_things(module: ModuleType) -> list[Thing]:
         InputError: If one is.
     """
     things, lines = _things(module), dict[str, int]()
-    names = {_function(thing).__name__ for thing in things}
+    names = {getattr(_function(thing), "__name__", None) for thing in things}
     file = Path(module.__file__ or "")
     for node in ast.parse(file.read_bytes() if file.suffix == ".py" else "").body:
         if isinstance(node, ast.FunctionDef) and node.name in names:

@@ -60,7 +60,7 @@ class Remedy:
         """
         # A copy: what it did to the recipe itself, every later remedy would be given.
         given, before = replace(recipe), repr(recipe)
-        changed = call("remedy", self.name, self.function, given, **parameters)
+        changed = call("remedy", self.name, self.function, given, passing=(NotApplicable,), **parameters)
         if not isinstance(changed, Recipe):
             raise InputError(
                 f"remedy {self.name!r} in {self.place}, returned {type(changed).__name__}: return a recipe, as "
@@ -163,7 +163,14 @@ def place(function: Callable[..., Any]) -> str:
     return f"{code.co_filename}, line {code.co_firstlineno}" if code else f"module {function.__module__}"
 
 
-def call(what: str, name: str, function: Callable[..., Any], *given: Any, **parameters: Any) -> Any:
+def call(
+    what: str,
+    name: str,
+    function: Callable[..., Any],
+    *given: Any,
+    passing: tuple[type[Exception], ...] = (),
+    **parameters: Any,
+) -> Any:
     """What a person's own function gives.
 
     Args:
@@ -171,21 +178,22 @@ def call(what: str, name: str, function: Callable[..., Any], *given: Any, **para
         name: What it is called.
         function: The function.
         *given: What it is given always.
+        passing: What it may raise that goes on as it is.
         **parameters: What was typed for it.
 
     Raises:
-        NotApplicable: If that is what it raises.
         InputError: If it raises anything else, with the last line of its own file that this came through.
     """
     try:
         return function(*given, **parameters)
-    except (NotApplicable, InputError):
+    except (InputError, *passing):
         raise
     except (Exception, SystemExit) as error:
         typed = f"{what} {str(Term(name, tuple(parameters.items())))!r}"
         if parameters and isinstance(error, ValueError):
-            # It is what was typed that has to be mended, and not the function.
-            raise InputError(f"{typed}: {briefly(error)}") from error
+            # What was typed may have to be mended, and of what is built in nothing else.
+            where = "" if function.__module__.startswith(f"{__package__}.") else f"; {line(error, function)}"
+            raise InputError(f"{typed}: {briefly(error)}{where}") from error
         raise InputError(f"{typed} raised {briefly(error, kind=True)}; mend it in {line(error, function)}") from error
 
 
@@ -272,7 +280,7 @@ class WorkloadKind:
             self._require(type(number) is int and number >= 1, f"has {name}={number!r:.100}", "give at least 1")
         for name in ("data", "plateau"):
             named = hasattr(getattr(made, name), "__qualname__")
-            self._require(named, f"has no function as {name}", "give one that loads it, and not what it gives")
+            self._require(named, f"has no named function as {name}", "write def name(...), and give that itself")
 
         @functools.wraps(made.data)
         def data() -> Dataset:

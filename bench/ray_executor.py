@@ -272,6 +272,9 @@ def run_group(jobs: Sequence[Job], terms: Terms) -> Iterator[Outcome | None]:
                 for _ in range(count):
                     yield None
             outcome = _outcome(future, terms.limit_seconds)
+            if isinstance(outcome, Failure) and paths:
+                # The folder of these paths is gone when this is read.
+                outcome = replace(outcome, reason=outcome.reason.replace(f"{Path(paths[0]).parent}{os.sep}", ""))
             if isinstance(outcome, tuple):
                 _require_device(outcome[0]["device"], terms.device)
             for _ in range(job.protocol.trainings - told):

@@ -84,7 +84,7 @@ class Instrument:
             raise ValueError(f"{where} raised {type(error).__name__}: {said}; mend it there") from error
         by_tower = isinstance(reading, dict)
         values = list(reading.values()) if by_tower else [reading]
-        numbers = all(isinstance(value, int | float | np.ndarray | jax.Array) for value in values)
+        numbers = all(isinstance(value, int | float | np.generic | np.ndarray | jax.Array) for value in values)
         named = not by_tower or (values and set(reading) <= set(TOWERS))
         if not (named and numbers and all(jnp.ndim(value) == by_tower for value in values)):
             shapes = jax.tree.map(lambda value: getattr(value, "shape", type(value).__name__), reading)
@@ -92,7 +92,7 @@ class Instrument:
                 f"{where} gave {shapes}: return a number, or for each tower's name, {' and '.join(TOWERS)}, one number "
                 "per layer"
             )
-        return reading
+        return jax.tree.map(jnp.asarray, reading)
 
 
 def instrument(function: Callable[[StepView], Reading]) -> Instrument:

@@ -47,7 +47,7 @@ class Architecture:
 
     Attributes:
         data: Dimensions of one example.
-        depth: Blocks in each dense tower, beside its input layer and its head; an encoder needs one.
+        depth: Blocks in each dense tower, beside its input layer and its head; a dense encoder needs one.
         width: Units in each hidden layer.
         latent: Dimensions of z.
         likelihood: What the decoder's output means.
@@ -67,10 +67,12 @@ class Architecture:
         for name in ("data", "width", "latent"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-        # A gradient is followed from one hidden layer of the encoder to another.
-        if self.depth < (least := max(0, 2 - self.encoder.layers(0))):
+        if self.depth < 0:
+            raise ValueError(f"depth must be at least 0, got {self.depth}")
+        if self.layers["encoder"] < 2:
             raise ValueError(
-                f"depth must be at least {least}, got {self.depth}: a tower without blocks has no gradient profile"
+                f"depth must be at least 1, got {self.depth}: in an encoder of one hidden layer there is none that a "
+                "gradient could go back to"
             )
 
     def require(self, recipe: Recipe) -> None:

@@ -51,7 +51,7 @@ def test_any_text_is_arms_or_a_sentence(text):
 
 @settings(max_examples=1000, deadline=None)
 @given(ARMS)
-def test_any_remedies_compose_or_conflict_and_their_order_does_not_matter(text):
+def test_any_remedies_compose_or_conflict_and_their_order_does_not_matter_but_around_lookahead(text):
     (arm,) = parse_arms(text, BASES)
     turned = type(arm)(arm.base, tuple(reversed(arm.remedies)), arm.default_base)
     outcomes = []

@@ -9,7 +9,7 @@ import jax, optax
 import jax.numpy as jnp
 import numpy as np
 from bench import remedy, workload
-from bench.plugin import Workload
+from bench.plugin import NotApplicable, Workload
 from vae_jax import Recipe, configure
 from vae_jax.data import Dataset, digits, independent_pixels
 from vae_jax.instruments import instrument
@@ -112,7 +112,8 @@ def mine():
         ('{"baseline": Recipe()}', '{"baseline": None}', "has the bases {'baseline': None}: name"),
         ('{"baseline": Recipe()}', '{"my base+1": Recipe()}', "of letters, digits, - and _"),
         ("steps=20", "steps=20.5", "has steps=20.5: give at least 1"),
-        ("data=load", "data=load()", "has no function as data: give one that loads it"),
+        ("data=load", "data=load()", "has no named function as data: write def name(...)"),
+        ("    return Workload(", "    raise NotApplicable('no')\n    Workload(", "raised NotApplicable: no; mend"),
         ("return digits()", "return np.load('/nonexistent.npy')", "raised FileNotFoundError: [Errno 2] No such file"),
         ("return digits()", "return None", "loads NoneType as train: its data function must return"),
         ("Architecture(64", "Architecture(32", "of shape (1257, 64) as train: its data function must return"),
@@ -213,3 +214,28 @@ def test_an_instrument_that_does_not_hold(said, body, words):
     assert code == 2
     assert words in error
     assert line(text, "@instrument") in error
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "@instrument\ndef mine(view):\n    'Documented.'\n    return np.float32(1)\n",
+        "def scaled(view, scale):\n    return scale * view.terms.kl_nats\n\n"
+        "mine = Instrument('mine', 'Documented.', functools.partial(scaled, scale=2.0))\n",
+    ],
+)
+def test_an_instrument_that_holds(said, text):
+    text = "import functools\nfrom vae_jax.instruments import Instrument\n" + text
+    assert said(text, "list", "instruments") == (0, "")
+
+
+def test_a_value_that_a_person_typed_is_told_with_the_line_that_refuses_it(said):
+    text = a_remedy("return recipe.replace(activation=lambda z: a * z)", signature="mine(recipe, *, a=1.0)")
+    code, error = said(text, "run", "--arms", "mine[a=2.0]", "--dry-run")
+    assert code == 2
+    assert "remedy 'mine[a=2.0]': a slot must hold a function" in error
+    assert line(text, text.splitlines()[-1]) in error
+    # What is built in has nothing to mend.
+    _, error = said(text, "run", "--arms", "rezero[alpha=0.1]+dropout[rate=2.0]", "--dry-run")
+    assert error.startswith("error: remedy 'dropout[rate=2.0]': rate must")
+    assert ".py" not in error

@@ -30,7 +30,7 @@ def unit_variance(layer: Dense, h: Inputs) -> None:
 
 
 def zero_mean_unit_variance(layer: Dense, h: Inputs) -> None:
-    """Scale and bias under which every unit has mean 0 and variance 1 over the batch.
+    """Scale and bias under which every unit has mean 0 and variance 1 over the training examples.
 
     Source:
         Salimans & Kingma 2016, arXiv:1602.07868, section 3.

@@ -41,7 +41,6 @@ class Dense(nnx.Module):
             context: Entries that each input is extended by, see `ForwardPass.context`.
             pieces: Matrices that are drawn apart, since fans and orthogonality are of each; their columns alternate.
         """
-        self.role = role
         # False of a layer that whoever drew it starts in a way that data should not change.
         self.calibrated = role != "head"
         shape, dtype = (inputs + context, outputs // pieces), jnp.result_type(float).type

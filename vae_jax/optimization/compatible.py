@@ -30,6 +30,10 @@ def require_compatible(recipe: "Recipe") -> None:
     evaluated = made_by(recipe.evaluated_parameters)
     if evaluated is schedule_free_average:
         inner, outer, cure = "a schedule-free optimizer", wrappers, "choose another optimizer for it"
+    elif evaluated is slow_weights and lookahead not in wrappers:
+        raise ValueError(
+            "slow_weights are lookahead's, and no wrapper here is one: add it, or evaluate at other parameters"
+        )
     elif evaluated is slow_weights:
         last = len(wrappers) - wrappers[::-1].index(lookahead)
         inner, outer, cure = "lookahead", wrappers[last:], "let lookahead come after it"

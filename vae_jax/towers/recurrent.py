@@ -62,12 +62,12 @@ class Recurrent:
         """Draw a tower.
 
         Raises:
-            ValueError: If the inputs make no sequence of that length, or blocks are to see a context.
+            ValueError: If the inputs make no sequence of that length, or it is to see a context.
         """
         if inputs % self.length:
             raise ValueError(f"inputs must be a multiple of the length {self.length}, got {inputs}: steps are alike")
         if context:
-            raise ValueError(f"a recurrent tower has no blocks that could see a context, got one of {context} entries")
+            raise ValueError(f"a recurrent tower sees no context, got one of {context} entries")
         return RecurrentTower(inputs // self.length, outputs, self.length, width, recipe, key)
 
 

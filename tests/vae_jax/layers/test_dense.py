@@ -33,13 +33,12 @@ def test_a_layer_may_see_more_beside_its_input():
 
 def test_data_may_adjust_every_layer_but_heads_and_what_is_not_to_be_calibrated():
     seen = []
-    run = ForwardPass(RECIPE, adjust=lambda layer, h: seen.append((layer.role, h.shape)))
-    for role in ("input", "hidden", "head"):
-        Dense(16, 8, RECIPE, KEY, role=role)(H, run)
-    gate = Dense(16, 8, RECIPE, KEY)
+    run = ForwardPass(RECIPE, adjust=lambda layer, h: seen.append((layer, h.shape)))
+    first, hidden, head, gate = (Dense(16, 8, RECIPE, KEY, role=role) for role in ("input", "hidden", "head", "hidden"))
     gate.calibrated = False
-    gate(H, run)
-    assert seen == [("input", (32, 16)), ("hidden", (32, 16))]
+    for layer in (first, hidden, head, gate):
+        layer(H, run)
+    assert seen == [(first, (32, 16)), (hidden, (32, 16))]
 
 
 @pytest.mark.parametrize("recipe", [RECIPE, RECIPE.replace(weight_form=WeightNorm)])

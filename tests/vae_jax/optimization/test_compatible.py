@@ -8,7 +8,7 @@ import pytest
 from bench.catalogue import load_catalogue
 from tests.vae_jax.optimization.tree import take, tree
 from vae_jax.optimization.evaluated import schedule_free_average
-from vae_jax.optimization.wrappers import decay_weights
+from vae_jax.optimization.wrappers import decay_weights, slow_weights
 from vae_jax.recipe import Recipe
 from vae_jax.train import Numbers, _optimizer
 
@@ -29,6 +29,11 @@ REFUSED = {
 
 def both(first, second):
     return REMEDIES[second](REMEDIES[first](BASE))
+
+
+def test_slow_weights_without_lookahead():
+    with pytest.raises(ValueError, match="no wrapper here is one: add it"):
+        BASE.replace(evaluated_parameters=slow_weights).resolve(2)
 
 
 @pytest.mark.parametrize("pair", REFUSED)

@@ -115,7 +115,7 @@ def test_without_blocks_the_head_reads_the_input_layer(block):
 
 
 def test_an_encoder_needs_a_block_and_a_decoder_does_not():
-    with pytest.raises(ValueError, match="depth must be at least 1, got 0: a tower without blocks"):
+    with pytest.raises(ValueError, match="depth must be at least 1, got 0: in an encoder of one hidden layer"):
         Architecture(data=4, depth=0, width=4, latent=2)
     assert Architecture(data=4, depth=0, width=4, latent=2, encoder=Recurrent(2)).layers == {"encoder": 2, "decoder": 1}
     with pytest.raises(ValueError, match="depth must be at least 0, got -1"):

@@ -264,7 +264,7 @@ def test_what_makes_no_recurrent_tower_is_said():
         Recurrent(1)
     with pytest.raises(ValueError, match="multiple of the length 7, got 8"):
         Recurrent(LENGTH)(8, 3, 1, WIDTH, RECIPE, KEY)
-    with pytest.raises(ValueError, match="could see a context"):
+    with pytest.raises(ValueError, match="sees no context"):
         Recurrent(LENGTH)(14, 3, 1, WIDTH, RECIPE, KEY, 2)
     with pytest.raises(ValueError, match="which a GatedUnit cannot"):
         Recurrent.require(RECIPE.replace(unit=GatedUnit))
