@@ -126,15 +126,15 @@ def test_remedies_of_time_compose():
 
 @pytest.mark.long
 def test_what_learns_to_remember_and_what_does_not(tmp_path, cache):
-    def ran(text, arms, steps):
+    def ran(text, arms, steps, rates):
         out = tmp_path / text
-        options = ("--rates", "1", "--seeds", "1", "--steps", str(steps), "--no-timing", "--out", str(out))
+        options = ("--rates", str(rates), "--seeds", "1", "--steps", str(steps), "--no-timing", "--out", str(out))
         with pytest.raises(SystemExit) as ended:
             main(["run", "--suite", "smoke", "--workload", text, "--arms", ",".join(arms), *options])
         assert ended.value.code == 0
         return load(out)[0].set_index("arm")["negative_elbo"].to_dict()
 
-    short = ran("remember", ("baseline", "trainable"), 4000)
+    short = ran("remember", ("baseline", "trainable"), 2000, 3)
     assert abs(short["baseline"] - 4 * math.log(16)) < 0.3
     assert short["trainable"] < 4.5
-    assert ran("remember[length=50]", ("trainable",), 4000)["trainable"] < 5
+    assert ran("remember[length=50]", ("trainable",), 4000, 1)["trainable"] < 5
