@@ -3,12 +3,12 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from bench.plugin import remedy, workload
-    from bench.tables import load
+    from bench.plugins.plugin import remedy, workload
+    from bench.results.tables import load
 
 __all__ = ["load", "remedy", "workload"]
 
-_HOME = {"load": "bench.tables", "remedy": "bench.plugin", "workload": "bench.plugin"}
+_HOME = {"load": "bench.results.tables", "remedy": "bench.plugins.plugin", "workload": "bench.plugins.plugin"}
 
 
 def __getattr__(name: str) -> Any:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from bench.tables import left_plateau, past_the_code
+from bench.results.tables import left_plateau, past_the_code
 
 ROOT = Path(__file__).parents[1]
 REFERENCE = ROOT / "results" / "reference"

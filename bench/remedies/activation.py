@@ -3,12 +3,12 @@
 import jax
 import jax.numpy as jnp
 
-from bench.plugin import remedy, require
-from vae_jax.configured import configure, defer
+from bench.plugins.plugin import remedy, require
+from vae_jax.initialization.initializers import looks_linear, orthogonal, variance_scaling
 from vae_jax.layers import activations
-from vae_jax.layers.initializers import looks_linear, orthogonal, variance_scaling
 from vae_jax.layers.units import ConcatenatedUnit, GatedUnit, MaxoutUnit, ParametricUnit
-from vae_jax.recipe import Recipe
+from vae_jax.recipe.configured import configure, defer
+from vae_jax.recipe.recipe import Recipe
 
 
 @remedy(source="LeCun, Bottou, Orr & Muller 1998, Efficient BackProp; Glorot & Bengio 2010, AISTATS")

@@ -2,12 +2,12 @@
 
 import optax
 
-from bench.plugin import remedy, require, require_positive
-from vae_jax import objective
-from vae_jax.configured import configure
+from bench.plugins.plugin import remedy, require, require_positive
+from vae_jax.objective import bound
 from vae_jax.optimization import transforms, wrappers
 from vae_jax.optimization.gradients import sharpness_aware
-from vae_jax.recipe import Recipe
+from vae_jax.recipe.configured import configure
+from vae_jax.recipe.recipe import Recipe
 
 
 @remedy(source="Pascanu, Mikolov & Bengio 2013, arXiv:1211.5063", idle={"max_norm": 1e30})
@@ -85,4 +85,4 @@ def skip_non_finite(recipe: Recipe, *, in_a_row: int = 5) -> Recipe:
 @remedy(source="Roeder, Wu & Duvenaud 2017, arXiv:1703.09194")
 def sticking_the_landing(recipe: Recipe) -> Recipe:
     """Drops a part of the KL gradient that is 0 on average: the rest has no noise where the posterior is exact."""
-    return recipe.replace(kl_estimator=objective.sticking_the_landing)
+    return recipe.replace(kl_estimator=bound.sticking_the_landing)

@@ -1,9 +1,10 @@
 """Initial weights: the gain of each layer before anything is learnt."""
 
-from bench.plugin import remedy, require
-from vae_jax.configured import configure, defer
-from vae_jax.layers import calibration, gains, initializers
-from vae_jax.recipe import Recipe
+from bench.plugins.plugin import remedy, require
+from vae_jax.initialization import gains, initializers
+from vae_jax.initialization.data_dependent import unit_variance, zero_mean_unit_variance
+from vae_jax.recipe.configured import configure, defer
+from vae_jax.recipe.recipe import Recipe
 
 
 @remedy(source="Krizhevsky, Sutskever & Hinton 2012, NeurIPS")
@@ -84,15 +85,13 @@ def sparse(recipe: Recipe, *, connections: int = 15) -> Recipe:
 @remedy(source="Mishkin & Matas 2016, arXiv:1511.06422")
 def lsuv(recipe: Recipe) -> Recipe:
     """Orthogonal weights, each matrix divided by the deviation of its sums on real data, one layer after another."""
-    return recipe.replace(
-        kernel_init=configure(initializers.orthogonal, scale=1.0), calibration=calibration.unit_variance
-    )
+    return recipe.replace(kernel_init=configure(initializers.orthogonal, scale=1.0), calibration=unit_variance)
 
 
 @remedy(source="Salimans & Kingma 2016, arXiv:1602.07868, section 3")
 def data_dependent(recipe: Recipe) -> Recipe:
     """Each unit is scaled and shifted to sums of mean 0 and variance 1 on real data: none starts saturated."""
-    return recipe.replace(calibration=calibration.zero_mean_unit_variance)
+    return recipe.replace(calibration=zero_mean_unit_variance)
 
 
 def _variance_scaling(recipe: Recipe, scale: float) -> Recipe:

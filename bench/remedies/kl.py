@@ -1,12 +1,12 @@
 """KL treatments: how hard the posterior is pressed onto the prior, and when. Every arm is reported at weight 1."""
 
-from bench.plugin import remedy, require
-from vae_jax import posteriors
-from vae_jax.configured import configure
+from bench.plugins.plugin import remedy, require
+from vae_jax.models import posteriors
+from vae_jax.objective import discrepancy, multipliers, rates
 from vae_jax.optimization import schedules
 from vae_jax.optimization.aggressive_encoder import take_turns
-from vae_jax.recipe import Recipe
-from vae_jax.treatments import discrepancy, multipliers, rates
+from vae_jax.recipe.configured import configure
+from vae_jax.recipe.recipe import Recipe
 
 
 @remedy(source="Higgins et al. 2017, ICLR (beta-VAE)", idle={"weight": 1.0})

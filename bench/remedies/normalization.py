@@ -1,10 +1,10 @@
 """Normalizations: the scale of the signal is reset in every layer."""
 
-from bench.plugin import remedy, require
-from vae_jax import posteriors
-from vae_jax.configured import configure
+from bench.plugins.plugin import remedy, require
 from vae_jax.layers import normalization, weight_forms
-from vae_jax.recipe import Recipe
+from vae_jax.models import posteriors
+from vae_jax.recipe.configured import configure
+from vae_jax.recipe.recipe import Recipe
 
 
 @remedy(source="Ioffe & Szegedy 2015, arXiv:1502.03167")

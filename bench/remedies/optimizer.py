@@ -2,12 +2,12 @@
 
 import optax
 
-from bench.plugin import remedy, require, require_positive
-from vae_jax.configured import configure
+from bench.plugins.plugin import remedy, require, require_positive
 from vae_jax.optimization import optimizers, wrappers
 from vae_jax.optimization.evaluated import schedule_free_average
 from vae_jax.optimization.shampoo import shampoo as shampoo_optimizer
-from vae_jax.recipe import Recipe
+from vae_jax.recipe.configured import configure
+from vae_jax.recipe.recipe import Recipe
 
 
 @remedy(source="Robbins & Monro 1951, Annals of Mathematical Statistics 22(3)")

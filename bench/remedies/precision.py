@@ -1,9 +1,9 @@
 """Precision: what rounding does to a gradient."""
 
-from bench.plugin import remedy, require
-from vae_jax.configured import configure
+from bench.plugins.plugin import remedy, require
 from vae_jax.layers import precision
-from vae_jax.recipe import Recipe
+from vae_jax.recipe.configured import configure
+from vae_jax.recipe.recipe import Recipe
 
 
 @remedy(source="Kalamkar et al. 2019, arXiv:1905.12322")

@@ -2,10 +2,11 @@
 
 import jax
 
-from bench.plugin import remedy, require
-from vae_jax.configured import configure
-from vae_jax.layers import carries, gate_biases, initializers, readouts
-from vae_jax.recipe import Recipe
+from bench.plugins.plugin import remedy, require
+from vae_jax.initialization import initializers
+from vae_jax.recipe.configured import configure
+from vae_jax.recipe.recipe import Recipe
+from vae_jax.towers import gate_biases, pooling, state_passing
 from vae_jax.towers.cells import GRUCell, LayerNormLSTMCell, LSTMCell, TanhCell
 
 
@@ -62,17 +63,17 @@ def zoneout(recipe: Recipe, *, hidden: float = 0.05, memory: float = 0.5) -> Rec
     """States that keep their old value at random: a share of the gradient passes a step as through an identity."""
     require(0 <= hidden < 1, "hidden", hidden, "lie in [0, 1)")
     require(0 <= memory < 1, "memory", memory, "lie in [0, 1)")
-    return recipe.replace(zoneout=configure(carries.zoneout, hidden=hidden, memory=memory))
+    return recipe.replace(zoneout=configure(state_passing.zoneout, hidden=hidden, memory=memory))
 
 
 @remedy(source="Williams & Peng 1990, Neural Computation 2(4)", idle={"steps": 1000})
 def truncated_bptt(recipe: Recipe, *, steps: int = 10) -> Recipe:
     """No gradient goes further back than a number of steps: a control, which cannot learn what lies before them."""
     require(steps >= 1, "steps", steps, "be at least 1")
-    return recipe.replace(carry=configure(carries.truncated, steps=steps))
+    return recipe.replace(carry=configure(state_passing.truncated, steps=steps))
 
 
 @remedy(source="Long, Cao & Cheung 2019, arXiv:1911.03976")
 def mean_pooling(recipe: Recipe) -> Recipe:
     """The head reads the mean of all states: the first is one step from the loss, and not all steps away."""
-    return recipe.replace(readout=readouts.mean_state)
+    return recipe.replace(readout=pooling.mean_state)

@@ -1,10 +1,10 @@
 """What keeps weights small, apart or averaged, and what ends a training early."""
 
-from bench.plugin import remedy, require
-from vae_jax.configured import configure
+from bench.plugins.plugin import remedy, require
 from vae_jax.layers import noise
 from vae_jax.optimization import evaluated, transforms, wrappers
-from vae_jax.recipe import Recipe
+from vae_jax.recipe.configured import configure
+from vae_jax.recipe.recipe import Recipe
 
 
 @remedy(source="Tibshirani 1996, J. R. Statist. Soc. B 58(1)", idle={"strength": 0.0})

@@ -1,7 +1,6 @@
 """Residual forms: a way around the activation's slope."""
 
-from bench.plugin import remedy, require
-from vae_jax.configured import configure
+from bench.plugins.plugin import remedy, require
 from vae_jax.layers.blocks import (
     DenselyConnectedBlock,
     FixupBlock,
@@ -14,9 +13,10 @@ from vae_jax.layers.blocks import (
     SkipInitBlock,
     StochasticDepthBlock,
 )
-from vae_jax.layers.contexts import encoder_context, latent_context
 from vae_jax.optimization.wrappers import slow_scalars
-from vae_jax.recipe import Recipe
+from vae_jax.recipe.configured import configure
+from vae_jax.recipe.recipe import Recipe
+from vae_jax.towers.skip_connections import encoder_context, latent_context
 
 
 @remedy(source="He, Zhang, Ren & Sun 2016, arXiv:1512.03385")

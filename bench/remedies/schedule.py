@@ -1,9 +1,9 @@
 """Learning-rate schedules: a factor by step; several multiply."""
 
-from bench.plugin import remedy, require
-from vae_jax.configured import configure
+from bench.plugins.plugin import remedy, require
 from vae_jax.optimization import schedules, wrappers
-from vae_jax.recipe import Recipe
+from vae_jax.recipe.configured import configure
+from vae_jax.recipe.recipe import Recipe
 
 
 @remedy(source="Loshchilov & Hutter 2017, arXiv:1608.03983", idle={"floor": 1.0})

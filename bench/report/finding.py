@@ -5,9 +5,9 @@ from typing import Any
 
 import pandas as pd
 
-from bench.readable import fixed, interval_text, records, row_interval
-from bench.statistics import CONFIDENCE
-from bench.tables import NO_CODE_NATS, PLATEAU_MARGIN_NATS, left_plateau, past_the_code
+from bench.results.readable import fixed, interval_text, records, row_interval
+from bench.results.statistics import CONFIDENCE
+from bench.results.tables import NO_CODE_NATS, PLATEAU_MARGIN_NATS, left_plateau, past_the_code
 
 
 def finding(table: pd.DataFrame) -> list[str]:

@@ -6,8 +6,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 from matplotlib.figure import Figure
 
-from bench import plots
-from bench.readable import fixed, significant, thousands
+from bench.report import plots
+from bench.results.readable import fixed, significant, thousands
 
 
 def environment() -> Environment:

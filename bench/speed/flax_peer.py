@@ -11,9 +11,9 @@ import numpy as np
 import optax
 from flax import nnx
 
+from bench.data.digits import digits
 from bench.speed.setting import BATCH
-from vae_jax.data import digits
-from vae_jax.vae import Architecture
+from vae_jax.models.vae import Architecture
 
 
 class PlainTower(nnx.Module):

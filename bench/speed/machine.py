@@ -7,9 +7,10 @@ import platform
 from collections.abc import Iterator
 from typing import Any
 
-from bench.executor import default_cache
-from bench.identity import versions
-from bench.worker import configure_process, describe_device
+from bench.execution.local import default_cache
+from bench.execution.process import configure_process
+from bench.planning.identity import versions
+from bench.training.machine import describe_device
 
 _CAN_PIN = hasattr(os, "sched_setaffinity")
 # As they were before `work_on_one_core`.

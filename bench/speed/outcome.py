@@ -6,9 +6,9 @@ from typing import Any
 
 import pandas as pd
 
-from bench.plots.sheet import png, svg
+from bench.report.plots.sheet import png, svg
+from bench.results.store import write_atomically
 from bench.speed.plot import speed_plot
-from bench.store import write_atomically
 
 COLUMNS = (
     "group", "question", "ratio", "ratio_low", "ratio_high", "goal_at_most", "goal_at_least", "rounds", "steps",

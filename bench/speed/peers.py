@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from bench.protocol import Protocol
+from bench.planning.protocol import Protocol
 from bench.speed.flax_peer import flax_arm
 from bench.speed.machine import take_core
 from bench.speed.setting import CHUNK, Setting

@@ -8,8 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from bench.plots.panels import COLOURS
-from bench.plots.sheet import PANEL_WIDTH, Place, styled
+from bench.report.plots.panels import COLOURS
+from bench.report.plots.sheet import PANEL_WIDTH, Place, styled
 
 OVER, UNDER, THIRD = COLOURS[:3]
 GOAL, GREY = "black", "#7a7a7a"

@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from vae_jax.forward_pass import ForwardPass
+from vae_jax.recipe.forward_pass import ForwardPass
 from vae_jax.towers.dense import DenseTower
 
 

@@ -10,14 +10,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from bench.arm import parse_arms
-from bench.catalogue import load_catalogue
-from bench.compose import build_workload, compose
-from bench.lanes import NUMBERS_AXES, STATE_AXES
-from vae_jax.instruments import INSTRUMENTS, Instrument
-from vae_jax.keys import named_key
-from vae_jax.train import Data, Loop, Numbers, init, schedules, start, train
-from vae_jax.vae import Architecture
+from bench.language.arms import parse_arms
+from bench.planning.catalogue import load_catalogue
+from bench.planning.compose import build_workload, compose
+from bench.training.arm_trainer import NUMBERS_AXES, STATE_AXES
+from vae_jax.models.vae import Architecture
+from vae_jax.recipe.keys import named_key
+from vae_jax.training.instruments import INSTRUMENTS, Instrument
+from vae_jax.training.train import Data, Loop, Numbers, init, schedules, start, train
 
 BATCH, CHUNK, RECORD_EVERY = 128, 100, 25
 

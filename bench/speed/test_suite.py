@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from bench.protocol import Protocol
+from bench.planning.protocol import Protocol
 from bench.speed.machine import whole_machine
 from bench.speed.peers import Arm, train_arm
 from bench.speed.timing import note

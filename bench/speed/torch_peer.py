@@ -4,9 +4,9 @@ import itertools
 from collections.abc import Callable
 from typing import Any
 
+from bench.data.digits import digits
 from bench.speed.setting import BATCH
-from vae_jax.data import digits
-from vae_jax.vae import Architecture
+from vae_jax.models.vae import Architecture
 
 
 def torch_arm(architecture: Architecture, draws: int, fused: bool = True) -> Callable[[int, float], Any]:

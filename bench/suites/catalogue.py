@@ -8,6 +8,6 @@ sides of zero, and batch norm (results/reference/catalogue). On the workload rem
 one leaves the plateau in every seed, and the first on the trainable base (results/reference/catalogue-remember).
 """
 
-from bench.suite import Suite
+from bench.plugins.suite import Suite
 
 SUITE = Suite(arms=("baseline", "trainable", "*", "trainable+*"), seeds=3, rates=3)

@@ -7,7 +7,7 @@ Expect: under half an hour on two cores, 20 programs for 100 arms; the tanh arms
 
 import itertools
 
-from bench.suite import Suite
+from bench.plugins.suite import Suite
 
 _ACTIVATIONS = ("", "tanh", "relu", "gelu", "silu")
 _OPTIMIZERS = ("", "momentum", "rmsprop", "adam")

@@ -6,7 +6,7 @@ both the signal and the gradient alive leave it, and the trainable compositions 
 initialization and Adam has healthy gradient norms and learns nothing.
 """
 
-from bench.suite import Suite
+from bench.plugins.suite import Suite
 
 SUITE = Suite(
     arms=(

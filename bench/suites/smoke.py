@@ -4,7 +4,7 @@ Command: python -m bench run --suite smoke
 Expect: half a minute on two cores; all rows ok, and numbers that mean nothing after so few steps.
 """
 
-from bench.suite import Suite
+from bench.plugins.suite import Suite
 
 SUITE = Suite(
     arms=("baseline", "orthogonal", "kl_warmup", "tanh+orthogonal+adam", "relu+rezero+adam"),

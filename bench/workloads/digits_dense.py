@@ -3,12 +3,12 @@
 import jax.numpy as jnp
 import optax
 
-from bench.plugin import Workload, workload
-from vae_jax.configured import configure
-from vae_jax.data import digits, independent_pixels
-from vae_jax.layers.initializers import orthogonal
-from vae_jax.recipe import Recipe
-from vae_jax.vae import Architecture
+from bench.data.digits import digits, independent_pixels
+from bench.plugins.plugin import Workload, workload
+from vae_jax.initialization.initializers import orthogonal
+from vae_jax.models.vae import Architecture
+from vae_jax.recipe.configured import configure
+from vae_jax.recipe.recipe import Recipe
 
 # The defaults of a recipe are this base: sigmoid, Glorot's uniform initialization, plain SGD.
 BASELINE = Recipe()

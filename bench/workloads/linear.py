@@ -4,14 +4,14 @@ import jax
 import numpy as np
 import optax
 
-from bench.plugin import Workload, workload
-from vae_jax.configured import configure
-from vae_jax.data import Dataset, Examples
-from vae_jax.layers.initializers import orthogonal
-from vae_jax.likelihoods import Gaussian
-from vae_jax.linear_gaussian import LinearGaussian
-from vae_jax.recipe import Recipe
-from vae_jax.vae import Architecture
+from bench.data.dataset import Dataset, Examples
+from bench.plugins.plugin import Workload, workload
+from vae_jax.initialization.initializers import orthogonal
+from vae_jax.models.likelihoods import Gaussian
+from vae_jax.models.vae import Architecture
+from vae_jax.recipe.configured import configure
+from vae_jax.recipe.recipe import Recipe
+from vae_jax.theory.linear_gaussian import LinearGaussian
 
 # Squared lengths of the orthogonal columns of W, and the data's own noise: eigenvalues 8.01, 4.01, ... 0.0725, 0.01.
 COLUMN_VARIANCES = 2.0 ** np.arange(3, -5, -1)
@@ -48,8 +48,8 @@ def linear(
     8 blocks to the first, and the towers multiply all signals by 0.25 in every layer: 1e-12 from end to end. The
     trainable base is the same with orthogonal kernels, whose ratio is exactly 1, and Adam.
 
-    What is exact: log p(x), the posterior, the bound and its gap (`vae_jax.linear_gaussian`). The likelihood is a
-    Gaussian of fixed standard deviation; as many units are active at the optimum as eigenvalues of the data's
+    What is exact: log p(x), the posterior, the bound and its gap (`vae_jax.theory.linear_gaussian`). The likelihood is
+    a Gaussian of fixed standard deviation; as many units are active at the optimum as eigenvalues of the data's
     covariance lie above its square: 5 of 8 at 0.6, and the rest have collapsed for good. So the standard deviation is a
     dial for posterior collapse. The eigenvalues are 8, 4, 2 and so on to 1/16, plus 0.01, and 0.01 in the
     dimensions that are left.

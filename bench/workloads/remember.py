@@ -6,16 +6,16 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from bench.plugin import Workload, workload
-from vae_jax.configured import configure
-from vae_jax.data import Dataset, Examples
-from vae_jax.layers.gate_biases import chrono
-from vae_jax.layers.initializers import variance_scaling
-from vae_jax.likelihoods import Recall
-from vae_jax.recipe import Recipe
+from bench.data.dataset import Dataset, Examples
+from bench.plugins.plugin import Workload, workload
+from vae_jax.initialization.initializers import variance_scaling
+from vae_jax.models.likelihoods import Recall
+from vae_jax.models.vae import Architecture
+from vae_jax.recipe.configured import configure
+from vae_jax.recipe.recipe import Recipe
 from vae_jax.towers.cells import LSTMCell
+from vae_jax.towers.gate_biases import chrono
 from vae_jax.towers.recurrent import Recurrent
-from vae_jax.vae import Architecture
 
 SYMBOLS = 16
 SLOTS = 4

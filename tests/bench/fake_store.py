@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from bench.store import CURVE_COLUMNS, Store
+from bench.results.store import CURVE_COLUMNS, Store
 
 WORKLOAD = "digits-dense"
 PLATEAU = 27.21

@@ -7,13 +7,13 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from bench.arm import parse_arms
-from bench.catalogue import load_catalogue
-from bench.compose import build_workload, compose
-from bench.errors import InputError
-from bench.plan import make_plan
-from bench.plugin import NotApplicable
-from bench.store import CURVE_COLUMNS, Store
+from bench.language.arms import parse_arms
+from bench.language.errors import InputError
+from bench.planning.catalogue import load_catalogue
+from bench.planning.compose import build_workload, compose
+from bench.planning.plan import make_plan
+from bench.plugins.plugin import NotApplicable
+from bench.results.store import CURVE_COLUMNS, Store
 
 BASES = ("baseline", "trainable")
 CATALOGUE = load_catalogue()

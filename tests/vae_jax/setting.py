@@ -7,15 +7,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from vae_jax.configured import configure
-from vae_jax.data import digits
-from vae_jax.instruments import INSTRUMENTS, kl_nats, negative_elbo, reconstruction
-from vae_jax.keys import named_key
-from vae_jax.layers.initializers import orthogonal
-from vae_jax.loss import Given
-from vae_jax.recipe import Recipe
-from vae_jax.train import Data, Loop, Numbers, TrainState, init, schedules, start, train
-from vae_jax.vae import Architecture
+from bench.data.digits import digits
+from vae_jax.initialization.initializers import orthogonal
+from vae_jax.models.vae import Architecture
+from vae_jax.objective.loss import Given
+from vae_jax.recipe.configured import configure
+from vae_jax.recipe.keys import named_key
+from vae_jax.recipe.recipe import Recipe
+from vae_jax.training.instruments import INSTRUMENTS, kl_nats, negative_elbo, reconstruction
+from vae_jax.training.train import Data, Loop, Numbers, TrainState, init, schedules, start, train
 
 ARCHITECTURE = Architecture(data=64, depth=3, width=16, latent=4)
 LOOP = Loop(batch=32, chunk=10, record_every=5, instruments=(negative_elbo, reconstruction, kl_nats))

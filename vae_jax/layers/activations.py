@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import scipy.optimize
 from jaxtyping import Array, Float
 
-from vae_jax.configured import Configured, Number, configure
+from vae_jax.recipe.configured import Configured, Number, configure
 
 Signal = Float[Array, "*shape"]
 

@@ -1,21 +1,17 @@
 """Hidden layers: how one block joins a unit, or two, and its input."""
 
-from typing import TYPE_CHECKING
-
 import jax
 import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from vae_jax.configured import Number
-from vae_jax.forward_pass import ForwardPass, Place
-from vae_jax.keys import named_key
 from vae_jax.layers.constant import Constant
 from vae_jax.layers.dense import Dense
 from vae_jax.layers.units import Unit
-
-if TYPE_CHECKING:
-    from vae_jax.recipe import Recipe
+from vae_jax.recipe.configured import Number
+from vae_jax.recipe.forward_pass import ForwardPass, Place
+from vae_jax.recipe.keys import named_key
+from vae_jax.recipe.recipe import Recipe
 
 Hidden = Float[Array, "batch width"]
 
@@ -36,7 +32,7 @@ class PlainBlock(nnx.Module):
     # True where drawn matrices are given another length, which not every form of the weights keeps.
     rescales = False
 
-    def __init__(self, place: Place, recipe: "Recipe", key: PRNGKeyArray):
+    def __init__(self, place: Place, recipe: Recipe, key: PRNGKeyArray):
         """Draw a block.
 
         Args:
@@ -93,7 +89,7 @@ class ScaledResidualBlock(PreActivationResidualBlock):
         Hayou et al. 2021, "Stable ResNet", arXiv:2010.12859.
     """
 
-    def __init__(self, place: Place, recipe: "Recipe", key: PRNGKeyArray):
+    def __init__(self, place: Place, recipe: Recipe, key: PRNGKeyArray):
         super().__init__(place, recipe, key)
         self.scale = Constant(jnp.full((), place.depth**-0.5))
 
@@ -111,7 +107,7 @@ class StochasticDepthBlock(PreActivationResidualBlock):
         Huang, Sun, Liu, Sedra & Weinberger 2016, arXiv:1603.09382.
     """
 
-    def __init__(self, place: Place, recipe: "Recipe", key: PRNGKeyArray, *, survival: Number):
+    def __init__(self, place: Place, recipe: Recipe, key: PRNGKeyArray, *, survival: Number):
         super().__init__(place, recipe, key)
         self.kept = Constant(1.0 - (jnp.asarray(place.index, jnp.float32) + 1.0) / place.depth * (1.0 - survival))
 
@@ -130,7 +126,7 @@ class SkipInitBlock(PreActivationResidualBlock):
         De & Smith 2020, arXiv:2002.10444.
     """
 
-    def __init__(self, place: Place, recipe: "Recipe", key: PRNGKeyArray, *, alpha: Number):
+    def __init__(self, place: Place, recipe: Recipe, key: PRNGKeyArray, *, alpha: Number):
         super().__init__(place, recipe, key)
         self.alpha = nnx.Param(jnp.full((), alpha))
 
@@ -145,7 +141,7 @@ class LayerScaleBlock(PreActivationResidualBlock):
         Touvron, Cord, Sablayrolles, Synnaeve & Jegou 2021, arXiv:2103.17239.
     """
 
-    def __init__(self, place: Place, recipe: "Recipe", key: PRNGKeyArray, *, gamma: Number):
+    def __init__(self, place: Place, recipe: Recipe, key: PRNGKeyArray, *, gamma: Number):
         super().__init__(place, recipe, key)
         self.gamma = nnx.Param(jnp.full((place.width,), gamma))
 
@@ -162,7 +158,7 @@ class HighwayBlock(PlainBlock):
         Srivastava, Greff & Schmidhuber 2015, arXiv:1505.00387.
     """
 
-    def __init__(self, place: Place, recipe: "Recipe", key: PRNGKeyArray, *, gate_bias: Number):
+    def __init__(self, place: Place, recipe: Recipe, key: PRNGKeyArray, *, gate_bias: Number):
         super().__init__(place, recipe, key)
         width = place.width
         self.gate = Dense(width, width, recipe, named_key(key, "gate"), context=place.context)
@@ -181,7 +177,7 @@ class ReZeroBlock(PlainBlock):
         Bachlechner et al. 2021, "ReZero is all you need", arXiv:2003.04887.
     """
 
-    def __init__(self, place: Place, recipe: "Recipe", key: PRNGKeyArray, *, alpha: Number):
+    def __init__(self, place: Place, recipe: Recipe, key: PRNGKeyArray, *, alpha: Number):
         super().__init__(place, recipe, key)
         self.alpha = nnx.Param(jnp.full((), alpha))
 
@@ -198,7 +194,7 @@ class DenselyConnectedBlock(PlainBlock):
 
     uniform = False
 
-    def __init__(self, place: Place, recipe: "Recipe", key: PRNGKeyArray):
+    def __init__(self, place: Place, recipe: Recipe, key: PRNGKeyArray):
         # Block l sees the input layer and l blocks.
         inputs = place.width * (int(place.index) + 1)
         self.unit = recipe.unit(inputs, place.width, recipe, named_key(key, "unit"), context=place.context)
@@ -226,7 +222,7 @@ class FixupBlock(PlainBlock):
     needs_elementwise = True
     rescales = True
 
-    def __init__(self, place: Place, recipe: "Recipe", key: PRNGKeyArray):
+    def __init__(self, place: Place, recipe: Recipe, key: PRNGKeyArray):
         super().__init__(place, recipe, key)
         width = place.width
         self.second = Dense(width, width, recipe, named_key(key, "second"), context=place.context)

@@ -1,16 +1,14 @@
 """A dense layer: a matrix and a bias, as the recipe draws, shapes and multiplies them."""
 
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from vae_jax.forward_pass import ForwardPass
-from vae_jax.keys import named_key
-
-if TYPE_CHECKING:
-    from vae_jax.recipe import Recipe
+from vae_jax.recipe.forward_pass import ForwardPass
+from vae_jax.recipe.keys import named_key
+from vae_jax.recipe.recipe import Recipe
 
 Role = Literal["input", "hidden", "head"]
 """Where a matrix stands in its tower: initializers may treat its ends apart."""
@@ -23,7 +21,7 @@ class Dense(nnx.Module):
         self,
         inputs: int,
         outputs: int,
-        recipe: "Recipe",
+        recipe: Recipe,
         key: PRNGKeyArray,
         *,
         role: Role = "hidden",

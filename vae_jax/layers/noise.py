@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from vae_jax.configured import Number
+from vae_jax.recipe.configured import Number
 
 Signal = Float[Array, "batch units"]
 

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from vae_jax.configured import Number
+from vae_jax.recipe.configured import Number
 
 # Constant initial values: the key is never drawn from.
 _NO_KEY = 0

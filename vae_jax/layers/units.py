@@ -1,18 +1,14 @@
 """Units: how a matrix and an activation make a hidden layer of what is below."""
 
-from typing import TYPE_CHECKING
-
 import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from vae_jax.configured import Number
-from vae_jax.forward_pass import ForwardPass
-from vae_jax.keys import named_key
 from vae_jax.layers.dense import Dense, Role
-
-if TYPE_CHECKING:
-    from vae_jax.recipe import Recipe
+from vae_jax.recipe.configured import Number
+from vae_jax.recipe.forward_pass import ForwardPass
+from vae_jax.recipe.keys import named_key
+from vae_jax.recipe.recipe import Recipe
 
 Below = Float[Array, "batch inputs"]
 Sums = Float[Array, "batch columns"]
@@ -31,7 +27,7 @@ class Unit(nnx.Module):
     pieces = 1
 
     def __init__(
-        self, inputs: int, outputs: int, recipe: "Recipe", key: PRNGKeyArray, *, role: Role = "hidden", context: int = 0
+        self, inputs: int, outputs: int, recipe: Recipe, key: PRNGKeyArray, *, role: Role = "hidden", context: int = 0
     ):
         """Draw a unit; arguments as for `Dense`."""
         columns = outputs * self.pieces
@@ -62,7 +58,7 @@ class ParametricUnit(Unit):
         self,
         inputs: int,
         outputs: int,
-        recipe: "Recipe",
+        recipe: Recipe,
         key: PRNGKeyArray,
         *,
         negative_slope: Number,
@@ -89,7 +85,7 @@ class MaxoutUnit(Unit):
         self,
         inputs: int,
         outputs: int,
-        recipe: "Recipe",
+        recipe: Recipe,
         key: PRNGKeyArray,
         *,
         pieces: int,
@@ -113,7 +109,7 @@ class GatedUnit(Unit):
     elementwise = False
 
     def __init__(
-        self, inputs: int, outputs: int, recipe: "Recipe", key: PRNGKeyArray, *, role: Role = "hidden", context: int = 0
+        self, inputs: int, outputs: int, recipe: Recipe, key: PRNGKeyArray, *, role: Role = "hidden", context: int = 0
     ):
         super().__init__(inputs, outputs, recipe, key, role=role, context=context)
         self.linear = Dense(inputs, outputs, recipe, named_key(key, "linear"), role=role, context=context)
@@ -132,7 +128,7 @@ class ConcatenatedUnit(Unit):
     elementwise = False
 
     def __init__(
-        self, inputs: int, outputs: int, recipe: "Recipe", key: PRNGKeyArray, *, role: Role = "hidden", context: int = 0
+        self, inputs: int, outputs: int, recipe: Recipe, key: PRNGKeyArray, *, role: Role = "hidden", context: int = 0
     ):
         """Draw a unit.
 

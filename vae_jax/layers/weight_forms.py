@@ -8,8 +8,8 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
-from vae_jax.configured import Number
 from vae_jax.layers.normalization import Identity
+from vae_jax.recipe.configured import Number
 
 Kernel = Float[Array, "inputs outputs"]
 

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Bool, Float, Int
 
-from vae_jax.configured import Number
+from vae_jax.recipe.configured import Number
 
 
 def take_turns(

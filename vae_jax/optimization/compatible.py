@@ -1,21 +1,17 @@
 """Which wrappers may stand around which optimizer."""
 
-from typing import TYPE_CHECKING
-
-from vae_jax.configured import made_by
 from vae_jax.optimization.aggressive_encoder import take_turns
 from vae_jax.optimization.evaluated import schedule_free_average
 from vae_jax.optimization.optimizers import sophia
 from vae_jax.optimization.wrappers import accumulate, grow_batch, lookahead, skip_non_finite, slow_weights
-
-if TYPE_CHECKING:
-    from vae_jax.recipe import Recipe
+from vae_jax.recipe.configured import made_by
+from vae_jax.recipe.recipe import Recipe
 
 # These hand on an optimizer's update as it is, or leave a step out, state and all.
 _HAND_ON = (accumulate, grow_batch, skip_non_finite)
 
 
-def require_compatible(recipe: "Recipe") -> None:
+def require_compatible(recipe: Recipe) -> None:
     """Raise unless a recipe's optimizer can do what it does inside the wrappers around it.
 
     Raises:

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Bool, Float, Int
 
-from vae_jax.configured import Number
+from vae_jax.recipe.configured import Number
 
 Parameters = Any
 State = Any

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from vae_jax.configured import Number
+from vae_jax.recipe.configured import Number
 
 Parameters = Any
 Differentiated = tuple[tuple[jax.Array, Any], Parameters]

@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import PRNGKeyArray
 
-from vae_jax.configured import Number
 from vae_jax.optimization.leaves import hidden_kernels, kernels
+from vae_jax.recipe.configured import Number
 
 Rate = Number
 

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int
 
-from vae_jax.configured import Number
+from vae_jax.recipe.configured import Number
 
 # Square, each of its axis' size.
 Matrices = list[tuple[Array, ...]]

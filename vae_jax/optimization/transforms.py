@@ -12,8 +12,8 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Int, PRNGKeyArray
 
-from vae_jax.configured import Number
 from vae_jax.optimization.leaves import below_heads, hidden_kernels, kernels, layer_norms
+from vae_jax.recipe.configured import Number
 
 Gradient = Any
 Parameters = Any

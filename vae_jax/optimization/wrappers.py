@@ -10,9 +10,9 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Int
 
-from vae_jax.configured import Number
 from vae_jax.optimization.evaluated import EvaluatedParameters, find_state
 from vae_jax.optimization.leaves import kernels, scalars
+from vae_jax.recipe.configured import Number
 
 Parameters = Any
 Optimizer = optax.GradientTransformation

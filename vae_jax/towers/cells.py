@@ -1,20 +1,16 @@
 """Recurrent cells: how one step makes a state of an input and of the state before it."""
 
-from typing import TYPE_CHECKING
-
 import jax
 import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from vae_jax.forward_pass import ForwardPass
-from vae_jax.keys import named_key
-from vae_jax.layers.carries import State
 from vae_jax.layers.normalization import layer_norm
 from vae_jax.layers.units import Unit
-
-if TYPE_CHECKING:
-    from vae_jax.recipe import Recipe
+from vae_jax.recipe.forward_pass import ForwardPass
+from vae_jax.recipe.keys import named_key
+from vae_jax.recipe.recipe import Recipe
+from vae_jax.towers.state_passing import State
 
 Rows = Float[Array, "rows columns"]
 Sums = Float[Array, "batch columns"]
@@ -26,7 +22,7 @@ CANDIDATE = "candidate"
 class Gate(nnx.Module):
     """The sums of one gate: norm(W x + b) of the input, by a unit, and U h of the state before, by a matrix."""
 
-    def __init__(self, inputs: int, width: int, recipe: "Recipe", key: PRNGKeyArray, candidate: bool):
+    def __init__(self, inputs: int, width: int, recipe: Recipe, key: PRNGKeyArray, candidate: bool):
         """Draw a gate.
 
         Args:
@@ -60,7 +56,7 @@ class TanhCell(nnx.Module):
     # Arrays that one step passes to the next: h, and what a cell remembers beside it.
     states = 1
 
-    def __init__(self, inputs: int, width: int, length: int, recipe: "Recipe", key: PRNGKeyArray):
+    def __init__(self, inputs: int, width: int, length: int, recipe: Recipe, key: PRNGKeyArray):
         """Draw a cell.
 
         Args:
@@ -111,7 +107,7 @@ class LSTMCell(TanhCell):
     names = ("input", "forget", CANDIDATE, "output")
     states = 2
 
-    def __init__(self, inputs: int, width: int, length: int, recipe: "Recipe", key: PRNGKeyArray):
+    def __init__(self, inputs: int, width: int, length: int, recipe: Recipe, key: PRNGKeyArray):
         """Draw a cell; arguments as for `TanhCell`."""
         super().__init__(inputs, width, length, recipe, key)
         forget, write = (self.gates[name].unit.dense.bias for name in ("forget", "input"))
@@ -144,7 +140,7 @@ class LayerNormLSTMCell(LSTMCell):
         Ba, Kiros & Hinton 2016, arXiv:1607.06450, equations 20 to 22.
     """
 
-    def __init__(self, inputs: int, width: int, length: int, recipe: "Recipe", key: PRNGKeyArray):
+    def __init__(self, inputs: int, width: int, length: int, recipe: Recipe, key: PRNGKeyArray):
         """Draw a cell; arguments as for `TanhCell`."""
         super().__init__(inputs, width, length, recipe, key)
         self.input_normalization, self.state_normalization = (layer_norm(4 * width) for _ in range(2))
@@ -175,7 +171,7 @@ class GRUCell(TanhCell):
 
     names = ("reset", "update", CANDIDATE)
 
-    def __init__(self, inputs: int, width: int, length: int, recipe: "Recipe", key: PRNGKeyArray):
+    def __init__(self, inputs: int, width: int, length: int, recipe: Recipe, key: PRNGKeyArray):
         """Draw a cell; arguments as for `TanhCell`."""
         super().__init__(inputs, width, length, recipe, key)
         bias = self.gates["update"].unit.dense.bias

@@ -2,24 +2,22 @@
 
 import copy
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from vae_jax.configured import made_by
-from vae_jax.forward_pass import ForwardPass, Place
-from vae_jax.keys import named_key
+from vae_jax.initialization.data_dependent import no_calibration
+from vae_jax.initialization.initializers import looks_linear
 from vae_jax.layers.blocks import PlainBlock
-from vae_jax.layers.calibration import no_calibration
-from vae_jax.layers.contexts import no_context
 from vae_jax.layers.dense import Dense
-from vae_jax.layers.initializers import looks_linear
-
-if TYPE_CHECKING:
-    from vae_jax.recipe import Recipe
+from vae_jax.recipe.configured import made_by
+from vae_jax.recipe.forward_pass import ForwardPass, Place
+from vae_jax.recipe.keys import named_key
+from vae_jax.recipe.recipe import Recipe
+from vae_jax.towers.skip_connections import no_context
 
 
 class Hidden(NamedTuple):
@@ -41,7 +39,7 @@ class DenseTower(nnx.Module):
     """
 
     def __init__(
-        self, inputs: int, outputs: int, depth: int, width: int, recipe: "Recipe", key: PRNGKeyArray, context: int = 0
+        self, inputs: int, outputs: int, depth: int, width: int, recipe: Recipe, key: PRNGKeyArray, context: int = 0
     ):
         """Draw a tower.
 
@@ -63,7 +61,7 @@ class DenseTower(nnx.Module):
         self.head = Dense(known, outputs, recipe, named_key(key, "head"), role="head", context=context)
 
     @staticmethod
-    def require(recipe: "Recipe") -> None:
+    def require(recipe: Recipe) -> None:
         """Raise unless a recipe's unit, block and weights go together.
 
         Raises:
@@ -209,7 +207,7 @@ def _slope(activation: Callable[[Array], Array], z: Array) -> Array:
     return jax.jvp(activation, (z,), (jnp.ones_like(z),))[1]
 
 
-def _draw_blocks(depth: int, width: int, context: int, recipe: "Recipe", key: PRNGKeyArray) -> list[PlainBlock]:
+def _draw_blocks(depth: int, width: int, context: int, recipe: Recipe, key: PRNGKeyArray) -> list[PlainBlock]:
     def draw(key: PRNGKeyArray, index: int | Array) -> PlainBlock:
         return recipe.block(Place(width, index, depth, context), recipe, key)
 

@@ -1,22 +1,19 @@
 """A recurrent tower: one cell over a sequence, and a linear head, with a tap after each step."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from vae_jax.configured import made_by
-from vae_jax.forward_pass import ForwardPass
-from vae_jax.keys import named_key
-from vae_jax.layers.carries import State
 from vae_jax.layers.dense import Dense
+from vae_jax.recipe.configured import made_by
+from vae_jax.recipe.forward_pass import ForwardPass
+from vae_jax.recipe.keys import named_key
+from vae_jax.recipe.recipe import Recipe
 from vae_jax.towers.dense import Hidden, watched
-
-if TYPE_CHECKING:
-    from vae_jax.recipe import Recipe
+from vae_jax.towers.state_passing import State
 
 
 @dataclass(frozen=True)
@@ -34,7 +31,7 @@ class Recurrent:
             raise ValueError(f"length must be at least 2, got {self.length}: in one step nothing is carried")
 
     @staticmethod
-    def require(recipe: "Recipe") -> None:
+    def require(recipe: Recipe) -> None:
         """Raise unless a recipe's unit can activate what a cell sums up.
 
         Raises:
@@ -57,7 +54,7 @@ class Recurrent:
         return self.length
 
     def __call__(
-        self, inputs: int, outputs: int, depth: int, width: int, recipe: "Recipe", key: PRNGKeyArray, context: int = 0
+        self, inputs: int, outputs: int, depth: int, width: int, recipe: Recipe, key: PRNGKeyArray, context: int = 0
     ) -> "RecurrentTower":
         """Draw a tower.
 
@@ -77,7 +74,7 @@ class RecurrentTower(nnx.Module):
     Hidden layer t is the state h after step t + 1.
     """
 
-    def __init__(self, inputs: int, outputs: int, length: int, width: int, recipe: "Recipe", key: PRNGKeyArray):
+    def __init__(self, inputs: int, outputs: int, length: int, width: int, recipe: Recipe, key: PRNGKeyArray):
         """Draw a tower.
 
         Args:

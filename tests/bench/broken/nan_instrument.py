@@ -2,13 +2,13 @@ import jax
 import jax.numpy as jnp
 
 from bench import remedy
-from vae_jax.instruments import instrument
+from vae_jax.training.instruments import instrument
 
 
 @instrument
 def log_of_gradient(view):
     """The logarithm of what may be negative."""
-    return jnp.log(-jnp.abs(view.terms.negative_elbo))
+    return jnp.log(-jnp.abs(view.loss_parts.negative_elbo))
 
 
 @remedy(source="Someone 2026", family="activation")

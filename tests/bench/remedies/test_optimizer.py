@@ -5,8 +5,8 @@ import numpy as np
 import optax
 import pytest
 
-from bench.catalogue import load_catalogue
-from vae_jax.recipe import Recipe
+from bench.planning.catalogue import load_catalogue
+from vae_jax.recipe.recipe import Recipe
 
 REMEDIES = load_catalogue().remedies
 RATE = 0.02

@@ -5,10 +5,11 @@ import pytest
 from flax import nnx
 
 from tests.vae_jax.setting import KEY, H
-from vae_jax.configured import configure
-from vae_jax.forward_pass import ForwardPass, Place
-from vae_jax.layers import blocks, initializers, weight_forms
-from vae_jax.recipe import Recipe
+from vae_jax.initialization import initializers
+from vae_jax.layers import blocks, weight_forms
+from vae_jax.recipe.configured import configure
+from vae_jax.recipe.forward_pass import ForwardPass, Place
+from vae_jax.recipe.recipe import Recipe
 
 PLACE = Place(16)
 

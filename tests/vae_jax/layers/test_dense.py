@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from tests.vae_jax.setting import KEY, H
-from vae_jax.forward_pass import ForwardPass
 from vae_jax.layers.dense import Dense
 from vae_jax.layers.weight_forms import WeightNorm
-from vae_jax.recipe import Recipe
+from vae_jax.recipe.forward_pass import ForwardPass
+from vae_jax.recipe.recipe import Recipe
 
 RECIPE = Recipe()
 CONTEXT = jax.random.normal(jax.random.key(9), (len(H), 3))

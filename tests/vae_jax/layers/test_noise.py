@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from tests.vae_jax.setting import ARCHITECTURE, DATASET, KEY, begin, first_step
-from vae_jax.configured import configure
-from vae_jax.forward_pass import ForwardPass
 from vae_jax.layers import noise
-from vae_jax.loss import loss, structure
-from vae_jax.recipe import Recipe
+from vae_jax.objective.loss import loss, structure
+from vae_jax.recipe.configured import configure
+from vae_jax.recipe.forward_pass import ForwardPass
+from vae_jax.recipe.recipe import Recipe
 
 
 def test_dropout_keeps_the_mean_and_is_left_out_of_evaluation():

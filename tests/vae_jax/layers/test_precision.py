@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from tests.vae_jax.setting import KEY, H
-from vae_jax.configured import configure
 from vae_jax.layers import precision
+from vae_jax.recipe.configured import configure
 
 
 @pytest.mark.parametrize(("product", "bits"), [(precision.bfloat16, 8), (precision.float16, 11)])

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from tests.vae_jax.setting import KEY, H
-from vae_jax.configured import configure
-from vae_jax.forward_pass import ForwardPass
-from vae_jax.layers import activations, initializers, units
-from vae_jax.recipe import Recipe
+from vae_jax.initialization import initializers
+from vae_jax.layers import activations, units
+from vae_jax.recipe.configured import configure
+from vae_jax.recipe.forward_pass import ForwardPass
+from vae_jax.recipe.recipe import Recipe
 
 PRELU = configure(activations.parametric_relu, negative_slope=0.25)
 

@@ -6,7 +6,7 @@ import pytest
 from bench.remedies.normalization import spectral_norm
 from tests.vae_jax.setting import KEY
 from vae_jax.layers import weight_forms
-from vae_jax.recipe import GLOROT, Recipe
+from vae_jax.recipe.recipe import Recipe
 
 
 def test_weight_forms_against_numpy():
@@ -27,7 +27,7 @@ def test_weight_forms_against_numpy():
 
 def test_the_default_iterations_leave_a_largest_singular_value_of_little_more_than_one():
     form = spectral_norm(Recipe()).weight_form
-    kernels = [GLOROT(jax.random.key(seed), (64, 64), jnp.float32, "hidden") for seed in range(20)]
+    kernels = [Recipe().kernel_init(jax.random.key(seed), (64, 64), jnp.float32, "hidden") for seed in range(20)]
     largest = [np.linalg.svd(form(kernel)(kernel), compute_uv=False)[0] for kernel in kernels]
     assert min(largest) > 1 - 1e-5
     assert np.mean(largest) == pytest.approx(1.03, abs=0.015)

@@ -5,12 +5,13 @@ import jax.numpy as jnp
 import optax
 import pytest
 
-from bench.catalogue import load_catalogue
+from bench.planning.catalogue import load_catalogue
 from tests.vae_jax.optimization.tree import take, tree
+from vae_jax.optimization.compatible import require_compatible
 from vae_jax.optimization.evaluated import schedule_free_average
 from vae_jax.optimization.wrappers import decay_weights, slow_weights
-from vae_jax.recipe import Recipe
-from vae_jax.train import Numbers, _optimizer
+from vae_jax.recipe.recipe import Recipe
+from vae_jax.training.train import Numbers, _optimizer
 
 RATE, STEPS = jnp.asarray(0.01), jnp.asarray(100)
 PARAMETERS = {"encoder": tree(0)["encoder"], "decoder": {**tree(1)["encoder"], "scale": jnp.ones(())}}
@@ -33,13 +34,13 @@ def both(first, second):
 
 def test_slow_weights_without_lookahead():
     with pytest.raises(ValueError, match="no wrapper here is one: add it"):
-        BASE.replace(evaluated_parameters=slow_weights).resolve(2)
+        require_compatible(BASE.replace(evaluated_parameters=slow_weights))
 
 
 @pytest.mark.parametrize("pair", REFUSED)
 def test_what_would_go_wrong_is_refused_with_the_cure(pair):
     with pytest.raises(ValueError, match=REFUSED[pair]):
-        both(*pair).resolve(depth=2)
+        require_compatible(both(*pair))
 
 
 @pytest.mark.parametrize("first", [*OPTIMIZERS, *WRAPPERS])
@@ -48,7 +49,8 @@ def test_what_is_allowed_initializes_updates_and_is_evaluated(first):
         # The slot of what is evaluated has room for one.
         if (first, second) in REFUSED or second == first or (first, second) == ("schedule_free", "lookahead"):
             continue
-        recipe = both(first, second).resolve(depth=2)
+        recipe = both(first, second)
+        require_compatible(recipe)
 
         def step(parameters, recipe=recipe):
             numbers = Numbers(recipe, RATE[None], RATE[None], STEPS, RATE)

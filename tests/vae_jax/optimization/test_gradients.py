@@ -2,8 +2,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from vae_jax.configured import configure
 from vae_jax.optimization.gradients import gradient_evaluations, plain_gradient, sharpness_aware
+from vae_jax.recipe.configured import configure
 
 
 def quartic(w):

@@ -6,12 +6,12 @@ import pytest
 
 from tests.vae_jax.setting import ARCHITECTURE, KEY, data
 from vae_jax.layers.blocks import FixupBlock
+from vae_jax.models.vae import Architecture
 from vae_jax.optimization.leaves import below_heads, hidden_kernels, kernels, scalars
-from vae_jax.recipe import Recipe
+from vae_jax.recipe.recipe import Recipe
 from vae_jax.towers.cells import LSTMCell
 from vae_jax.towers.recurrent import Recurrent
-from vae_jax.train import init
-from vae_jax.vae import Architecture
+from vae_jax.training.train import init
 
 DENSE = (Recipe().replace(block=FixupBlock), ARCHITECTURE)
 # Four steps of 16 values each.

@@ -3,19 +3,19 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from vae_jax.configured import configure
-from vae_jax.forward_pass import ForwardPass
+from vae_jax.initialization.data_dependent import unit_variance
+from vae_jax.initialization.initializers import looks_linear, orthogonal
 from vae_jax.layers.blocks import DenselyConnectedBlock, FixupBlock, PlainBlock, PreActivationResidualBlock, ReZeroBlock
-from vae_jax.layers.calibration import unit_variance
-from vae_jax.layers.contexts import latent_context
-from vae_jax.layers.initializers import looks_linear, orthogonal
 from vae_jax.layers.normalization import batch_norm, no_normalization
 from vae_jax.layers.units import ConcatenatedUnit, GatedUnit
 from vae_jax.layers.weight_forms import SpectralNorm, WeightNorm
-from vae_jax.recipe import Recipe
+from vae_jax.models.vae import Architecture
+from vae_jax.recipe.configured import configure
+from vae_jax.recipe.forward_pass import ForwardPass
+from vae_jax.recipe.recipe import Recipe
 from vae_jax.towers.dense import DenseTower
 from vae_jax.towers.recurrent import Recurrent
-from vae_jax.vae import Architecture
+from vae_jax.towers.skip_connections import latent_context
 
 DEPTH, WIDTH = 12, 64
 KEY = jax.random.key(0)

@@ -5,17 +5,17 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from vae_jax.configured import configure
-from vae_jax.forward_pass import ForwardPass
-from vae_jax.layers.carries import truncated, zoneout
-from vae_jax.layers.gate_biases import chrono, constant_keep
-from vae_jax.layers.initializers import identity
+from vae_jax.initialization.initializers import identity
 from vae_jax.layers.normalization import batch_norm, layer_norm
-from vae_jax.layers.readouts import mean_state
 from vae_jax.layers.units import GatedUnit, ParametricUnit
-from vae_jax.recipe import Recipe
+from vae_jax.recipe.configured import configure
+from vae_jax.recipe.forward_pass import ForwardPass
+from vae_jax.recipe.recipe import Recipe
 from vae_jax.towers.cells import GRUCell, LayerNormLSTMCell, LSTMCell, TanhCell
+from vae_jax.towers.gate_biases import chrono, constant_keep
+from vae_jax.towers.pooling import mean_state
 from vae_jax.towers.recurrent import Recurrent
+from vae_jax.towers.state_passing import truncated, zoneout
 
 LENGTH, SYMBOLS, WIDTH, BATCH = 7, 5, 6, 4
 KEY = jax.random.key(0)

@@ -1,0 +1,146 @@
+"""The grammar of arms and workloads, without jax: `[BASE] + REMEDY[a=1,b=[2,3]] + ...`.
+
+>>> [str(arm) for arm in parse_arms("gelu, relu+rezero[alpha=[0,0.1]]", bases=("baseline",))]
+['gelu', 'relu+rezero[alpha=0]', 'relu+rezero[alpha=0.1]']
+"""
+
+import itertools
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from bench.language.errors import InputError
+
+Value = bool | int | float | str
+NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
+"""What remedies, workloads, bases and parameters are called."""
+
+_OPEN, _CLOSE = "[", "]"
+
+
+@dataclass(frozen=True)
+class Term:
+    """A name with parameters, as `rezero[alpha=0.1]`."""
+
+    name: str
+    parameters: tuple[tuple[str, Value], ...] = ()
+
+    def __str__(self) -> str:
+        inside = ",".join(f"{name}={_show(value)}" for name, value in self.parameters)
+        return f"{self.name}[{inside}]" if inside else self.name
+
+
+@dataclass(frozen=True)
+class Arm:
+    """A base with zero or more remedies; its text is shortest: the first base goes without saying."""
+
+    base: str
+    remedies: tuple[Term, ...]
+    default_base: str
+
+    def __str__(self) -> str:
+        start = [] if self.remedies and self.base == self.default_base else [self.base]
+        return "+".join([*start, *map(str, self.remedies)])
+
+
+def parse_arms(text: str, bases: Sequence[str]) -> list[Arm]:
+    """Every arm of a list separated by commas; a list value in an arm makes several of it.
+
+    Args:
+        text: As a person writes it; commas inside brackets do not separate.
+        bases: The names of the bases, the default first.
+
+    Raises:
+        InputError: If an arm is empty, has a dangling plus, or is not of the grammar.
+    """
+    return [arm for part in split_arms(text) for arm in _parse_arm(part, bases)]
+
+
+def split_arms(text: str) -> list[str]:
+    """The arms of a list as they are written.
+
+    Raises:
+        InputError: If brackets do not match.
+    """
+    return _split(text, ",")
+
+
+def parse_term(text: str) -> list[Term]:
+    """A name with parameters, or several where a value is a list.
+
+    Raises:
+        InputError: If it is not of that form.
+    """
+    text = text.strip()
+    name, bracket, inside = text.partition(_OPEN)
+    name = name.strip()
+    if not NAME.fullmatch(name) or (bracket and not inside.endswith(_CLOSE)):
+        raise InputError(f"{text!r} is no name with parameters: write it as name or name[a=1,b=2]")
+    choices: dict[str, list[Value]] = {}
+    for part in _split(inside[:-1], ",") if bracket else []:
+        key, equals, value = (piece.strip() for piece in part.partition("="))
+        if not equals or not NAME.fullmatch(key) or not value:
+            raise InputError(f"{part.strip()!r} in {text!r} is no parameter: write it as name=value")
+        if key in choices:
+            raise InputError(f"parameter {key!r} is given twice in {text!r}: a list [1,2] sweeps over it")
+        choices[key] = list(_values(value, text))
+    return [Term(name, tuple(zip(choices, picked, strict=True))) for picked in itertools.product(*choices.values())]
+
+
+def _parse_arm(text: str, bases: Sequence[str]) -> Iterator[Arm]:
+    parts = _split(text, "+")
+    if not text.strip():
+        raise InputError("an arm is empty: write arms as baseline,gelu,gelu+rezero, each comma between two")
+    if not all(part.strip() for part in parts):
+        raise InputError(f"arm {text.strip()!r} has a dangling '+': join names as in gelu+rezero")
+    for terms in itertools.product(*(parse_term(part) for part in parts)):
+        base = terms[0].name if terms[0].name in bases else bases[0]
+        remedies = terms[1:] if terms[0].name in bases else terms
+        if terms[0].name in bases and terms[0].parameters:
+            raise InputError(f"base {terms[0].name!r} takes no parameters, got {str(terms[0])!r}: a remedy does")
+        for term in remedies:
+            if term.name in bases:
+                raise InputError(f"{term.name!r} in arm {text.strip()!r} is a base: put it first, and only one")
+        yield Arm(base, tuple(remedies), bases[0])
+
+
+def _split(text: str, separator: str) -> list[str]:
+    """Split where the separator stands outside all brackets."""
+    parts, depth = [""], 0
+    for character in text:
+        depth += {_OPEN: 1, _CLOSE: -1}.get(character, 0)
+        if depth < 0:
+            break
+        if character == separator and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += character
+    if depth:
+        raise InputError(f"the brackets in {text.strip()!r} do not match: every '[' needs a ']'")
+    return parts
+
+
+def _values(text: str, whole: str) -> Iterator[Value]:
+    if text.startswith(_OPEN):
+        members = _split(text[1:-1], ",") if text.endswith(_CLOSE) else [""]
+        if not all(member.strip() and not member.strip().startswith(_OPEN) for member in members):
+            raise InputError(
+                f"the list {text!r} in {whole!r} has an empty member or a list in it: write it as [0.1,0.5]"
+            )
+        for member in members:
+            yield from _values(member.strip(), whole)
+        return
+    try:
+        value = json.loads(text)
+    except (json.JSONDecodeError, RecursionError):
+        value = text
+    if isinstance(value, float) and not abs(value) < float("inf"):
+        raise InputError(f"{text!r} in {whole!r} is not finite: give a finite number")
+    if not isinstance(value, bool | int | float | str) or (isinstance(value, str) and not NAME.fullmatch(value)):
+        raise InputError(f"{text!r} in {whole!r} is no value: give a number, true, false, or a name")
+    yield value
+
+
+def _show(value: Value) -> str:
+    return value if isinstance(value, str) else json.dumps(value)

@@ -1,0 +1,223 @@
+"""What can be named on the command line: found in folders, packages and plugins, never registered by hand."""
+
+import ast
+import contextlib
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from bench import remedies, suites, workloads
+from bench.language.errors import InputError
+from bench.planning.applicability import try_instrument
+from bench.plugins.plugin import ENTRY_POINT_GROUPS, NotApplicable, Remedy, WorkloadKind, place
+from bench.plugins.source_file import load_error, load_plugin, module_name, package_root
+from bench.plugins.suite import Suite
+from bench.plugins.watching import watched
+from vae_jax.recipe.recipe import Recipe
+from vae_jax.training.instruments import INSTRUMENTS, Instrument
+
+Thing = Remedy | WorkloadKind | Instrument
+
+_WORDS: dict[type[Thing], str] = {Remedy: "remedy", WorkloadKind: "workload", Instrument: "instrument"}
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """Everything by name.
+
+    Attributes:
+        remedies: The remedies, in order of family file and definition.
+        workloads: The workloads.
+        suites: Each suite with its docstring.
+        instruments: What is measured inside a training.
+        bases: Where each name of a base comes from.
+        from_plugins: Names of the remedies that came with a plugin that was named, and not with an installed package.
+        skipped: What installed packages offer that does not load, a sentence each.
+    """
+
+    remedies: dict[str, Remedy]
+    workloads: dict[str, WorkloadKind]
+    suites: dict[str, tuple[Suite, str]]
+    instruments: dict[str, Instrument]
+    bases: dict[str, str]
+    from_plugins: tuple[str, ...]
+    skipped: tuple[str, ...] = ()
+
+
+def load_catalogue(plugins: Sequence[str] = (), data: bool = False) -> Catalogue:
+    """Everything that comes with this package, what installed packages add, and what plugins add.
+
+    Args:
+        plugins: Files and folders.
+        data: Whether to try also what workloads load, for a command that needs all of them.
+
+    Raises:
+        InputError: If a plugin cannot be read, does not parse, raises, lacks something, or takes a name twice. An
+            installed package of which that is true is skipped.
+    """
+    found, skipped = _built_in(), []
+    for group, kind in zip(ENTRY_POINT_GROUPS, _WORDS, strict=True):
+        for point in sorted(entry_points(group=group), key=lambda each: (_package(each), each.name)):
+            try:
+                for thing in _offered(point, kind):
+                    _try(thing, data)
+                    found.add([thing])
+            except InputError as error:
+                skipped.append(f"package {_package(point)!r}, entry point {point.name!r} of {group}: {error}")
+    before = set(found.remedies)
+    names = [module_name(Path(path)) for path in plugins]
+    for path, name in zip(plugins, names, strict=True):
+        if names.count(name) > 1:
+            raise InputError(f"two plugins are called {Path(path).name!r}: give one of them another name")
+        things = [thing for module in load_plugin(path) for thing in _own_things(module)]
+        for thing in things:
+            # What a remedy does, `check` tells.
+            if not isinstance(thing, Remedy):
+                _try(thing, data)
+        if not found.add(things):
+            raise InputError(
+                f"plugin {path} defines no remedy, workload or instrument: decorate a function with @remedy, "
+                "@workload or @instrument"
+            )
+    named_suites = {m.__name__.rpartition(".")[2]: (m.SUITE, (m.__doc__ or "").strip()) for m in _modules(suites)}
+    added = tuple(name for name in found.remedies if name not in before)
+    return Catalogue(
+        found.remedies, found.workloads, named_suites, found.instruments, found.bases, added, tuple(skipped)
+    )
+
+
+@dataclass
+class _Found:
+    """What has a name so far."""
+
+    remedies: dict[str, Remedy] = field(default_factory=dict)
+    workloads: dict[str, WorkloadKind] = field(default_factory=dict)
+    instruments: dict[str, Instrument] = field(default_factory=dict)
+    bases: dict[str, str] = field(default_factory=dict)
+
+    def add(self, things: Sequence[Thing]) -> int:
+        """Take in new things, all or none; how many there were.
+
+        Raises:
+            InputError: If a remedy has no family, a name is taken, or a remedy is called as a base is.
+        """
+        fresh: dict[tuple[type[Thing], str], Thing] = {}
+        for thing in things:
+            known = {**self._home(thing), **{name: each for (kind, name), each in fresh.items() if kind is type(thing)}}
+            taken = known.get(thing.name)
+            # A file may well import a thing that is there already, to make another beside it.
+            if taken is not None and _function(taken) is _function(thing):
+                continue
+            what = f"{_WORDS[type(thing)]} {thing.name!r} in {place(_function(thing))},"
+            if taken is not None:
+                raise InputError(f"{what} takes a name that is taken by {place(_function(taken))}: give it another")
+            if isinstance(thing, Remedy) and not thing.family:
+                raise InputError(f"{what} names no family: write @remedy(source=..., family=...)")
+            fresh[type(thing), thing.name] = thing
+        workloads = [thing for thing in fresh.values() if isinstance(thing, WorkloadKind)]
+        bases = self.bases | {
+            base: f"workload {each.name!r} in {each.place}" for each in workloads for base in each().bases
+        }
+        remedies = self.remedies | {name: thing for (kind, name), thing in fresh.items() if kind is Remedy}
+        for name in bases.keys() & remedies.keys():
+            where = place(_function(remedies[name]))
+            raise InputError(f"remedy {name!r} in {where}, is called as a base of {bases[name]}: rename one of them")
+        for (_, name), thing in fresh.items():
+            self._home(thing)[name] = thing
+        self.bases = bases
+        return len(fresh)
+
+    def _home(self, thing: Thing) -> dict[str, Any]:
+        return {Remedy: self.remedies, WorkloadKind: self.workloads, Instrument: self.instruments}[type(thing)]
+
+
+def _built_in() -> _Found:
+    found = _Found(instruments={instrument.name: instrument for instrument in INSTRUMENTS})
+    for module in _modules(remedies):
+        family = module.__name__.rpartition(".")[2]
+        found.add([replace(each, family=family) for each in _things(module) if isinstance(each, Remedy)])
+    for module in _modules(workloads):
+        found.add([each for each in _things(module) if isinstance(each, WorkloadKind)])
+    return found
+
+
+def _offered(point: EntryPoint, kind: type[Thing]) -> list[Thing]:
+    """What an entry point of an installed package names."""
+    try:
+        value = point.load()
+    except (Exception, SystemExit) as error:
+        raise load_error(point.value, error, package_root(point.value)) from error
+    things = _own_things(value) if isinstance(value, ModuleType) else [value]
+    fitting = [thing for thing in things if isinstance(thing, kind)]
+    if not fitting:
+        raise InputError(f"{point.value} holds no {_WORDS[kind]}: decorate a function with @{_WORDS[kind]}")
+    return fitting
+
+
+def _try(thing: Thing, data: bool) -> None:
+    """Use a thing once: what does not hold must not stop a command about something else.
+
+    Args:
+        thing: The thing.
+        data: Whether to load a workload's data too.
+
+    Raises:
+        InputError: If it does not hold.
+    """
+    if isinstance(thing, Remedy):
+        with watched() as done, contextlib.suppress(NotApplicable):
+            thing(Recipe())
+        if done:
+            raise InputError(f"remedy {thing.name!r} in {thing.place}, {' and '.join(done)}: take that out of it")
+    elif isinstance(thing, WorkloadKind):
+        built = thing()
+        if data:
+            loaded = built.data()
+            built.plateau(loaded, loaded.test)
+    elif thing not in INSTRUMENTS:
+        try:
+            try_instrument(thing)
+        except ValueError as error:
+            raise InputError(str(error)) from error
+
+
+def _package(point: EntryPoint) -> str:
+    return point.dist.name if point.dist is not None else ""
+
+
+def _modules(package: ModuleType) -> Iterator[ModuleType]:
+    for info in pkgutil.iter_modules(package.__path__):
+        yield importlib.import_module(f"{package.__name__}.{info.name}")
+
+
+def _things(module: ModuleType) -> list[Thing]:
+    return [value for value in vars(module).values() if isinstance(value, Thing)]
+
+
+def _own_things(module: ModuleType) -> list[Thing]:
+    """The things of a module in which no name is given twice: the second would stand for both without a word.
+
+    Raises:
+        InputError: If one is.
+    """
+    things, lines = _things(module), dict[str, int]()
+    names = {getattr(_function(thing), "__name__", None) for thing in things}
+    file = Path(module.__file__ or "")
+    for node in ast.parse(file.read_bytes() if file.suffix == ".py" else "").body:
+        if isinstance(node, ast.FunctionDef) and node.name in names:
+            if node.name in lines:
+                where = f"{file}, line {node.lineno}"
+                raise InputError(
+                    f"{where}, defines {node.name!r} a second time, after line {lines[node.name]}: give it another name"
+                )
+            lines[node.name] = node.lineno
+    return things
+
+
+def _function(thing: Thing) -> Callable[..., Any]:
+    return thing.measure if isinstance(thing, Instrument) else thing.function

@@ -1,0 +1,144 @@
+"""How the names of an arm become a recipe, and the text of a workload a workload."""
+
+import contextlib
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+from bench.language.arms import Arm, Term, Value, parse_term
+from bench.language.errors import ConflictError, InputError, unknown
+from bench.planning.catalogue import Catalogue
+from bench.plugins.plugin import NotApplicable, Remedy, Workload
+from vae_jax.optimization.compatible import require_compatible
+from vae_jax.recipe.recipe import Recipe
+
+
+def compose(catalogue: Catalogue, workload: Workload, arm: Arm) -> Recipe:
+    """The recipe of an arm: its base, changed by its remedies.
+
+    Remedies compose unless two of them put different values into one slot. What the base had there is replaced;
+    gradient transforms chain in the written order, schedules multiply.
+
+    Raises:
+        InputError: If a remedy or parameter is unknown or out of range, or two remedies conflict.
+        NotApplicable: If a remedy makes no sense there.
+    """
+    recipe = workload.bases[arm.base]
+    writer: dict[str, Term] = {}
+    for term in arm.remedies:
+        remedy = _remedy(catalogue, term)
+        changed = _apply(remedy, term, recipe)
+        # One remedy alone has none to conflict with.
+        for slot in _writes(remedy, term, workload.bases) if len(arm.remedies) > 1 else ():
+            before, after = getattr(recipe, slot), getattr(changed, slot)
+            chained = isinstance(after, tuple) and set(map(repr, before)) <= set(map(repr, after))
+            if slot in writer and not chained and after != before:
+                raise ConflictError(str(writer[slot]), str(term), str(arm), slot)
+            writer[slot] = term
+        recipe = changed
+    try:
+        recipe = recipe.resolve(workload.architecture.depth)
+        require_compatible(recipe)
+        workload.architecture.require(recipe)
+    except ValueError as error:
+        raise NotApplicable(str(error)) from error
+    return recipe
+
+
+def conflicts(catalogue: Catalogue, workload: Workload, name: str, base: str) -> dict[str, list[str]]:
+    """With which remedies one cannot be combined, by the slot that both set, or by "" where what they set is at odds.
+
+    Args:
+        catalogue: What is there.
+        workload: Of which a base is changed.
+        name: The remedy.
+        base: The base.
+
+    Raises:
+        InputError: If the remedy does not hold.
+    """
+
+    def applies(*names: str) -> bool:
+        with contextlib.suppress(NotApplicable):
+            compose(catalogue, workload, Arm(base, tuple(map(Term, names)), ""))
+            return True
+        return False
+
+    found: dict[str, list[str]] = {}
+    for other in catalogue.remedies:
+        if other == name:
+            continue
+        try:
+            # Of two wrappers one may have to stand outside; what does not apply alone is at odds with nothing.
+            if not applies(name, other) and applies(name) and applies(other) and not applies(other, name):
+                found.setdefault("", []).append(other)
+        except ConflictError as error:
+            found.setdefault(error.slot, []).append(other)
+        except InputError:
+            # What another remedy does wrong is not this one's fault, unless this one is wrong alone.
+            applies(name)
+    return found
+
+
+def family(catalogue: Catalogue, arm: Arm) -> str:
+    """The families of an arm's remedies, joined as the arm is; `base` for a base alone."""
+    return "+".join(dict.fromkeys(_remedy(catalogue, term).family for term in arm.remedies)) or "base"
+
+
+def build_workload(catalogue: Catalogue, text: str) -> tuple[str, Workload]:
+    """The workload that a text names, with the text in its shortest form.
+
+    Raises:
+        InputError: If it or a parameter of it is unknown or out of range, or it is a sweep.
+    """
+    terms = parse_term(text)
+    if len(terms) != 1:
+        raise InputError(f"workload {text!r} is a sweep of {len(terms)}: run one workload at a time")
+    if terms[0].name not in catalogue.workloads:
+        raise unknown("workload", terms[0].name, catalogue.workloads, "python -m bench list workloads")
+    kind = catalogue.workloads[terms[0].name]
+    parameters = _bind(f"workload {kind.name!r}", terms[0], kind.parameters)
+    workload = kind(**parameters)
+    told = {name: value for name, value in parameters.items() if value != kind.parameters[name].default}
+    return str(Term(kind.name, tuple(sorted(told.items())))), workload
+
+
+def _remedy(catalogue: Catalogue, term: Term) -> Remedy:
+    if term.name not in catalogue.remedies:
+        raise unknown("remedy", term.name, catalogue.remedies, "python -m bench list remedies")
+    return catalogue.remedies[term.name]
+
+
+def _apply(remedy: Remedy, term: Term, recipe: Recipe) -> Recipe:
+    return remedy(recipe, **_bind(f"remedy {remedy.name!r}", term, remedy.parameters))
+
+
+def _writes(remedy: Remedy, term: Term, bases: Mapping[str, Recipe]) -> list[str]:
+    # What it puts into a slot may be what one base has there already, so all bases are asked.
+    written: set[str] = set()
+    for base in bases.values():
+        with contextlib.suppress(NotApplicable):
+            written |= set(_apply(remedy, term, base).changes(base))
+    # In the recipe's order, where what is chosen comes before what follows from it, as an optimizer before its rate.
+    return [slot for slot in Recipe.slots() if slot in written]
+
+
+def _bind(what: str, term: Term, parameters: Mapping[str, inspect.Parameter]) -> dict[str, Value]:
+    """A term's parameters, checked against the defaults' types."""
+    bound: dict[str, Value] = {}
+    for name, value in term.parameters:
+        if name not in parameters:
+            raise unknown(f"parameter of {what}:", name, parameters)
+        bound[name] = _typed(what, name, value, type(parameters[name].default))
+    return bound
+
+
+def _typed(what: str, name: str, value: Value, wanted: type[Any]) -> Value:
+    if wanted is float and isinstance(value, int) and not isinstance(value, bool):
+        try:
+            return float(value)
+        except OverflowError:
+            raise InputError(f"parameter {name!r} of {what} is too large for a float: give a smaller number") from None
+    if type(value) is not wanted:
+        raise InputError(f"parameter {name!r} of {what} must be of type {wanted.__name__}, got {value!r}")
+    return value

@@ -1,0 +1,85 @@
+"""The protocol: how every arm is tuned, chosen and reported. One place, in code and in words."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from bench.language.errors import InputError
+from bench.results.statistics import CONFIDENCE
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """One fair pass.
+
+    Attributes:
+        steps: Steps of one training.
+        seeds: Fresh seeds of the reporting pass.
+        rates: Learning rates of the tuning pass.
+        spacing: Factor between neighbouring rates.
+        tuning_seed: Seed of the tuning pass; the reporting seeds follow it.
+        record_every: Steps between two records of the instruments.
+        validate_every: Steps between two evaluations on validation.
+        draws: Draws of z for each held-out example.
+        importance_samples: Draws of z for each test example, for the importance-weighted bound.
+        diverged_beyond: -ELBO, in multiples of the plateau, beyond which a training has diverged.
+    """
+
+    steps: int
+    seeds: int = 5
+    rates: int = 5
+    spacing: float = math.sqrt(10)
+    tuning_seed: int = 0
+    record_every: int = 25
+    validate_every: int = 100
+    draws: int = 4
+    importance_samples: int = 100
+    diverged_beyond: float = 10.0
+
+    def __post_init__(self):
+        for name in ("steps", "seeds", "rates"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name} must be at least 1, got {getattr(self, name)}")
+
+    @property
+    def reporting_seeds(self) -> list[int]:
+        """Seeds that no choice was made on."""
+        return [self.tuning_seed + 1 + index for index in range(self.seeds)]
+
+    @property
+    def trainings(self) -> int:
+        """Trainings of one arm."""
+        return self.rates + self.seeds
+
+    def learning_rates(self, scale: float) -> list[float]:
+        """The rates to tune over: log-spaced around an optimizer's own scale, to three digits.
+
+        >>> Protocol(steps=1).learning_rates(0.03)
+        [0.003, 0.00949, 0.03, 0.0949, 0.3]
+        """
+        middle = (self.rates - 1) / 2
+        return [float(f"{scale * self.spacing ** (index - middle):.3g}") for index in range(self.rates)]
+
+    def select(self, rates: Sequence[float], validation: Sequence[float]) -> int | None:
+        """Which rate to report at: the least -ELBO on validation among those that ended; None if none did."""
+        finished = [index for index in range(len(rates)) if math.isfinite(validation[index])]
+        return min(finished, key=lambda index: validation[index]) if finished else None
+
+    def identity(self) -> dict[str, Any]:
+        """All that changes a number."""
+        return asdict(self)
+
+    def words(self) -> list[str]:
+        """The protocol in sentences, made from the constants that compute it."""
+        return [
+            f"Every arm trains {self.rates} learning rates, a factor of {self.spacing:.3g} apart around its "
+            f"optimizer's own scale, for {self.steps:,} steps on tuning seed {self.tuning_seed}.",
+            "The rate with the least -ELBO on validation is kept; a best rate at either end of the grid is marked.",
+            f"At that rate {self.seeds} fresh seeds are trained and reported on test, at KL weight 1, with "
+            f"{self.draws} draws of z per example; the importance-weighted bound has {self.importance_samples}.",
+            f"Intervals are Student's t over seeds, {CONFIDENCE:.0%}; an arm of which a seed diverged has none.",
+            f"A training has diverged when a minibatch's -ELBO is not finite or beyond {self.diverged_beyond:g} times "
+            "the plateau.",
+            "For one seed all arms share initial draws, batches and noise wherever their shapes allow.",
+        ]

@@ -1,0 +1,86 @@
+"""Gradient norm over depth, at initialisation and at the end."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import LogLocator
+
+from bench.report.plots.gradient import Gradients, decades
+from bench.report.plots.panels import REFERENCE, Panels, panels, styles
+from bench.report.plots.sheet import PANEL_WIDTH, legend_height, sheet, styled
+
+PLOT_HEIGHT = 2.0
+THEORY: dict[str, Any] = {"color": "#222222", "linewidth": 0.8, "linestyle": (0, (2, 2))}
+
+
+@styled
+def gradient_over_depth(
+    summary: pd.DataFrame, gradients: Gradients, shown: Panels | None = None, columns: int = 3
+) -> Figure | None:
+    """Rms dL/dh at every hidden layer from data through z to data, at the first and at the last recorded step.
+
+    Args:
+        summary: One workload's rows.
+        gradients: Its hidden gradients.
+        shown: Titles and arms of the panels to draw; None for all. The scale is that of all arms either way.
+        columns: Panels side by side; each has two plots.
+
+    Returns:
+        The figure, or None where no gradient was recorded.
+    """
+    shown = {
+        title: drawn for title, arms in (panels(summary) if shown is None else shown).items()
+        if (drawn := [arm for arm in arms if arm in gradients]) or (title == REFERENCE and REFERENCE in gradients)
+    }  # fmt: skip
+    if not shown:
+        return None
+    low, high = decades(gradients)
+    places = sheet([0.52 + PLOT_HEIGHT + 0.5 + legend_height(len(arms) + 2) for arms in shown.values()], columns)
+    width = (PANEL_WIDTH - 0.62 - 0.2) / 2
+    for place, (title, arms) in zip(places, shown.items(), strict=True):
+        handles: list[Artist] = []
+        for side, (moment, column) in enumerate({"initialisation": 0, "end": -1}.items()):
+            axes = place.axes(0.62 + side * (width + 0.1), 0.52, width, PLOT_HEIGHT, yscale="log")
+            handles = _lines(axes, gradients, arms, column)
+            axes.set_ylim(10.0**low, 10.0**high)
+            axes.yaxis.set_major_locator(LogLocator(numticks=8))
+            axes.minorticks_off()
+            axes.text(0.0, 1.03, moment, transform=axes.transAxes, color="#444444")
+            if side == 0:
+                axes.set_ylabel("rms dL/dh", labelpad=1)
+                axes.set_title(title, pad=17)
+            else:
+                axes.tick_params(axis="y", labelleft=False, length=0)
+        place.legend(0.52 + PLOT_HEIGHT + 0.42, handles)
+    return places[0].figure
+
+
+def _lines(axes: Axes, gradients: Gradients, arms: list[str], column: int) -> list[Artist]:
+    looks = {arm: style for arm, style in styles(arms).items() if arm in gradients}
+    handles: list[Artist] = []
+    for arm, style in looks.items():
+        gradient = gradients[arm]
+        finite = gradient.values[:, np.isfinite(gradient.values).any(axis=0)]
+        places = (gradient.edges[:-1] + gradient.edges[1:]) / 2
+        # Two lines, as z lies between: the towers' neighbouring layers are not one layer apart.
+        for tower in (places < 1, places > 1):
+            axes.plot(places[tower], finite[tower, column], color=style.colour, marker=style.marker, markevery=3,
+                      markersize=3.5, linewidth=2.2 if arm == REFERENCE else 1.3)  # fmt: skip
+            if column == 0:
+                axes.plot(places[tower], gradient.predicted[tower], **THEORY, zorder=3)
+        handles.append(Line2D([], [], color=style.colour, marker=style.marker, label=arm))
+    if any(np.isfinite(gradients[arm].predicted).any() for arm in looks):
+        handles.append(Line2D([], [], **THEORY, label="theory"))
+    axes.axvline(1, color="#444444", linewidth=0.7)
+    axes.set_xlim(0, 2)
+    axes.set_xticks([0, 1, 2], ["data", "z", "data"])
+    for label, side in zip(axes.get_xticklabels(), ("left", "center", "right"), strict=True):
+        label.set_horizontalalignment(side)
+    for where, tower in ((0.25, "encoder"), (0.75, "decoder")):
+        axes.text(where, -0.16, tower, transform=axes.transAxes, ha="center", va="center", color="#444444")
+    return handles

@@ -1,0 +1,94 @@
+"""A heat map for each arm: log10 gradient norm, layer by step, all on one colour scale."""
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+
+from bench.report.plots.gradient import Gradients, HiddenGradient, decades
+from bench.report.plots.sheet import sheet, styled
+
+TILE_WIDTH, TILE_HEIGHT = 2.1, 1.7
+COLOUR_MAP = "viridis"
+NOTHING = "#d9d9d9"
+
+
+@styled
+def gradient_heat_maps(gradients: Gradients, arms: list[str] | None = None, columns: int = 5) -> Figure | None:
+    """Log10 rms dL/dh by layer and step, from data (top) through z to data, the median over the reporting seeds.
+
+    Args:
+        gradients: One workload's hidden gradients.
+        arms: The arms to draw; None for all. The colour scale is that of all arms either way.
+        columns: Tiles side by side.
+
+    Returns:
+        The figure, with `colour_scale` as its last tile where several arms are drawn, or None where nothing was
+        recorded.
+    """
+    drawn = [arm for arm in (gradients if arms is None else arms) if arm in gradients]
+    if not drawn:
+        return None
+    norm = Normalize(*decades(gradients))
+    scale = arms is None or len(arms) > 1
+    places = sheet([TILE_HEIGHT] * (len(drawn) + scale), columns, TILE_WIDTH)
+    for place, arm in zip(places, drawn, strict=False):
+        axes = place.axes(0.5, 0.34, TILE_WIDTH - 0.6, TILE_HEIGHT - 0.66)
+        _tile(axes, gradients[arm], norm, decades(gradients)[0])
+        axes.set_title(_folded(arm), fontsize=7.5 if len(arm) > 22 else 8.5, x=-0.3, pad=3)
+    if scale:
+        _bar(places[-1].axes(0.2, 0.75, TILE_WIDTH - 0.4, 0.16), norm, "\n")
+    return places[0].figure
+
+
+@styled
+def colour_scale(gradients: Gradients) -> Figure | None:
+    """The colour scale of all heat maps by itself, or None where nothing was recorded."""
+    if not gradients:
+        return None
+    (place,) = sheet([0.66], 1, 3.4)
+    _bar(place.axes(0.2, 0.08, 3.0, 0.16), Normalize(*decades(gradients)), " ")
+    return place.figure
+
+
+def _tile(axes: Axes, gradient: HiddenGradient, norm: Normalize, lowest: float) -> None:
+    steps = gradient.steps.astype(float)
+    # Each reading stands until the next one; the last as long as the one before it.
+    edges = np.append(steps, steps[-1] + (np.median(np.diff(steps)) if len(steps) > 1 else 1.0))
+    axes.grid(False)
+    axes.set_facecolor(NOTHING)
+    # No gradient at all is the darkest there is; grey is left for what is not a number.
+    with np.errstate(divide="ignore"):
+        logarithms = np.maximum(np.log10(gradient.values), lowest)
+    # A mesh is thousands of rectangles: as pixels it is a few kilobytes, and text and axes stay vectors.
+    axes.pcolormesh(
+        edges, gradient.edges, np.ma.masked_invalid(logarithms),
+        cmap=COLOUR_MAP, norm=norm, rasterized=True,
+    )  # fmt: skip
+    axes.axhline(1, color="white", linewidth=1.2)
+    axes.set_ylim(2, 0)
+    axes.set_yticks([0, 1, 2], ["data", "z", "data"])
+    # Inside the tile's height: above it stands the title.
+    for label, side in zip(axes.get_yticklabels(), ("top", "center", "bottom"), strict=True):
+        label.set_verticalalignment(side)
+    axes.set_xticks([steps[0], edges[-1]], [f"{steps[0]:.0f}", f"{steps[-1]:.0f}"])
+    for label, side in zip(axes.get_xticklabels(), ("left", "right"), strict=True):
+        label.set_horizontalalignment(side)
+    axes.set_xlabel("step", labelpad=-8)
+
+
+def _bar(axes: Axes, norm: Normalize, between: str) -> None:
+    figure = axes.figure
+    bar = figure.colorbar(ScalarMappable(norm, COLOUR_MAP), cax=axes, orientation="horizontal")
+    bar.set_label(f"log10 rms dL/dh{between}(grey: not finite)")
+    bar.outline.set_linewidth(0.5)  # pyright: ignore[reportCallIssue]
+
+
+def _folded(arm: str, width: int = 26) -> str:
+    """A long composition on two lines, broken at a plus."""
+    if len(arm) <= width or "+" not in arm:
+        return arm
+    places = [place for place, letter in enumerate(arm) if letter == "+"]
+    middle = min(places, key=lambda place: abs(place - len(arm) / 2))
+    return f"{arm[: middle + 1]}\n{arm[middle + 1 :]}"

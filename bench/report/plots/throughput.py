@@ -1,0 +1,140 @@
+"""What a remedy buys against what it costs: -ELBO against throughput."""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+from matplotlib.ticker import FuncFormatter
+
+from bench.report.plots.labels import LINED, place_labels, spread
+from bench.report.plots.sheet import styled
+from bench.results.tables import left_plateau, past_the_code
+
+SIZE = (9.2, 6.2)
+LEFT, STAYED, LEADER = "#0072B2", "#7a7a7a", "#9a9a9a"
+GAP = 5.0
+"""Points between a dot and its name."""
+
+SLANT = math.radians(45)
+
+NAMED_AT_MOST = 40
+"""Of more arms than this only the bases are named, and those off the plateau that no other beats in both."""
+
+
+class Points(NamedTuple):
+    """The arms that are drawn: throughput, mean, half an interval, whether each left the plateau and is named."""
+
+    x: np.ndarray
+    y: np.ndarray
+    half: np.ndarray
+    left: np.ndarray
+    named: np.ndarray
+
+
+@styled
+def elbo_against_throughput(summary: pd.DataFrame) -> Figure | None:
+    """Each arm's mean -ELBO on test with its interval, against its throughput over the baseline's.
+
+    Both were timed in turns: examples per second would tell as much of the machine's hour as of the arm.
+
+    Args:
+        summary: One workload's rows; not drawn are those without a mean or a throughput, and those that know x past z.
+
+    Returns:
+        The figure, or None where no arm has both.
+    """
+    drawn = summary.loc[~past_the_code(summary)].dropna(subset=["negative_elbo", "slowdown"])
+    if drawn.empty:
+        return None
+    slowdown, y, high = (drawn[name].to_numpy(float) for name in ("slowdown", "negative_elbo", "negative_elbo_high"))
+    x = 1 / slowdown
+    left = left_plateau(drawn).to_numpy()
+    few = len(drawn) <= NAMED_AT_MOST
+    named = np.full(len(x), few) | (drawn["family"] == "base").to_numpy() | (left & unbeaten(x, y))
+    points = Points(x, y, np.nan_to_num(high - y), left, named)
+    figure = Figure(figsize=SIZE)
+    axes = figure.add_axes((0.07, 0.085, 0.865, 0.895))
+    axes.set(xlabel="training throughput over the baseline's (right is faster)",
+             ylabel="-ELBO on test, nats (down is better)")  # fmt: skip
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.2g}x"))
+    plateau = float(drawn["plateau"].iloc[0])
+    axes.axhline(plateau, color="black", linestyle=(0, (4, 3)), linewidth=0.9)
+    axes.annotate("plateau", (1, plateau), xycoords=("axes fraction", "data"), xytext=(3, 0), va="center",
+                  textcoords="offset points")  # fmt: skip
+    for chosen, colour, fill in ((points.left, LEFT, LEFT), (~points.left, STAYED, "white")):
+        axes.errorbar(x[chosen], y[chosen], points.half[chosen], fmt="o", color=colour, mfc=fill, capsize=2,
+                      elinewidth=1, markersize=5.5)  # fmt: skip
+    texts = [
+        axes.text(0, 0, arm if name else "", fontsize=8) for arm, name in zip(drawn["arm"], points.named, strict=True)
+    ]
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    extents = [text.get_window_extent(renderer) for text in texts]
+    sizes = np.array([(extent.width, extent.height) for extent in extents])
+    base = _limits(axes, points, sizes, plateau)
+    _name_crowd(axes, points, texts, sizes, base)
+    _name_others(axes, points, texts, sizes, base)
+    return figure
+
+
+def unbeaten(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Which points have no other that is as far to the right and as low, and further in one of both."""
+    return np.array([
+        not ((x >= right) & (y <= low) & ((x > right) | (y < low))).any() for right, low in zip(x, y, strict=True)
+    ])  # fmt: skip
+
+
+def _limits(axes: Axes, points: Points, sizes: np.ndarray, plateau: float) -> float:
+    """Leave room for the names at the sides, and above for those of the crowd; returns where their row begins."""
+    width = max(np.ptp(points.x), 0.2 * points.x.max())
+    low, high = min((points.y - points.half).min(), plateau), max((points.y + points.half).max(), plateau)
+    low -= 0.08 * max(high - low, 0.05 * abs(plateau), 0.1)
+    axes.set_xlim(max(0, points.x.min() - 0.12 * width), points.x.max() + 0.14 * width)
+    inches = axes.get_position().height * SIZE[1] * axes.figure.dpi
+    crowd = sizes[~points.left & points.named]
+    above = (0.35 * axes.figure.dpi + crowd[:, 0].max() * math.sin(SLANT) + crowd[:, 1].max()) if len(crowd) else 0
+    above = max(above, 0.06 * inches)
+    axes.set_ylim(low, low + (high - low) / (1 - above / inches))
+    return float(axes.transData.transform((0, high))[1] + 0.28 * axes.figure.dpi)
+
+
+def _name_crowd(axes: Axes, points: Points, texts: list[Text], sizes: np.ndarray, base: float) -> None:
+    """The arms on the plateau lie in one line: their names stand aslant above it, in the same order."""
+    crowd = np.flatnonzero(~points.left & points.named)
+    if not len(crowd):
+        return
+    dot = axes.figure.dpi / 72
+    places = axes.transData.transform(np.column_stack([points.x, points.y])[crowd])
+    edge = axes.figure.bbox.x1 - sizes[crowd, 0] * math.cos(SLANT) - 2 * dot
+    across = spread(places[:, 0], 1.2 * float(sizes[crowd, 1].max()) / math.sin(SLANT), edge)
+    for index, place, x in zip(crowd, places, across, strict=True):
+        start, end = axes.transData.inverted().transform([(place[0], place[1] + 4 * dot), (x, base)])
+        axes.plot(*zip(start, end, strict=True), color=LEADER, linewidth=0.6, zorder=0.9)
+        texts[index].set(position=tuple(end), rotation=math.degrees(SLANT), rotation_mode="anchor", va="bottom")
+
+
+def _name_others(axes: Axes, points: Points, texts: list[Text], sizes: np.ndarray, base: float) -> None:
+    """The other names stand beside their points, with a thin line where one had to move away."""
+    others = np.flatnonzero(points.left & points.named)
+    if not len(others):
+        return
+    dot = axes.figure.dpi / 72
+    places = axes.transData.transform(np.column_stack([points.x, points.y]))
+    bars = axes.transData.transform(np.column_stack([points.x, points.y + points.half]))[:, 1] - places[:, 1]
+    reach = np.column_stack([np.full(len(places), 4 * dot), np.maximum(bars, 4 * dot)])
+    x0, y0, x1, _ = axes.bbox.extents
+    line = axes.transData.transform((0, np.asarray(axes.lines[0].get_ydata())[0]))[1]
+    obstacles = np.vstack([np.hstack([places - reach, places + reach]), (x0, line - dot, x1, line + dot)])
+    within = (x0 + 2 * dot, y0 + 2 * dot, x1 - 2 * dot, base)
+    boxes = place_labels(places[others], np.add(sizes[others], (3 * dot, 2 * dot)), within, obstacles, gap=GAP * dot)
+    back = axes.transData.inverted()
+    for index, box in zip(others, boxes, strict=True):
+        texts[index].set(position=tuple(back.transform((box[:2] + box[2:]) / 2)), ha="center", va="center")
+        near = np.clip(places[index], box[:2], box[2:])
+        if math.hypot(*(near - places[index])) > LINED * GAP * dot:
+            start, end = back.transform([places[index], near])
+            axes.plot(*zip(start, end, strict=True), color=LEADER, linewidth=0.6, zorder=0.9)

@@ -1,0 +1,298 @@
+"""The trainings of one arm, one after another or side by side as lanes of one program."""
+
+import contextlib
+import functools
+import hashlib
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from bench.language.arms import parse_arms
+from bench.planning.catalogue import load_catalogue
+from bench.planning.compose import build_workload, compose
+from bench.planning.plan import Job
+from bench.plugins.plugin import Workload
+from bench.training.curves import CurveWriter
+from bench.training.precision import cast, computing
+from bench.training.programs import Program, program
+from bench.training.record import Run, figures
+from vae_jax.evaluation.estimates import estimate
+from vae_jax.evaluation.evaluate import validate
+from vae_jax.models.equal_size import comparable
+from vae_jax.optimization.gradients import gradient_evaluations
+from vae_jax.recipe.keys import named_key
+from vae_jax.recipe.recipe import Recipe
+from vae_jax.training.train import Data, Loop, Numbers, TrainState, chosen, init, present, schedules, start, train
+
+# The evaluation's draws are part of the benchmark's definition, the same for every arm and run.
+_EVALUATION_SEED = 20_000
+
+# Where the system cannot pin a worker to a core; it changes who computes, not what.
+ONE_THREAD = "--xla_cpu_multi_thread_eigen=false"
+
+# Of the importance-weighted bound: as many as keep the decoder's matrices busy.
+_SAMPLES_AT_ONCE = 10
+
+# As long as can be: for timing, where chunks past a training's end would be empty and fast.
+_NO_END = 2**30
+
+
+class Bench:
+    """An arm on its workload with its compiled programs."""
+
+    def __init__(self, job: Job):
+        catalogue = load_catalogue(job.plugins)
+        self.protocol = job.protocol
+        self.limit = job.protocol.diverged_beyond * job.plateau
+        self.instruments = tuple(catalogue.instruments.values())
+        workload = build_workload(catalogue, job.cell.workload)[1]
+        (arm,) = parse_arms(job.cell.arm, tuple(workload.bases))
+        self.recipe: Recipe = compose(catalogue, workload, arm)
+        self.workload: Workload = replace(workload, architecture=comparable(workload.architecture, self.recipe))
+        self.baseline: Recipe = next(iter(self.workload.bases.values()))
+        # On a CPU vectorised trainings are no faster than one after another, and not bit-equal to them.
+        self.lanes = 1 if jax.default_backend() == "cpu" else max(self.protocol.rates, self.protocol.seeds)
+        dataset = self.workload.data()
+        self._drawn_from = Data(jnp.asarray(dataset.train), jnp.asarray(dataset.mean))
+        held_out = {"validation": jnp.asarray(dataset.validation), "test": jnp.asarray(dataset.test)}
+        with self.computing():
+            self.data, self.held_out = cast((self._drawn_from, held_out), self.recipe.dtype)
+
+    def computing(self) -> contextlib.AbstractContextManager[None]:
+        """In which all that an arm does is done: its recipe's type of numbers exists inside it alone."""
+        return computing(self.recipe.dtype)
+
+    @property
+    def rates(self) -> list[float]:
+        """The learning rates to tune over."""
+        return self.protocol.learning_rates(self.recipe.learning_rate)
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers one training trains."""
+        return sum(leaf.size for leaf in jax.tree.leaves(self._state.parameters)) // self.lanes
+
+    @property
+    def gradient_evaluations(self) -> int:
+        """How many gradients one training takes, each on one minibatch."""
+        return self.protocol.steps * gradient_evaluations(self.recipe.gradient_function)
+
+    @functools.cached_property
+    def program(self) -> Program:
+        """The chunk of steps, shared by all cells of this process that differ in numbers only."""
+        return self._train_program(self.protocol.validate_every, self.protocol.record_every, self.instruments)
+
+    @property
+    def flops_per_step(self) -> float:
+        """Floating-point operations of one step of one training, without instruments, by XLA's count."""
+        return self._train_program(1, 1, ()).flops / self.lanes
+
+    def fingerprint(self) -> str:
+        """A digest of the lowered programs and all that they will be given: where it is equal, so are the figures."""
+        digest = hashlib.sha256()
+        programs = (self._draw_program, self.program, *map(self._evaluation, self.held_out), self._estimation)
+        digest.update("".join(each.digest for each in programs).encode())
+        # Flags change what the same lowered program computes, in the last digits.
+        flags = sorted({*os.environ.get("XLA_FLAGS", "").split()} - {ONE_THREAD})
+        digest.update(repr((self.lanes, self.limit, _EVALUATION_SEED, flags)).encode())
+        steps, every = self.protocol.steps, self.protocol.validate_every
+        numbers = [schedules(self.recipe, rate, steps, every) for rate in self.rates]
+        for leaf in jax.tree.leaves((numbers, self.recipe, self.data, self.held_out)):
+            digest.update(np.asarray(leaf).tobytes())
+        return digest.hexdigest()
+
+    def trainings(
+        self,
+        wanted: Sequence[tuple[int, float]],
+        split: str,
+        phase: str,
+        curves: CurveWriter,
+        tell: Callable[[], None],
+    ) -> list[dict[str, Any]]:
+        """Train for each (seed, learning rate); the final figures on a split.
+
+        Args:
+            wanted: Seeds and rates.
+            split: `validation` or `test`.
+            phase: `tuning` or `reporting`.
+            curves: Where the readings go.
+            tell: Called after each training.
+
+        Returns:
+            For each: seed, learning_rate, and its `record.figures`.
+        """
+        results = []
+        for first in range(0, len(wanted), self.lanes):
+            group = list(wanted[first : first + self.lanes])
+            # One program has one number of lanes: the last group is filled up and the filling thrown away.
+            filled = group + group[-1:] * (self.lanes - len(group))
+            for (seed, rate), run in zip(group, self._train(filled, split, phase == "reporting"), strict=False):
+                curves.add(phase, seed, rate, run.readings, run.validation)
+                results.append({"seed": seed, "learning_rate": rate, **figures(run, self.protocol.steps, self.limit)})
+                tell()
+        return results
+
+    def initial(self, seed: int) -> tuple[Any, Any, jax.Array, jax.Array]:
+        """A training's parameters and statistics before its first step, a presentation of the data, and noise."""
+        state, keys = self._begin([seed] * self.lanes, self._numbers([self.recipe.learning_rate] * self.lanes, 1)[0])
+        drawn = (state.parameters, state.statistics, keys)
+        parameters, statistics, key = drawn if self.lanes == 1 else jax.tree.map(lambda leaf: leaf[0], drawn)
+        step = jnp.zeros((), jnp.int32)
+        return parameters, statistics, *present(key, step, self.data.train, self.workload.architecture)
+
+    def runner(self, learning_rate: float | None) -> Callable[[int], None]:
+        """A function that takes some chunks of steps and waits for them: for timing."""
+        rate = self.recipe.learning_rate if learning_rate is None else learning_rate
+        numbers = self._numbers([rate] * self.lanes, stop=_NO_END)[0]
+        state, keys = self._begin([self.protocol.tuning_seed] * self.lanes, numbers)
+
+        def run(chunks: int) -> None:
+            ended = state
+            with self.computing():
+                for _ in range(chunks):
+                    ended, _ = self.program(ended, keys, numbers, self.data)
+                jax.block_until_ready(ended)
+
+        return run
+
+    def _train(self, group: list[tuple[int, float]], split: str, estimated: bool) -> list[Run]:
+        numbers = self._numbers([rate for _, rate in group], stop=self.protocol.steps)
+        state, keys = self._begin([seed for seed, _ in group], numbers[0])
+        records: list[Any] = []
+        for index, chunk in enumerate(numbers[:-1]):
+            state, readings = self.program(state, keys, chunk, self.data)
+            validation, selected = self._validate(state, "validation", ended=False)
+            state = state._replace(selected=selected)
+            records.append((readings, validation, state.diverged_at))
+            # The chunk before is read while this one runs, so that the device never waits for the host.
+            if index and np.all(np.asarray(records[-2][2]) >= 0):
+                break
+        final, _ = self._validate(state, split, ended=True)
+        estimates = self._estimation(*self._validated(state, split, ended=True)) if estimated else None
+        # One step more, for its record of the state at the end; what comes after that state is thrown away.
+        last = numbers[-1]._replace(stop=numbers[-1].stop + 1)
+        _, after = self.program(state, keys, last, self.data)
+        host = jax.device_get((records, after, final, estimates, state.diverged_at))
+        return [self._unstack(host, lane) for lane in range(self.lanes)]
+
+    def _unstack(self, host: Any, lane: int) -> Run:
+        records, after, final, estimates, diverged_at = host
+        if self.lanes > 1:
+            records = [jax.tree.map(lambda leaf: leaf[lane], record[:2]) for record in records]
+            ended = (after, final, estimates, diverged_at)
+            after, final, estimates, diverged_at = jax.tree.map(lambda leaf: leaf[lane], ended)
+        # The last chunk may be longer than the training: its records past the end mean nothing.
+        kept = -(-self.protocol.steps // self.protocol.record_every)
+        chunks = jax.tree.map(lambda *leaves: np.concatenate(leaves)[:kept], *[record[0] for record in records])
+        readings = jax.tree.map(lambda leaf, end: np.concatenate([leaf, end[:1]]), chunks, after)
+        validation = jax.tree.map(lambda *leaves: np.stack(leaves), *[record[1] for record in records])
+        return Run(readings, validation, final, int(diverged_at), estimates)
+
+    def _numbers(self, rates: list[float], stop: int) -> list[Numbers]:
+        recipe = self.recipe.program()
+        every = self.protocol.validate_every
+        per_lane = [schedules(self.recipe, rate, self.protocol.steps, every) for rate in rates]
+        learning_rates = _stack([lane[0] for lane in per_lane])
+        kl_weights = per_lane[0][1]
+        # In float32 whatever the parameters are: a rate has no more than seven figures to it.
+        learning_rates, kl_weights = cast((learning_rates, kl_weights), "float32")
+        return [
+            Numbers(
+                recipe,
+                learning_rates[index] if self.lanes == 1 else learning_rates[:, index],
+                kl_weights[index],
+                jnp.asarray(stop, jnp.int32),
+                jnp.asarray(self.limit, jnp.float32),
+            )
+            for index in range(kl_weights.shape[0])
+        ]
+
+    def _begin(self, seeds: list[int], numbers: Numbers) -> tuple[TrainState, jax.Array]:
+        keys = _keys(seeds)
+        with computing("float32"):
+            drawn = self._draw_program(keys, self.recipe, self._drawn_from)
+        return self._start(numbers, *drawn), keys
+
+    def _start(self, numbers: Numbers, parameters: Any, statistics: Any) -> TrainState:
+        drawn = cast((parameters, statistics), self.recipe.dtype)
+        return over_lanes(start, (NUMBERS_AXES, 0, 0), STATE_AXES, self.lanes)(numbers, *drawn)
+
+    def _validate(self, state: TrainState, split: str, *, ended: bool) -> Any:
+        return self._evaluation(split)(*self._validated(state, split, ended=ended))
+
+    @functools.cached_property
+    def _draw_program(self) -> Program:
+        single = functools.partial(draw, architecture=self.workload.architecture)
+        arguments = (_keys([0] * self.lanes), self.recipe, self._drawn_from)
+        mapped = over_lanes(single, (0, None, None), 0, self.lanes)
+        with computing("float32"):
+            return program(mapped, arguments, name="init", architecture=self.workload.architecture, lanes=self.lanes)
+
+    @functools.cached_property
+    def _state(self) -> TrainState:
+        """The shapes of a training's state, without drawing one."""
+        return jax.eval_shape(self._start, self._shapes(1), *self._draw_program.results)
+
+    def _shapes(self, chunk: int) -> Numbers:
+        number, whole = jax.ShapeDtypeStruct((), jnp.float32), jax.ShapeDtypeStruct((), jnp.int32)
+        rates = jax.ShapeDtypeStruct((chunk,) if self.lanes == 1 else (self.lanes, chunk), jnp.float32)
+        weights = jax.ShapeDtypeStruct((chunk,), jnp.float32)
+        return Numbers(self.recipe.program(), rates, weights, whole, number)  # type: ignore
+
+    def _train_program(self, chunk: int, record_every: int, instruments: tuple[Any, ...]) -> Program:
+        architecture, loop = self.workload.architecture, Loop(self.workload.batch, chunk, record_every, instruments)
+        single = functools.partial(train, architecture=architecture, loop=loop)
+        mapped = over_lanes(single, (STATE_AXES, 0, NUMBERS_AXES, None), (STATE_AXES, 0), self.lanes)
+        arguments = (self._state, _keys([0] * self.lanes), self._shapes(chunk), self.data)
+        return program(mapped, arguments, name="train", architecture=architecture, loop=loop, lanes=self.lanes)
+
+    def _evaluation(self, split: str) -> Program:
+        sizes = {"architecture": self.workload.architecture, "draws": self.protocol.draws}
+        mapped = over_lanes(functools.partial(validate, **sizes), _VALIDATED_AXES, 0, self.lanes)
+        arguments = self._validated(self._state, split, ended=False)
+        return program(mapped, arguments, name="evaluate", lanes=self.lanes, **sizes)
+
+    @property
+    def _estimation(self) -> Program:
+        samples = self.protocol.importance_samples
+        sizes = {"architecture": self.workload.architecture, "samples": samples, "chunk": _SAMPLES_AT_ONCE}
+        mapped = over_lanes(functools.partial(_estimate, **sizes), _VALIDATED_AXES, 0, self.lanes)
+        arguments = self._validated(self._state, "test", ended=True)
+        return program(mapped, arguments, name="estimate", lanes=self.lanes, **sizes)
+
+    def _validated(self, state: TrainState, split: str, *, ended: bool) -> tuple[Any, ...]:
+        key = jax.random.key(_EVALUATION_SEED)
+        return state, jnp.asarray(ended), key, self.recipe.program(), self.data, self.held_out[split]
+
+
+# What differs between lanes: all of the state but the step, and of the numbers the learning rates.
+STATE_AXES: Any = TrainState(*[0] * len(TrainState._fields))._replace(step=None)  # type: ignore
+NUMBERS_AXES: Any = Numbers(recipe=None, learning_rates=0, kl_weights=None, stop=None, limit=None)  # type: ignore
+_VALIDATED_AXES = (STATE_AXES, None, None, None, None, None)
+
+
+def draw(key: jax.Array, recipe: Recipe, data: Data, *, architecture: Any) -> Any:
+    """A training's model from the training's key; the rest as for `train.init`."""
+    return init(named_key(key, "init"), recipe, architecture, data)
+
+
+def _estimate(state: TrainState, ended: jax.Array, key: jax.Array, recipe: Recipe, *given: Any, **sizes: Any) -> Any:
+    return estimate(chosen(recipe, state, ended), state.statistics, key, recipe, *given, **sizes)
+
+
+def _keys(seeds: Sequence[int]) -> jax.Array:
+    return _stack([jax.random.key(seed) for seed in seeds])
+
+
+def over_lanes(function: Callable[..., Any], in_axes: Any, out_axes: Any, lanes: int) -> Callable[..., Any]:
+    """A function of one training as a function of all lanes; with one lane it is the function itself, bit for bit."""
+    return function if lanes == 1 else jax.vmap(function, in_axes, out_axes)
+
+
+def _stack(values: list[jax.Array]) -> jax.Array:
+    return values[0] if len(values) == 1 else jnp.stack(values)

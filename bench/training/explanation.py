@@ -1,0 +1,76 @@
+"""Why an arm's gradient does what it does before the first step: what theory expects, and which block is to blame."""
+
+from dataclasses import asdict
+from typing import Any
+
+import jax
+from flax import nnx
+from jaxtyping import Array
+
+from bench.training.arm_trainer import Bench
+from bench.training.programs import program
+from vae_jax.diagnosis.attribution import arrivals, blame
+from vae_jax.diagnosis.chain import find_chain
+from vae_jax.diagnosis.diagnose import blame_over_time, over_time
+from vae_jax.diagnosis.graph import trace
+from vae_jax.diagnosis.layer_readings import read_layers
+from vae_jax.objective.bound import gaussian_kl, total_kl
+from vae_jax.objective.loss import structure
+from vae_jax.recipe.forward_pass import ForwardPass
+from vae_jax.theory.mean_field import predict
+
+# Verdicts on a gradient that does not arrive.
+_BLAMED = ("vanishing", "exploding", "saturated")
+
+
+def explain(bench: Bench, seed: int, verdict: str) -> dict[str, dict[str, Any]]:
+    """What a manifest keeps of it: `theory`, by tower, and `blame`, empty where nobody is to blame.
+
+    Args:
+        bench: The arm.
+        seed: Whose initial weights.
+        verdict: The arm's; of a gradient that arrives nobody is asked.
+    """
+    parameters, statistics, x, noise = bench.initial(seed)
+    centred = x - bench.data.mean[None]
+    theory = predict(bench.recipe, parameters, jax.device_get(centred))
+    # As many examples as a step sees.
+    batch = (each[: bench.workload.batch] for each in (x, centred, noise))
+    return {
+        "theory": {tower: asdict(profile) for tower, profile in theory.items()},
+        "blame": _blamed(bench, seed, parameters, statistics, *batch) if verdict in _BLAMED else {},
+    }
+
+
+def _blamed(
+    bench: Bench, seed: int, parameters: Any, statistics: Any, x: Array, centred: Array, noise: Array
+) -> dict[str, Any]:
+    """The block, or the kind of step, that keeps the gradient of -ELBO from the pixels' end."""
+    architecture, recipe = bench.workload.architecture, bench.recipe.program()
+    graph = structure(recipe, architecture)
+
+    def outputs(parameters: Any, centred: Array) -> tuple[Array, Array, Array]:
+        model = nnx.merge(graph, parameters, statistics)
+        model.train()
+        forward = model(centred, noise, ForwardPass(recipe))
+        return forward.outputs, forward.mean, forward.log_var
+
+    def negative_elbo(made: tuple[Array, Array, Array]) -> Array:
+        return total_kl(gaussian_kl(*made[1:])) - architecture.likelihood.log_prob(made[0], x).mean()
+
+    given = (parameters, centred)
+    chain = find_chain(trace(outputs, *given), parameters)
+    compiled = program(
+        lambda parameters, centred: arrivals(chain, negative_elbo, parameters, centred), given,
+        name="blame", architecture=architecture, recipe=repr(recipe.describe()), seed=seed,
+    )  # fmt: skip
+    found = blame(chain, jax.device_get(compiled(*given)))
+    if not found.kind and any(block.recurrences for block in chain.blocks):
+        # A recurrence hands its last input's gradient on in full: what is lost is lost between its steps.
+        through_time = program(
+            lambda parameters, centred: read_layers(chain, negative_elbo, parameters, centred).state_gradient, given,
+            name="through time", architecture=architecture, recipe=repr(recipe.describe()), seed=seed,
+        )  # fmt: skip
+        states = jax.device_get(through_time(*given))
+        found = blame_over_time({b.name: over_time(own) for b, own in zip(chain.blocks, states, strict=True)})
+    return found._asdict() if found.kind else {}

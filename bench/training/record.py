@@ -1,0 +1,161 @@
+"""What is kept of a cell: its trainings' figures, made on the host from what a program gave, and its manifest."""
+
+import math
+from collections import Counter
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+
+from bench.planning.plan import Job
+from vae_jax.diagnosis.verdict import Code, judge, ratio_of_norms
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training on the host.
+
+    Attributes:
+        readings: Each instrument's readings, records in front.
+        validation: -ELBO, reconstruction and KL after each chunk.
+        final: -ELBO, reconstruction and KL on the split asked for.
+        diverged_at: The step at which it diverged, or -1.
+        estimates: `vae_jax.evaluation.estimates.Estimates` on that split; None of a training that only tunes.
+    """
+
+    readings: dict[str, Any]
+    validation: Any
+    final: Any
+    diverged_at: int
+    estimates: Any = None
+
+
+def figures(run: Run, steps: int, limit: float) -> dict[str, Any]:
+    """A training's figures: -ELBO, reconstruction, KL (NaN where it diverged), when it diverged, what its signal was
+    like; and of one that is reported on, the estimates and the verdict.
+
+    Args:
+        run: The training.
+        steps: Its length.
+        limit: -ELBO in nats beyond which it has diverged.
+    """
+    final = {name: float(value) for name, value in run.final._asdict().items()}
+    diverged_at = run.diverged_at
+    if diverged_at < 0 and not final["negative_elbo"] <= limit:
+        diverged_at = steps
+    if diverged_at >= 0:
+        final = dict.fromkeys(final, float("nan"))
+    signal = _signal(run.readings)
+    found = {**final, "diverged_at": diverged_at if diverged_at >= 0 else None, **signal}
+    if run.estimates is None:
+        return found
+    estimated = _estimated(run.estimates)
+    if diverged_at >= 0:
+        return {**found, **dict.fromkeys((*estimated, "verdict", "because"))}
+    code = Code(final["kl_nats"], estimated["active_units"], signal["reconstruction_share_end"])
+    verdict = judge(signal["gradient_ratio_init"], signal["mean_cosine_init"], signal["flat_init"], code)
+    return {**found, **estimated, "verdict": verdict.word, "because": verdict.because}
+
+
+def _signal(readings: dict[str, Any]) -> dict[str, float]:
+    """What came through the encoder at the start and at the end."""
+    profile, reconstruction, kl = (
+        readings[name]["encoder"].astype(float)
+        for name in ("hidden_gradient", "reconstruction_gradient", "kl_gradient")
+    )
+    ratio = [ratio_of_norms(first, last) for first, last in zip(profile[:, 1], profile[:, -1], strict=True)]
+    with np.errstate(all="ignore"):
+        share = reconstruction[:, -1] / (reconstruction[:, -1] + kl[:, -1])
+    cosine = readings["mean_cosine"]["encoder"][:, -1]
+    flat = np.max([np.max(layers[0]) for layers in readings["saturated"].values()])
+    return {
+        "gradient_ratio_init": float(ratio[0]),
+        "gradient_ratio_end": float(ratio[-1]),
+        # From the first block to the last there is one step fewer than blocks; with one block there is none.
+        "gradient_per_layer_init": float(ratio[0] ** (1 / (profile.shape[1] - 2)))
+        if profile.shape[1] > 2
+        else math.nan,
+        "mean_cosine_init": float(cosine[0]),
+        "mean_cosine_end": float(cosine[-1]),
+        "reconstruction_share_init": float(share[0]),
+        "reconstruction_share_end": float(share[-1]),
+        "flat_init": float(flat),
+    }
+
+
+def _estimated(estimates: Any) -> dict[str, Any]:
+    information = estimates.mutual_information
+    return {
+        "importance_weighted": -float(estimates.bound),
+        "importance_weighted_standard_error": float(estimates.standard_error),
+        "effective_samples": float(estimates.effective_samples),
+        "active_units": int(estimates.active_units),
+        "mutual_information": float(information.nats),
+        "mutual_information_ceiling": float(information.ceiling),
+        "marginal_kl": float(information.marginal_kl),
+        "kl_units": [float(value) for value in estimates.kl_units],
+    }
+
+
+def outcome(tuning: list[dict[str, Any]], reporting: list[dict[str, Any]]) -> tuple[str, str]:
+    """A cell's status, `ok` or `diverged`, and the reason, from its trainings' figures."""
+    ended = sorted(result["diverged_at"] for result in reporting if result["diverged_at"] is not None)
+    if ended:
+        steps = ", ".join(map(str, ended))
+        return "diverged", f"{len(ended)} of {len(reporting)} seeds diverged, at step {steps}"
+    return ("ok", "") if reporting else ("diverged", f"all {len(tuning)} tuning rates diverged")
+
+
+def commonest_verdict(trainings: list[dict[str, Any]]) -> tuple[str, int]:
+    """The word that most seeds' verdict is, and how many of them; empty where none has one."""
+    words = Counter(training["verdict"] for training in trainings if training["verdict"] is not None)
+    return words.most_common(1)[0] if words else ("", 0)
+
+
+def manifest(job: Job, **found: Any) -> dict[str, Any]:
+    """A cell's manifest: what was asked, and what was found, with nothing where it was not.
+
+    Args:
+        job: The cell's.
+        **found: Status, and all that is known beside it.
+
+    Returns:
+        The same keys for every cell, one that failed too.
+    """
+    about = {name: getattr(job.cell, name) for name in ("identity", "workload", "arm", "base", "family")}
+    nothing = dict.fromkeys(
+        ("learning_rate", "parameters", "compile_seconds", "memory_bytes", "train_seconds", "program")
+    )
+    whole = {
+        **about,
+        "status": "ok",
+        "reason": "",
+        "recipe": {},
+        "changes": {},
+        "plateau": job.plateau,
+        "rate_at_edge": False,
+        "tuning": [],
+        "trainings": [],
+        "gradient_evaluations": job.protocol.steps,
+        "versions": {},
+        "commit": job.commit,
+        "device": {},
+        "verdict": "",
+        "verdict_seeds": 0,
+        "theory": {},
+        "blame": {},
+        **nothing,
+        **found,
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    return {name: _finite(value) for name, value in whole.items()}
+
+
+def _finite(value: Any) -> Any:
+    """A value as JSON can hold it, which has neither NaN nor infinity: None in their place."""
+    if isinstance(value, dict):
+        return {name: _finite(member) for name, member in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(member) for member in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,49 @@
+"""How fast a cell's program runs, beside the baseline's."""
+
+import math
+import time
+from typing import Any
+
+import numpy as np
+
+from bench.planning.plan import Job
+from bench.results.statistics import student_t
+from bench.training.arm_trainer import Bench
+from bench.training.machine import describe_device
+
+# As many steps as three rounds of 200, in more rounds: an interval needs them.
+TIMING_ROUNDS = 6
+TIMING_STEPS = 100
+
+
+def time_cell(job: Job, learning_rate: float, baseline: Job) -> dict[str, Any]:
+    """Time a cell's program beside the baseline's, in interleaved rounds; the machine must be doing nothing else."""
+    benches = {"cell": (Bench(job), learning_rate), "baseline": (Bench(baseline), None)}
+    runners = {}
+    for name, (bench, rate) in benches.items():
+        with bench.computing():
+            runners[name] = bench.runner(rate)
+        runners[name](1)
+    steps = job.protocol.validate_every
+    chunks = max(1, TIMING_STEPS // steps)
+    seconds: dict[str, list[float]] = {name: [] for name in runners}
+    for _ in range(TIMING_ROUNDS):
+        for name, runner in runners.items():
+            begun = time.perf_counter()
+            runner(chunks)
+            seconds[name].append((time.perf_counter() - begun) / (chunks * steps))
+    bench = benches["cell"][0]
+    with bench.computing():
+        flops_per_step = bench.flops_per_step
+    slowdown = student_t(np.log(np.divide(seconds["cell"], seconds["baseline"])).tolist())
+    return {
+        "seconds_per_step": seconds["cell"],
+        "baseline_seconds_per_step": seconds["baseline"],
+        "examples_per_second": bench.workload.batch * bench.training.arm_trainer / float(np.median(seconds["cell"])),
+        "slowdown": math.exp(slowdown.mean),
+        "slowdown_low": math.exp(slowdown.low),
+        "slowdown_high": math.exp(slowdown.high),
+        "flops_per_step": flops_per_step,
+        "batch": bench.workload.batch,
+        "device": describe_device(),
+    }

@@ -1,0 +1,69 @@
+import pytest
+
+from bench.language.arms import Arm, Term, parse_arms, parse_term
+from bench.language.errors import InputError
+
+BASES = ("baseline", "trainable")
+
+
+def texts(text):
+    return [str(arm) for arm in parse_arms(text, BASES)]
+
+
+def test_the_first_base_goes_without_saying():
+    assert texts("gelu") == texts("baseline+gelu") == ["gelu"]
+    assert texts("baseline") == ["baseline"]
+    assert texts("trainable + rezero[ alpha = 0.1 ]") == ["trainable+rezero[alpha=0.1]"]
+    assert parse_arms("trainable", BASES) == [Arm("trainable", (), "baseline")]
+
+
+def test_commas_inside_brackets_do_not_split():
+    assert texts("a[x=1,y=2],b+c[z=true]") == ["a[x=1,y=2]", "b+c[z=true]"]
+
+
+def test_a_list_is_a_sweep():
+    assert texts("free_bits[nats=[0.1,0.5]]") == ["free_bits[nats=0.1]", "free_bits[nats=0.5]"]
+    assert len(texts("a[x=[1,2],y=[3,4,5]]+b[z=[1,2]]")) == 12
+
+
+def test_values_keep_their_type():
+    (term,) = parse_term("a[b=1,c=1.0,d=true,e=name,f=-1e-3]")
+    assert term == Term("a", (("b", 1), ("c", 1.0), ("d", True), ("e", "name"), ("f", -1e-3)))
+    assert [type(value) for _, value in term.parameters] == [int, float, bool, str, float]
+
+
+def test_an_arms_text_means_itself():
+    for text in ("baseline", "gelu+rezero[alpha=0.1]", "trainable+a[b=true,c=x]+d"):
+        assert texts(text) == [text]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "an arm is empty"),
+        ("gelu,,adam", "an arm is empty"),
+        ("gelu,", "an arm is empty"),
+        ("gelu+", "dangling '+'"),
+        ("+gelu", "dangling '+'"),
+        ("gelu[", "brackets in 'gelu['"),
+        ("gelu]", "brackets in 'gelu]'"),
+        ("gelu[x]", "'x' in 'gelu[x]' is no parameter"),
+        ("gelu[x=]", "is no parameter"),
+        ("gelu[]", "is no parameter"),
+        ("gelu[x=1]y", "is no name with parameters"),
+        ("gelu[x=1,x=2]", "'x' is given twice"),
+        ("gelu[x=[1,]]", "empty member"),
+        ("gelu[x=NaN]", "is not finite"),
+        ("gelu[x=1e999]", "is not finite"),
+        ("gelu[x=null]", "is no value"),
+        ("gelu[x={}]", "is no value"),
+        ("1gelu", "is no name"),
+        ("gelu+baseline", "is a base: put it first"),
+        ("baseline[x=1]", "takes no parameters"),
+    ],
+)
+def test_what_is_not_of_the_grammar_is_said_in_a_sentence(text, said):
+    with pytest.raises(InputError) as caught:
+        parse_arms(text, BASES)
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,37 @@
+import math
+
+import pytest
+
+from bench.language.errors import InputError
+from bench.planning.protocol import Protocol
+
+
+def test_rates_are_log_spaced_around_the_scale():
+    rates = Protocol(steps=1).learning_rates(1e-3)
+    assert rates == [1e-4, 3.16e-4, 1e-3, 3.16e-3, 1e-2]
+    assert Protocol(steps=1, rates=1).learning_rates(0.5) == [0.5]
+
+
+def test_the_best_rate_on_validation_among_those_that_ended():
+    protocol = Protocol(steps=1)
+    assert protocol.select([1, 2, 3], [5.0, 4.0, math.nan]) == 1
+    assert protocol.select([1, 2], [math.nan, math.inf]) is None
+
+
+def test_reporting_seeds_are_fresh():
+    protocol = Protocol(steps=1, seeds=5)
+    assert protocol.reporting_seeds == [1, 2, 3, 4, 5]
+    assert protocol.tuning_seed not in protocol.reporting_seeds
+    assert protocol.trainings == 10
+
+
+def test_the_words_are_made_of_the_numbers():
+    words = " ".join(Protocol(steps=1500, seeds=7, rates=3).words())
+    for said in ("3 learning rates", "1,500 steps", "7 fresh seeds", "95%", "10 times the plateau"):
+        assert said in words
+
+
+@pytest.mark.parametrize("wrong", [{"steps": 0}, {"steps": 1, "seeds": 0}])
+def test_numbers_below_one(wrong):
+    with pytest.raises(InputError, match="must be at least 1, got 0"):
+        Protocol(**wrong)

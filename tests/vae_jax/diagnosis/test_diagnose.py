@@ -1,0 +1,270 @@
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+
+import vae_jax
+from tests.vae_jax.setting import ARCHITECTURE, begin, data, first_step
+from vae_jax.diagnosis.any_model import as_function
+from vae_jax.diagnosis.diagnose import OVER_TIME
+from vae_jax.diagnosis.verdict import ADDRESSED_BY
+from vae_jax.objective.bound import gaussian_kl
+from vae_jax.objective.loss import observed_paths, structure
+from vae_jax.recipe.forward_pass import ForwardPass
+from vae_jax.recipe.recipe import Recipe
+
+KEY = jax.random.key(0)
+X = jax.random.normal(KEY, (8, 16))
+
+
+class Perceptron(nn.Module):
+    """Linen, with a tap after each hidden layer to compare with; dropout asks for a key."""
+
+    rate: float = 0.0
+
+    @nn.compact
+    def __call__(self, x, taps=None):
+        for index in range(3):
+            x = nn.tanh(nn.Dense(12, name=f"hidden_{index}")(x))
+            x = x if taps is None else x + taps[index]
+        x = nn.Dropout(self.rate, deterministic=False)(x)
+        return nn.Dense(4, name="head")(x)
+
+
+class ResidualConvolution(nnx.Module):
+    """NNX, residual, batch normalization that trains its statistics."""
+
+    def __init__(self, rngs):
+        self.first = nnx.Conv(1, 6, (3, 3), rngs=rngs)
+        self.branches = nnx.List([nnx.Conv(6, 6, (3, 3), rngs=rngs) for _ in range(2)])
+        self.normalizations = nnx.List([nnx.BatchNorm(6, rngs=rngs) for _ in range(2)])
+        self.head = nnx.Linear(6, 3, rngs=rngs)
+
+    def __call__(self, x):
+        x = self.first(x)
+        for branch, normalization in zip(self.branches, self.normalizations, strict=True):
+            x = x + nnx.relu(normalization(branch(x)))
+        return self.head(x.mean((1, 2)))
+
+
+class ConvolutionThenRecurrence(nnx.Module):
+    """NNX, a convolution over time and an LSTM whose last output is read."""
+
+    def __init__(self, rngs):
+        self.convolution = nnx.Conv(3, 6, (3,), rngs=rngs)
+        self.recurrence = nnx.RNN(nnx.LSTMCell(6, 5, rngs=rngs))
+        self.head = nnx.Linear(5, 2, rngs=rngs)
+
+    def __call__(self, x):
+        return self.head(jnp.asarray(self.recurrence(nnx.gelu(self.convolution(x))))[:, -1])
+
+
+def rms(values):
+    return float(np.sqrt(np.mean(np.asarray(values, np.float64) ** 2)))
+
+
+def mean_square(outputs):
+    return jnp.mean(outputs**2)
+
+
+def agrees(found):
+    assert found.output_difference <= 1e-6
+    assert found.gradient_difference <= 1e-6
+
+
+def test_a_linen_model_against_taps_written_into_it():
+    module = Perceptron()
+    variables = module.init(KEY, X)
+    found = vae_jax.diagnose((module, variables), X, loss=mean_square)
+    agrees(found)
+    assert [layer.name for layer in found.layers] == ["hidden_0", "hidden_1", "hidden_2", "head"]
+    assert [layer.kind for layer in found.layers] == ["matrix + activation"] * 3 + ["matrix"]
+
+    def tapped(taps, params):
+        return mean_square(module.apply({"params": params}, X, taps))
+
+    by_tap, by_parameter = jax.jit(jax.grad(tapped, (0, 1)))(jnp.zeros((3, 8, 12)), variables["params"])
+    np.testing.assert_allclose([layer.hidden_gradient for layer in found.layers[:3]], list(map(rms, by_tap)), rtol=1e-5)
+    own = [rms(by_parameter[layer.name]["kernel"]) for layer in found.layers]
+    weight_gradients = np.array([layer.weight_gradient for layer in found.layers], float)
+    np.testing.assert_allclose(weight_gradients, own, rtol=1e-5)
+    h = np.tanh(np.asarray(nn.Dense(12).apply({"params": variables["params"]["hidden_0"]}, X), np.float64))
+    unit = h / np.linalg.norm(h, axis=1, keepdims=True)
+    first = found.layers[0]
+    figures = np.array([first.mean_square, first.mean_cosine, first.saturated_share], float)
+    cosines = (unit @ unit.T)[~np.eye(8, dtype=bool)]
+    np.testing.assert_allclose(figures, [np.mean(h**2), cosines.mean(), np.mean(1 - h**2 < 0.01)], rtol=1e-5, atol=1e-6)
+    assert (found.verdict, found.blame.kind) == ("healthy", "")
+
+
+def test_an_nnx_model_with_residuals_and_batch_statistics_stays_as_it_was():
+    model = ResidualConvolution(nnx.Rngs(0))
+    before = jax.tree.map(np.asarray, nnx.as_pure(nnx.state(model)))
+    images = jax.random.normal(KEY, (8, 6, 6, 1))
+    found = vae_jax.diagnose(model, images)
+    agrees(found)
+    jax.tree.map(np.testing.assert_array_equal, nnx.as_pure(nnx.state(model)), before)
+    assert [layer.name for layer in found.layers] == ["first", "branches/0", "branches/1", "head"]
+    assert found.layers[1].kind == "block + matrix + normalization + activation"
+    assert found.layers[0].shape == found.layers[1].shape == (8, 6, 6, 6)
+    assert "random unit vector" in found.loss
+    assert set(found.kind_factors) == {"activation", "matrix", "normalization"}
+
+
+def test_a_model_with_convolution_and_recurrence_has_a_profile_over_time():
+    model = ConvolutionThenRecurrence(nnx.Rngs(0))
+    sequences = jax.random.normal(KEY, (8, 9, 3))
+    found = vae_jax.diagnose(model, sequences, loss=mean_square)
+    agrees(found)
+    assert [layer.name for layer in found.layers] == ["convolution", "recurrence/cell", "head"]
+    assert [layer.kind for layer in found.layers] == ["matrix + activation", "recurrence", "matrix"]
+
+    def looped(taps):
+        cell = nnx.clone(model).recurrence.cell
+        fed = nnx.gelu(model.convolution(sequences))
+        carry = (jnp.zeros((8, 5)), jnp.zeros((8, 5)))
+        for time in range(9):
+            carry, _ = cell(carry, fed[:, time])
+            carry = jax.tree.map(jnp.add, carry, (taps[0, time], taps[1, time]))
+        return mean_square(model.head(carry[1]))
+
+    # The cell's state is (c, h); h is made of c, so a tap on c inside the cell reaches h, and one outside does not.
+    _, by_h = jax.jit(jax.grad(looped))(jnp.zeros((2, 9, 8, 5)))
+    assert len(found.layers[1].over_time) == 9
+    assert found.layers[1].over_time[0] < found.layers[1].over_time[-1]
+    np.testing.assert_allclose(found.layers[1].hidden_gradient, rms(by_h[-1]), rtol=1e-5)
+    assert found.layers[0].shape == (8, 9, 6)
+    assert all(layer.backward_factor is not None for layer in found.layers)
+
+
+def test_a_recurrence_that_forgets_is_to_blame_over_time():
+    def apply(kernels, x):
+        def step(state, x):
+            state = jnp.tanh(0.1 * state @ kernels["recurrent"] + x @ kernels["input"])
+            return state, state
+
+        return jax.lax.scan(step, jnp.zeros((8, 5)), x.swapaxes(0, 1))[1][-1]
+
+    kernels = {"recurrent": jnp.eye(5), "input": jax.random.normal(KEY, (3, 5))}
+    found = vae_jax.diagnose((apply, kernels), jax.random.normal(KEY, (8, 9, 3)))
+    agrees(found)
+    assert (found.verdict, found.blame.block, found.blame.kind) == ("vanishing", "input to recurrent", OVER_TIME)
+    # Each step multiplies by a tenth, or less where tanh bends.
+    assert found.blame.factor > 1e8
+    assert found.families[0] == "recurrent"
+
+
+def test_our_own_vae_agrees_with_its_own_taps():
+    recipe = Recipe()
+    state, centre = begin(recipe), data().mean
+    graph = structure(recipe.program(), ARCHITECTURE)
+    x = (data().train[:8] > 0.5).astype(jnp.float32)
+    noise = jax.random.normal(KEY, (8, ARCHITECTURE.latent))
+
+    def apply(parameters, centred):
+        forward = nnx.merge(graph, parameters, state.statistics)(centred, noise, ForwardPass(recipe.program()))
+        return forward.outputs, forward.mean, forward.log_var
+
+    def negative_elbo(outputs):
+        return (gaussian_kl(*outputs[1:]).sum(-1) - ARCHITECTURE.likelihood.log_prob(outputs[0], x)).mean()
+
+    def tapped(taps):
+        whole = first_step(state.statistics, recipe.program(), x, x - centre[None], noise)
+        return jnp.sum(observed_paths(graph, ARCHITECTURE, state.parameters, taps, whole)[0])
+
+    found = vae_jax.diagnose((apply, state.parameters), x - centre[None], loss=negative_elbo)
+    agrees(found)
+    own = jax.jit(jax.grad(tapped))(ARCHITECTURE.taps(8))
+    by_name = {layer.name: layer.hidden_gradient for layer in found.layers}
+    names = ["input/dense", *(f"blocks/{index}/unit/dense" for index in range(ARCHITECTURE.depth))]
+    for tower in ("encoder", "decoder"):
+        ours = [by_name[f"{tower}/{name}"] for name in names]
+        np.testing.assert_allclose(ours, list(map(rms, own[tower])), rtol=1e-4)
+    assert len(found.layers) == 2 * (ARCHITECTURE.depth + 2)
+    ratio = np.linalg.norm(own["encoder"][0]) / np.linalg.norm(own["decoder"][-1])
+    np.testing.assert_allclose(found.gradient_ratio, ratio, rtol=1e-4)
+    # Sigmoids from Glorot's weights: each block lets through a little, and none stands out.
+    assert found.blame.block == ""
+    assert max(found.kind_factors, key=lambda kind: found.kind_factors[kind]) == "activation"
+
+
+def stack(activation, scale, depth=8):
+    """A plain stack of orthogonal matrices as a pure function, which asks for a key by name."""
+    draw = np.random.default_rng(0)
+    kernels = [jnp.asarray(scale * np.linalg.qr(draw.normal(size=(16, 16)))[0], jnp.float32) for _ in range(depth)]
+
+    def apply(kernels, x, *, key):
+        x = x + 1e-3 * jax.random.normal(key, x.shape)
+        return jax.lax.scan(lambda h, kernel: (activation(h @ kernel), None), x, kernels)[0]
+
+    return apply, jnp.stack(kernels)
+
+
+@pytest.mark.parametrize(
+    ("activation", "scale", "word", "kind"),
+    [
+        (jnp.tanh, 1.0, "healthy", ""),
+        (jax.nn.sigmoid, 1.0, "vanishing", "activation"),
+        (jnp.sin, 0.3, "vanishing", "matrix"),
+        (jax.nn.leaky_relu, 8.0, "exploding", "matrix"),
+        (jnp.tanh, 60.0, "saturated", None),
+        (lambda x: jax.nn.relu(x + 1.0), 1.0, "dead signal", ""),
+    ],
+    ids=["healthy", "fading slopes", "fading matrices", "exploding", "saturated", "dead signal"],
+)
+def test_verdicts(activation, scale, word, kind):
+    found = vae_jax.diagnose(stack(activation, scale), X)
+    agrees(found)
+    assert found.verdict == word
+    assert kind is None or (found.blame.block, found.blame.kind) == ("", kind)
+    assert found.families == ADDRESSED_BY[word]
+    assert len(found.layers) == 8
+
+
+def test_a_forward_pass_that_overflows_has_exploded():
+    found = vae_jax.diagnose(stack(jax.nn.relu, 1e10, depth=6), X)
+    assert found.verdict == "exploding"
+    assert found.layers[-1].mean_cosine is None
+
+
+class AsksForRngs(nnx.Module):
+    def __init__(self, rngs):
+        self.layer = nnx.Linear(16, 4, rngs=rngs)
+
+    def __call__(self, x, rngs):
+        return self.layer(x) + jax.random.normal(rngs.noise(), (8, 4))
+
+
+@pytest.mark.parametrize("model", ["linen", "nnx"])
+def test_a_key_is_given_to_a_model_that_asks_for_one(model):
+    module = Perceptron(rate=0.5)
+    given = {"linen": (module, module.init(KEY, X)), "nnx": AsksForRngs(nnx.Rngs(0))}[model]
+    outputs = []
+    for seed in (0, 0, 1):
+        function, parameters = as_function(given, jax.random.key(seed))
+        outputs.append(function(parameters, X))
+    np.testing.assert_array_equal(outputs[0], outputs[1])
+    assert not np.array_equal(outputs[0], outputs[2])
+
+
+def linear(kernel, x):
+    return x @ kernel
+
+
+@pytest.mark.parametrize(
+    ("model", "batch", "loss", "said"),
+    [
+        ("a name", X, None, "a model must be a Flax NNX module, .* got a str"),
+        ((linear, jnp.eye(16)), X[:1], None, r"at least two examples along its first axis, got shape \(1, 16\)"),
+        ((linear, jnp.eye(16)), X.at[2, 3].set(jnp.nan), None, "must be finite, got 1 NaN or infinite of 128 entries"),
+        ((linear, jnp.eye(16)), X, lambda outputs: outputs, "a loss must return one real number"),
+        ((lambda kernel, x: x + kernel, jnp.ones((8, 16))), X, None, "no matrix product of the batch with a parameter"),
+        ((lambda kernel, x: (x @ kernel) > 0, jnp.eye(16)), X, None, "holds no real numbers"),
+    ],
+    ids=["model", "one example", "NaN", "loss", "no layers", "booleans"],
+)
+def test_what_cannot_be_diagnosed_is_told_in_a_sentence(model, batch, loss, said):
+    with pytest.raises(ValueError, match=said):
+        vae_jax.diagnose(model, batch, loss=loss)

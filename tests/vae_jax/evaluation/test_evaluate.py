@@ -1,0 +1,66 @@
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from tests.vae_jax import reference
+from tests.vae_jax.setting import ARCHITECTURE, DATASET, TANH, begin, compiled, data, double, numbers
+from vae_jax.evaluation.evaluate import calibrate, evaluate, validate
+from vae_jax.layers.normalization import batch_norm
+from vae_jax.optimization.evaluated import best_on_validation, exponential_average
+from vae_jax.recipe.configured import configure
+from vae_jax.recipe.keys import named_key
+from vae_jax.recipe.recipe import Recipe
+from vae_jax.training.train import present
+
+
+def test_evaluation_is_the_plain_bound_over_several_draws():
+    state = begin(TANH)
+    x = jnp.asarray(DATASET.test)
+    key = jax.random.key(9)
+    recipe = TANH.replace(kl_treatment=Recipe().kl_treatment).program()
+    found = evaluate(state.parameters, state.statistics, key, recipe, data(), x, architecture=ARCHITECTURE, draws=3)
+    noise = jax.random.normal(named_key(key, "evaluate"), (3 * len(x), ARCHITECTURE.latent))
+    repeated = np.tile(np.asarray(x, np.float64), (3, 1))
+    expected = reference.step(
+        double(state.parameters), repeated, repeated - DATASET.mean, np.asarray(noise, np.float64)
+    )
+    np.testing.assert_allclose(found.negative_elbo, expected["negative_elbo"], rtol=1e-5)
+    np.testing.assert_allclose(found.kl_nats, expected["kl_nats"], rtol=1e-4)
+
+
+def test_batch_normalization_is_evaluated_by_the_training_sets_statistics():
+    recipe = TANH.replace(normalization=batch_norm)
+    state = begin(recipe)
+    key = jax.random.key(2)
+    statistics = calibrate(state.parameters, state.statistics, key, recipe.program(), data(), architecture=ARCHITECTURE)
+    x = np.asarray(present(key, jnp.asarray(0), data().train, ARCHITECTURE)[0])
+    assert x.shape == (1257, 64)
+    drawn = np.asarray(ARCHITECTURE.likelihood.observe(named_key(key, "observe"), data().train), np.float64)
+    sums = (drawn - DATASET.mean) @ np.asarray(state.parameters["encoder"]["input"]["dense"]["kernel"], np.float64)
+    np.testing.assert_allclose(statistics["encoder"]["input"]["normalization"]["mean"], sums.mean(axis=0), atol=1e-5)
+    np.testing.assert_allclose(statistics["encoder"]["input"]["normalization"]["var"], sums.var(axis=0), rtol=1e-4)
+
+
+def test_a_training_is_evaluated_at_the_parameters_that_its_recipe_chooses():
+    best = configure(best_on_validation, patience=2)
+    average = configure(exponential_average, decay=0.5)
+    recipe = TANH.replace(selected_parameters=best, evaluated_parameters=average)
+    program = recipe.program()
+    state, plain = begin(recipe), begin(TANH)
+    check = jax.jit(functools.partial(validate, architecture=ARCHITECTURE, draws=1))
+    arguments = (jax.random.key(1), program, data(), jnp.asarray(DATASET.validation))
+    seen = []
+    # The second chunk's rate wrecks what the first has learnt.
+    for index, rate in enumerate((0.1, 3.0)):
+        chunk = numbers(recipe, rate, 20)[index]
+        state, _ = compiled()(state, jax.random.key(0), chunk, data())
+        plain, _ = compiled()(plain, jax.random.key(0), chunk._replace(recipe=TANH.program()), data())
+        jax.tree.map(np.testing.assert_array_equal, state.parameters, plain.parameters)
+        terms, selected = check(state, jnp.asarray(False), *arguments)
+        seen.append(terms.negative_elbo)
+        state = state._replace(selected=selected)
+    assert seen[0] < seen[1]
+    ended, _ = check(state, jnp.asarray(True), *arguments)
+    np.testing.assert_allclose(ended.negative_elbo, seen[0], rtol=1e-6)

@@ -1,0 +1,155 @@
+"""Every instrument against plain numpy in float64, and that watching changes nothing."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from tests.vae_jax import reference
+from tests.vae_jax.setting import (
+    ARCHITECTURE,
+    DATASET,
+    LOOP,
+    TANH,
+    WATCHED,
+    begin,
+    compiled,
+    data,
+    double,
+    first_step,
+    numbers,
+    run,
+)
+from vae_jax.objective.loss import observed_paths, structure
+from vae_jax.recipe.recipe import Recipe
+from vae_jax.training.instruments import Instrument, kernels
+from vae_jax.training.train import Loop, batches, present
+
+
+def one_step(recipe):
+    """The first step's parameters, minibatch and record."""
+    state = begin(recipe)
+    key = jax.random.key(0)
+    order = batches(key, jnp.asarray(0), LOOP, 1257)
+    x, noise = present(key, jnp.asarray(0), data().train[order[0]], ARCHITECTURE)
+    _, readings = compiled(WATCHED)(state, key, numbers(recipe, 0.01, 10)[0], data())
+    return state, np.asarray(x, np.float64), np.asarray(noise, np.float64), readings
+
+
+def test_a_step_agrees_with_plain_numpy_in_float64():
+    state, x, noise, readings = one_step(TANH)
+    expected = reference.step(double(state.parameters), x, x - DATASET.mean, noise)
+    for name in ("negative_elbo", "reconstruction", "kl_nats"):
+        np.testing.assert_allclose(readings[name][0], expected[name], rtol=1e-4)
+    for tower in ("encoder", "decoder"):
+        rms = [np.sqrt(np.mean((LOOP.batch * g) ** 2)) for g in expected["hidden_gradient"][tower]]
+        np.testing.assert_allclose(readings["hidden_gradient"][tower][0], rms, rtol=1e-4)
+        rms = [np.sqrt(np.mean(g**2)) for g in expected["kernel_gradient"][tower]]
+        np.testing.assert_allclose(readings["weight_gradient"][tower][0], rms, rtol=1e-4)
+        # Plain SGD at 0.01: the update is the gradient times the rate.
+        weights = [np.sqrt(np.mean(k**2)) for k in kernels(double(state.parameters), tower)]
+        np.testing.assert_allclose(readings["relative_update"][tower][0], 0.01 * np.divide(rms, weights), rtol=1e-4)
+        hidden = expected["hidden"][tower]
+        np.testing.assert_allclose(readings["mean_square"][tower][0], [np.mean(h**2) for h in hidden], rtol=1e-4)
+
+
+def test_the_numpy_gradient_agrees_with_finite_differences():
+    """The reference is checked too: neither it nor the step can be wrong alone."""
+    state, x, noise, _ = one_step(TANH)
+    parameters = double(state.parameters)
+    gradient = reference.step(parameters, x, x - DATASET.mean, noise)["kernel_gradient"]
+    draw = np.random.default_rng(1)
+    for tower in ("encoder", "decoder"):
+        for index, kernel in enumerate(kernels(parameters, tower)):
+            direction = draw.normal(size=kernel.shape)
+            values = []
+            for sign in (1, -1):
+                kernel += sign * 1e-5 * direction
+                values.append(reference.step(parameters, x, x - DATASET.mean, noise)["negative_elbo"])
+                kernel -= sign * 1e-5 * direction
+            difference = (values[0] - values[1]) / 2e-5
+            np.testing.assert_allclose(np.sum(gradient[tower][index] * direction), difference, rtol=1e-5)
+
+
+def test_mean_cosine_is_the_mean_over_pairs():
+    _, _, _, readings = one_step(TANH)
+    state, x, noise, _ = one_step(TANH)
+    hidden = reference.step(double(state.parameters), x, x - DATASET.mean, noise)["hidden"]["encoder"]
+    for layer, h in enumerate(hidden):
+        unit = h / np.linalg.norm(h, axis=1, keepdims=True)
+        pairs = (unit @ unit.T)[~np.eye(len(h), dtype=bool)]
+        np.testing.assert_allclose(readings["mean_cosine"]["encoder"][0][layer], pairs.mean(), atol=1e-5)
+
+
+def test_the_paths_add_up_and_only_the_encoder_has_one_from_the_kl_term():
+    state, x, noise, readings = one_step(TANH)
+    parameters, program = state.parameters, TANH.program()
+    x, noise = jnp.asarray(x, jnp.float32), jnp.asarray(noise, jnp.float32)
+    whole = first_step(state.statistics, program, x, x - data().mean[None], noise)
+    observe = functools.partial(observed_paths, structure(program, ARCHITECTURE), ARCHITECTURE, parameters)
+
+    def path(index):
+        return jax.jit(jax.grad(lambda taps: observe(taps, whole)[0][index]))(ARCHITECTURE.taps(LOOP.batch))
+
+    reconstruction, kl = path(0), path(1)
+    for tower in ("encoder", "decoder"):
+        rms = [np.sqrt(np.mean((LOOP.batch * g) ** 2)) for g in double(reconstruction)[tower]]
+        np.testing.assert_allclose(readings["reconstruction_gradient"][tower][0], rms, rtol=1e-4)
+    rms = [np.sqrt(np.mean((LOOP.batch * g) ** 2)) for g in double(kl)["encoder"]]
+    np.testing.assert_allclose(readings["kl_gradient"]["encoder"][0], rms, rtol=1e-4)
+    assert list(readings["kl_gradient"]) == ["encoder"]
+    assert not np.any(kl["decoder"])
+
+
+def test_signal_to_noise_is_of_the_mean_over_microbatches():
+    state, x, noise, readings = one_step(TANH)
+    gradient = reference.step(double(state.parameters), x, x - DATASET.mean, noise)["hidden_gradient"]["decoder"]
+    for layer, g in enumerate(gradient):
+        means = g.reshape(8, LOOP.batch // 8, -1).mean(axis=1)
+        error = np.sqrt(np.sum(means.var(axis=0, ddof=1)) / 8)
+        expected = np.linalg.norm(means.mean(axis=0)) / error
+        np.testing.assert_allclose(readings["gradient_to_noise"]["decoder"][0][layer], expected, rtol=1e-3)
+
+
+def test_flat_dead_and_zero_are_counted():
+    relu = Recipe().replace(activation=jax.nn.relu)
+    state, x, _, readings = one_step(relu)
+    slope = np.asarray(reference_relu_slopes(double(state.parameters)["encoder"], x - DATASET.mean))
+    np.testing.assert_allclose(readings["saturated"]["encoder"][0], np.mean(slope == 0, axis=(1, 2)), atol=1e-6)
+    np.testing.assert_allclose(readings["dead"]["encoder"][0], np.mean(np.all(slope == 0, axis=1), axis=1), atol=1e-6)
+    assert not np.any(readings["zero_gradients"]["encoder"][0])
+    # Biases of -100 switch every unit off: nothing comes back from above.
+    off = state._replace(parameters=jax.tree.map(lambda leaf: leaf - 100 * (leaf.ndim == 1), state.parameters))
+    _, readings = compiled(WATCHED)(off, jax.random.key(0), numbers(relu, 0.01, 10)[0], data())
+    layers, entries = ARCHITECTURE.depth, LOOP.batch * ARCHITECTURE.width
+    np.testing.assert_array_equal(readings["zero_gradients"]["encoder"][0][:layers], entries)
+    np.testing.assert_array_equal(readings["dead"]["encoder"][0], 1.0)
+
+
+def reference_relu_slopes(tower, h):
+    """phi' of every hidden layer of a ReLU tower, in plain numpy."""
+    slopes = []
+    for layer in (
+        tower["input"]["dense"],
+        *(tower["blocks"][index]["unit"]["dense"] for index in sorted(tower["blocks"])),
+    ):
+        z = h @ layer["kernel"] + layer["bias"]
+        h = np.maximum(z, 0)
+        slopes.append((z > 0).astype(float))
+    return slopes
+
+
+def test_an_instrument_of_another_shape_is_named():
+    wrong = Instrument("wrong", "Hidden layers whole.", lambda view: view.hidden)
+    with pytest.raises(ValueError, match=r"instrument .wrong. in .*, gave .*: return a number, or for each tower"):
+        run(TANH, 0.05, 5, loop=Loop(LOOP.batch, LOOP.chunk, 5, (wrong,)))
+
+
+@pytest.mark.parametrize(("optimizer", "rate"), [(optax.sgd, 0.05), (optax.adam, 1e-3)])
+def test_watching_changes_nothing(optimizer, rate):
+    recipe, blind = TANH.replace(optimizer=optimizer), Loop(LOOP.batch, LOOP.chunk, LOOP.chunk, ())
+    watched, unwatched = run(recipe, rate, 100, loop=WATCHED)[0], run(recipe, rate, 100, loop=blind)[0]
+    jax.tree.map(np.testing.assert_array_equal, watched.parameters, unwatched.parameters)

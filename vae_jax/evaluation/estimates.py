@@ -1,0 +1,103 @@
+"""All estimates of a trained VAE, in one pure function."""
+
+import math
+from typing import NamedTuple
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int, PRNGKeyArray
+
+from vae_jax.evaluation.estimators import (
+    FEWEST_POSTERIORS,
+    MutualInformation,
+    active_units,
+    importance_weighted_bound,
+    mutual_information,
+)
+from vae_jax.evaluation.evaluate import trained
+from vae_jax.models.vae import Architecture
+from vae_jax.objective.bound import gaussian_kl
+from vae_jax.objective.loss import Parameters, Statistics
+from vae_jax.recipe.forward_pass import ForwardPass
+from vae_jax.recipe.keys import named_key
+from vae_jax.recipe.recipe import Recipe
+from vae_jax.training.train import Data, Examples
+
+
+class Estimates(NamedTuple):
+    """Of a trained VAE on held-out examples.
+
+    Attributes:
+        bound: Importance-weighted lower bound on log p(x), in nats, averaged over examples.
+        standard_error: Of that average, over examples.
+        effective_samples: Averaged over examples.
+        effective_share: The same as a share of the samples.
+        active_units: Units whose posterior mean varies by more than `ACTIVE_VARIANCE`.
+        mean_variances: Variance over examples of each unit's posterior mean.
+        kl_units: Each unit's KL, in nats, averaged over examples.
+        mutual_information: See `MutualInformation`; over the held-out examples, or over the training set where those
+            are fewer than `FEWEST_POSTERIORS`.
+    """
+
+    bound: Float[Array, ""]
+    standard_error: Float[Array, ""]
+    effective_samples: Float[Array, ""]
+    effective_share: Float[Array, ""]
+    active_units: Int[Array, ""]
+    mean_variances: Float[Array, " latent"]
+    kl_units: Float[Array, " latent"]
+    mutual_information: MutualInformation
+
+
+def estimate(
+    parameters: Parameters,
+    statistics: Statistics,
+    key: PRNGKeyArray,
+    recipe: Recipe,
+    data: Data,
+    x: Examples,
+    *,
+    architecture: Architecture,
+    samples: int,
+    chunk: int,
+) -> Estimates:
+    """All estimates of a trained VAE on a fixed presentation of held-out examples, in evaluation mode.
+
+    Args:
+        parameters: Here and below as in `evaluate`.
+        statistics: Calibrated here.
+        key: The evaluation's own.
+        recipe: Its program.
+        data: The training set.
+        x: Held-out examples, at least 2.
+        architecture: The model's sizes.
+        samples: Draws of z for each example, for the importance-weighted bound.
+        chunk: How many of them are decoded at once.
+
+    Raises:
+        ValueError: If held-out and training examples are both fewer than `FEWEST_POSTERIORS`.
+    """
+    model = trained(parameters, statistics, key, recipe, data, architecture=architecture)
+
+    def log_likelihood(z: Float[Array, "batch latent"]) -> Float[Array, " batch"]:
+        return architecture.likelihood.log_prob(model.decode(z, hidden, run), x)
+
+    run = ForwardPass(recipe)
+    mean, log_var, hidden = model.encode(x - data.mean[None], run)
+    bound, effective_samples = importance_weighted_bound(
+        named_key(key, "importance"), mean, log_var, log_likelihood, samples=samples, chunk=chunk
+    )
+    many = (mean, log_var)
+    if len(x) < FEWEST_POSTERIORS:
+        many_x = architecture.likelihood.observe(named_key(key, "observe"), data.train)
+        many = model.encode(many_x - data.mean[None], run)[:2]
+    active, variances = active_units(mean)
+    return Estimates(
+        bound=bound.mean(),
+        standard_error=jnp.std(bound, ddof=1) / math.sqrt(len(x)),
+        effective_samples=effective_samples.mean(),
+        effective_share=effective_samples.mean() / samples,
+        active_units=active,
+        mean_variances=variances,
+        kl_units=gaussian_kl(mean, log_var).mean(axis=0),
+        mutual_information=mutual_information(named_key(key, "aggregate"), *many, chunk=chunk),
+    )

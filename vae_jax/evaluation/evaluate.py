@@ -1,0 +1,116 @@
+"""A trained model on held-out examples: calibrated, in evaluation mode, at KL weight 1."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jaxtyping import Array, Bool, PRNGKeyArray
+
+from vae_jax.models.vae import VAE, Architecture
+from vae_jax.objective.bound import LossParts, gaussian_kl, total_kl
+from vae_jax.objective.loss import Parameters, Statistics, structure
+from vae_jax.recipe.forward_pass import ForwardPass
+from vae_jax.recipe.keys import named_key
+from vae_jax.recipe.recipe import Recipe
+from vae_jax.training.train import Data, Examples, TrainState, chosen
+
+
+def calibrate(
+    parameters: Parameters,
+    statistics: Statistics,
+    key: PRNGKeyArray,
+    recipe: Recipe,
+    data: Data,
+    *,
+    architecture: Architecture,
+) -> Statistics:
+    """The statistics by which a model normalizes when it is evaluated: those of the whole training set, in one pass."""
+    if not jax.tree.leaves(statistics):
+        return statistics
+    examples = data.train.shape[0]
+    x = architecture.likelihood.observe(named_key(key, "observe"), data.train)
+    noise = jax.random.normal(named_key(key, "noise"), (examples, architecture.latent), x.dtype)
+    model = nnx.merge(structure(recipe, architecture), parameters, statistics)
+    model.train()
+    model(x - data.mean[None], noise, ForwardPass(recipe))
+    return nnx.as_pure(nnx.split(model, nnx.Param, ...)[2])
+
+
+def trained(
+    parameters: Parameters,
+    statistics: Statistics,
+    key: PRNGKeyArray,
+    recipe: Recipe,
+    data: Data,
+    *,
+    architecture: Architecture,
+) -> VAE:
+    """The model in evaluation mode, with the statistics of the whole training set; arguments as in `evaluate`."""
+    statistics = calibrate(parameters, statistics, key, recipe, data, architecture=architecture)
+    model = nnx.merge(structure(recipe, architecture), parameters, statistics)
+    model.eval()
+    return model
+
+
+def evaluate(
+    parameters: Parameters,
+    statistics: Statistics,
+    key: PRNGKeyArray,
+    recipe: Recipe,
+    data: Data,
+    x: Examples,
+    *,
+    architecture: Architecture,
+    draws: int,
+) -> LossParts:
+    """The plain bound on a fixed presentation of held-out examples, at KL weight 1 and in evaluation mode.
+
+    Args:
+        parameters: What was trained.
+        statistics: What the model keeps beside them; calibrated here.
+        key: The evaluation's own key, the same for every arm.
+        recipe: The recipe's program, with its numbers.
+        data: The training set.
+        x: Held-out examples.
+        architecture: The model's sizes.
+        draws: Draws of z for each example; their bounds are averaged.
+    """
+    model = trained(parameters, statistics, key, recipe, data, architecture=architecture)
+    repeated = jnp.tile(x, (draws, 1))
+    noise = jax.random.normal(named_key(key, "evaluate"), (len(repeated), architecture.latent), x.dtype)
+    forward = model(repeated - data.mean[None], noise, ForwardPass(recipe))
+    reconstruction = -architecture.likelihood.log_prob(forward.outputs, repeated).mean()
+    kl = total_kl(gaussian_kl(forward.mean, forward.log_var))
+    return LossParts(reconstruction + kl, reconstruction, kl)
+
+
+def validate(
+    state: TrainState,
+    ended: Bool[Array, ""],
+    key: PRNGKeyArray,
+    recipe: Recipe,
+    data: Data,
+    x: Examples,
+    *,
+    architecture: Architecture,
+    draws: int,
+) -> tuple[LossParts, Any]:
+    """Evaluate a training at the parameters that its recipe chooses, and tell the recipe what came of it.
+
+    Args:
+        state: After some steps.
+        ended: Whether the training has ended, so that these are the parameters it ends with.
+        key: Here and below as in `evaluate`.
+        recipe: Its program.
+        data: The training set.
+        x: Held-out examples.
+        architecture: The model's sizes.
+        draws: Draws of z for each example.
+
+    Returns:
+        The plain bound, and what becomes of `state.selected` where x is the validation set.
+    """
+    parameters = chosen(recipe, state, ended)
+    loss_parts = evaluate(parameters, state.statistics, key, recipe, data, x, architecture=architecture, draws=draws)
+    return loss_parts, recipe.selected_parameters().tell(state.selected, parameters, loss_parts.negative_elbo)

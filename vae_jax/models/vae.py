@@ -1,0 +1,191 @@
+"""The variational autoencoder: encoder tower, Gaussian posterior, decoder tower, likelihood."""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol, runtime_checkable
+
+import jax.numpy as jnp
+from flax import nnx
+from jax.typing import DTypeLike
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from vae_jax.models.likelihoods import Bernoulli, Likelihood
+from vae_jax.recipe.forward_pass import ForwardPass
+from vae_jax.recipe.keys import named_key
+from vae_jax.recipe.recipe import Recipe
+from vae_jax.towers.dense import DenseTower, Hidden
+
+TOWERS = ("encoder", "decoder")
+BERNOULLI = Bernoulli()
+
+
+@runtime_checkable
+class TowerKind(Protocol):
+    """What draws a tower: `DenseTower` itself, or a value that says more, as `Recurrent(length=20)`."""
+
+    def scanned(self) -> bool:
+        """Whether its hidden layers are the steps of a scan, and not written out."""
+        ...
+
+    def layers(self, depth: int) -> int:
+        """How many hidden layers such a tower has."""
+        ...
+
+    def require(self, recipe: Recipe) -> None:
+        """Raise a ValueError unless a recipe's slots go together in such a tower."""
+        ...
+
+    def __call__(
+        self, inputs: int, outputs: int, depth: int, width: int, recipe: Recipe, key: PRNGKeyArray, context: int = 0
+    ) -> Any:
+        """A tower, as `DenseTower` is one."""
+        ...
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """The sizes that all arms of a workload share.
+
+    Attributes:
+        data: Dimensions of one example.
+        depth: Blocks in each dense tower, beside its input layer and its head; a dense encoder needs one.
+        width: Units in each hidden layer.
+        latent: Dimensions of z.
+        likelihood: What the decoder's output means.
+        encoder: The kind of tower from data to the posterior.
+        decoder: The kind of tower from z to the likelihood's outputs.
+    """
+
+    data: int
+    depth: int
+    width: int
+    latent: int
+    likelihood: Likelihood = BERNOULLI
+    encoder: TowerKind = DenseTower
+    decoder: TowerKind = DenseTower
+
+    def __post_init__(self):
+        for name in ("data", "width", "latent"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if self.depth < 0:
+            raise ValueError(f"depth must be at least 0, got {self.depth}")
+        if self.layers["encoder"] < 2:
+            raise ValueError(
+                f"depth must be at least 1, got {self.depth}: in an encoder of one hidden layer there is none that a "
+                "gradient could go back to"
+            )
+
+    def require(self, recipe: Recipe) -> None:
+        """Raise unless a recipe's slots go together in both towers.
+
+        Raises:
+            ValueError: If they do not, and why.
+        """
+        self.encoder.require(recipe)
+        self.decoder.require(recipe)
+
+    @property
+    def layers(self) -> dict[str, int]:
+        """How many hidden layers each tower has."""
+        return {tower: getattr(self, tower).layers(self.depth) for tower in TOWERS}
+
+    def taps(self, batch: int, dtype: DTypeLike = jnp.float32) -> dict[str, Float[Array, "_layers batch width"]]:
+        """Zeros to add to every hidden layer of both towers."""
+        return {tower: jnp.zeros((layers, batch, self.width), dtype) for tower, layers in self.layers.items()}
+
+
+class Forward(NamedTuple):
+    """What one pass gives: the decoder's outputs, the posterior, and its draw."""
+
+    outputs: Float[Array, "batch outputs"]
+    mean: Float[Array, "batch latent"]
+    log_var: Float[Array, "batch latent"]
+    z: Float[Array, "batch latent"]
+
+
+class VAE(nnx.Module):
+    """x -> encoder -> posterior head -> N(mean, exp(log_var)) -> z -> decoder -> the likelihood's outputs.
+
+    Source:
+        Kingma & Welling 2014, arXiv:1312.6114.
+    """
+
+    def __init__(self, architecture: Architecture, recipe: Recipe, key: PRNGKeyArray, data_mean: Float[Array, " data"]):
+        """Draw a model.
+
+        Args:
+            architecture: Its sizes.
+            recipe: How its layers are made and drawn.
+            key: Every layer's key comes from it by the layer's name.
+            data_mean: Mean of the training examples: the decoder starts at it, in every arm. Otherwise the first
+                hundred nats of any training are the output bias learning the mean.
+        """
+        self.depth = architecture.depth
+        latent, sizes = architecture.latent, (architecture.depth, architecture.width, recipe)
+        self.encoder = architecture.encoder(architecture.data, 2 * latent, *sizes, named_key(key, "encoder"))
+        self.posterior_head = recipe.posterior_head(latent)
+        bias = architecture.likelihood.output_bias(data_mean)
+        context = _context_size(recipe, architecture)
+        self.decoder = architecture.decoder(latent, len(bias), *sizes, named_key(key, "decoder"), context)
+        self.decoder.head.bias[...] = bias
+
+    def __call__(self, x: Float[Array, "batch data"], noise: Float[Array, "batch latent"], run: ForwardPass) -> Forward:
+        """One pass with one draw of z.
+
+        Args:
+            x: Encoder inputs, centred.
+            noise: Standard normal draws; z = mean + exp(log_var / 2) noise.
+            run: The pass.
+        """
+        mean, log_var, hidden = self.encode(x, run)
+        z = _draw(mean, log_var, noise)
+        return Forward(self.decode(z, hidden, run), mean, log_var, z)
+
+    def encode(
+        self, x: Float[Array, "batch data"], run: ForwardPass
+    ) -> tuple[Float[Array, "batch latent"], Float[Array, "batch latent"], list[Float[Array, "batch width"]]]:
+        """Mean and logarithm of the variance of q(z|x) from centred inputs, and the encoder's hidden layers."""
+        x = run.noisy(run.recipe.input_noise, x, "input_noise")
+        encoded, hidden = self.encoder(x, run.within("encoder"))
+        return *self.posterior_head(encoded), hidden
+
+    def decode(
+        self, z: Float[Array, "batch latent"], hidden: list[Float[Array, "batch width"]], run: ForwardPass
+    ) -> Float[Array, "batch outputs"]:
+        """The likelihood's outputs.
+
+        Args:
+            z: One draw for each example.
+            hidden: The encoder's hidden layers for the same examples.
+            run: The pass.
+        """
+        return self.decoder(z, run.within("decoder", run.recipe.decoder_context(z, hidden, self.depth + 1)))[0]
+
+    def observed(
+        self,
+        x: Float[Array, "batch data"],
+        noise: Float[Array, "batch latent"],
+        taps: dict[str, Float[Array, "_layers batch width"]],
+        run: ForwardPass,
+    ) -> tuple[Forward, dict[str, Hidden]]:
+        """The same pass, and what each tower's hidden layers look like; see `DenseTower.observed`."""
+        x = run.noisy(run.recipe.input_noise, x, "input_noise")
+        encoded, encoder = self.encoder.observed(x, taps["encoder"], run.within("encoder"))
+        mean, log_var = self.posterior_head(encoded)
+        z = _draw(mean, log_var, noise)
+        context = run.recipe.decoder_context(z, list(encoder.output), self.depth + 1)
+        outputs, decoder = self.decoder.observed(z, taps["decoder"], run.within("decoder", context))
+        return Forward(outputs, mean, log_var, z), {"encoder": encoder, "decoder": decoder}
+
+
+def _draw(
+    mean: Float[Array, "batch latent"], log_var: Float[Array, "batch latent"], noise: Float[Array, "batch latent"]
+) -> Float[Array, "batch latent"]:
+    return mean + jnp.exp(0.5 * log_var) * noise
+
+
+def _context_size(recipe: Recipe, architecture: Architecture) -> int:
+    """How many entries each of the decoder's blocks, and its head, sees beside the layer before it."""
+    z, h = jnp.zeros((1, architecture.latent)), jnp.zeros((1, architecture.width))
+    context = recipe.decoder_context(z, [h] * architecture.layers["encoder"], architecture.depth + 1)
+    return 0 if context is None else context[0].shape[1]

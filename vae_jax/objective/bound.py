@@ -1,0 +1,70 @@
+"""The evidence lower bound and its parts, in nats: summed over data and latents, averaged over the batch."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+
+class LossParts(NamedTuple):
+    """The bound's parts on one minibatch at KL weight 1, in nats."""
+
+    negative_elbo: Float[Array, ""]
+    reconstruction: Float[Array, ""]
+    kl_nats: Float[Array, ""]
+
+
+def gaussian_kl(
+    mean: Float[Array, "batch latent"], log_var: Float[Array, "batch latent"]
+) -> Float[Array, "batch latent"]:
+    """KL divergence of a diagonal Gaussian from the standard normal, per example and latent unit, in nats.
+
+    Zero exactly where the posterior has collapsed onto the prior.
+
+    Args:
+        mean: Posterior means.
+        log_var: Logarithms of the posterior variances; below -87 the variance underflows in float32.
+
+    Returns:
+        Divergences, at least 0 up to rounding.
+
+    Source:
+        Kingma & Welling 2014, arXiv:1312.6114, appendix B.
+    """
+    return 0.5 * (mean**2 + jnp.exp(log_var) - 1 - log_var)
+
+
+def total_kl(kl_units: Float[Array, "batch latent"]) -> Float[Array, ""]:
+    """The KL term of the plain bound: summed over units, averaged over the batch."""
+    return kl_units.sum(axis=-1).mean()
+
+
+def exact_kl(
+    mean: Float[Array, "batch latent"], log_var: Float[Array, "batch latent"], z: Float[Array, "batch latent"]
+) -> Float[Array, "batch latent"]:
+    """The KL term by its closed form: it has no need of the draw."""
+    return gaussian_kl(mean, log_var)
+
+
+def sticking_the_landing(
+    mean: Float[Array, "batch latent"], log_var: Float[Array, "batch latent"], z: Float[Array, "batch latent"]
+) -> Float[Array, "batch latent"]:
+    """The KL term by one draw, log q(z) - log p(z), whose gradient reaches the posterior by way of z alone.
+
+    What is left out, the gradient of log q with respect to its own parameters at a fixed z, is 0 on average and noise
+    otherwise. Without it the bound's gradient has no variance where the posterior is exact.
+
+    Args:
+        mean: Posterior means.
+        log_var: Logarithms of the posterior variances.
+        z: One draw of that posterior, as a function of its parameters.
+
+    Returns:
+        Estimates, of either sign.
+
+    Source:
+        Roeder, Wu & Duvenaud 2017, arXiv:1703.09194.
+    """
+    mean, log_var = jax.lax.stop_gradient((mean, log_var))
+    return 0.5 * (z**2 - (z - mean) ** 2 * jnp.exp(-log_var) - log_var)

@@ -1,0 +1,330 @@
+"""One training run as pure functions: draw a model, take a chunk of steps.
+
+Nothing here compiles, prints or waits for the device: the caller maps, compiles and times these.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from flax import nnx
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
+
+from vae_jax.initialization.data_dependent import no_calibration
+from vae_jax.models.vae import VAE, Architecture
+from vae_jax.objective.loss import Given, Parameters, Statistics, TreatmentState, loss, observed_paths, structure
+from vae_jax.recipe.forward_pass import ForwardPass
+from vae_jax.recipe.keys import named_key
+from vae_jax.recipe.recipe import Recipe
+from vae_jax.training.instruments import Instrument, StepView
+
+Examples = Float[Array, "examples data"]
+
+
+@dataclass(frozen=True)
+class Loop:
+    """The shape of a chunk of steps; part of the compiled program.
+
+    Attributes:
+        batch: Examples in a minibatch.
+        chunk: Steps taken by one call of `train`.
+        record_every: Steps from one record to the next; the first record is of step 0.
+        instruments: What a record holds.
+    """
+
+    batch: int
+    chunk: int
+    record_every: int
+    instruments: tuple[Instrument, ...]
+
+    def __post_init__(self):
+        for name in ("batch", "chunk", "record_every"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if self.chunk % self.record_every:
+            raise ValueError(f"a chunk of {self.chunk} steps must be a multiple of record_every, {self.record_every}")
+
+
+class TrainState(NamedTuple):
+    """What the next step needs.
+
+    Attributes:
+        parameters: What is trained, one leaf per layer and kind.
+        statistics: What a model keeps beside its parameters; the same throughout a training.
+        optimizer_state: The optimizer's.
+        treatment_state: What the recipe's treatment of the KL term remembers.
+        evaluated: State of the recipe's `evaluated_parameters`.
+        selected: State of the recipe's `selected_parameters`.
+        step: Steps taken.
+        diverged_at: The first step whose loss was not finite or beyond the limit, or -1.
+    """
+
+    parameters: Parameters
+    statistics: Statistics
+    optimizer_state: Any
+    treatment_state: TreatmentState
+    evaluated: Any
+    selected: Any
+    step: Int[Array, ""]
+    diverged_at: Int[Array, ""]
+
+
+class Numbers(NamedTuple):
+    """All that differs between two trainings of one program, beside their initial weights and key.
+
+    Attributes:
+        recipe: `Recipe.program()`, for the numbers in it.
+        learning_rates: Rate of each step of this chunk.
+        kl_weights: Weight of the KL term at each step of this chunk.
+        stop: The training's length: no step is taken at or after it.
+        limit: -ELBO of a minibatch, in nats, beyond which the training has diverged.
+    """
+
+    recipe: Recipe
+    learning_rates: Float[Array, " chunk"]
+    kl_weights: Float[Array, " chunk"]
+    stop: Int[Array, ""]
+    limit: Float[Array, ""]
+
+
+class Data(NamedTuple):
+    """Training intensities, and the mean that the encoder's inputs are centred by."""
+
+    train: Examples
+    mean: Float[Array, " data"]
+
+
+def init(key: PRNGKeyArray, recipe: Recipe, architecture: Architecture, data: Data) -> tuple[Parameters, Statistics]:
+    """Draw a model: its parameters and the statistics that it keeps beside them.
+
+    A program of its own, apart from training: drawn inside it, initial weights take longer to compile than all the
+    rest. Every layer's draw depends on the key and the layer's name alone.
+    """
+    model = VAE(architecture, recipe, key, data.mean)
+    if recipe.calibration is not no_calibration:
+        x, noise = present(named_key(key, "calibration"), jnp.zeros((), jnp.int32), data.train, architecture)
+        model.train()
+        model(x - data.mean[None], noise, ForwardPass(recipe, adjust=recipe.calibration))
+    _, parameters, statistics = nnx.split(model, nnx.Param, ...)
+    return _strong(nnx.as_pure(parameters)), _strong(nnx.as_pure(statistics))
+
+
+def start(numbers: Numbers, parameters: Parameters, statistics: Statistics) -> TrainState:
+    """The state before the first step.
+
+    Args:
+        numbers: The first chunk's: some optimizers keep their first learning rate in their state.
+        parameters: From `init`.
+        statistics: From `init`.
+    """
+    recipe = numbers.recipe
+    with jax.numpy_dtype_promotion("standard"):
+        optimizer_state = _optimizer(numbers, numbers.learning_rates[0]).init(parameters)
+    return TrainState(
+        parameters=parameters,
+        statistics=statistics,
+        optimizer_state=_strong(optimizer_state),
+        treatment_state=recipe.kl_treatment().init(),
+        evaluated=recipe.evaluated_parameters().init(parameters),
+        selected=recipe.selected_parameters().init(parameters),
+        step=jnp.zeros((), jnp.int32),
+        diverged_at=jnp.full((), -1, jnp.int32),
+    )
+
+
+def chosen(recipe: Recipe, state: TrainState, ended: Bool[Array, ""]) -> Parameters:
+    """The parameters that a training is evaluated at.
+
+    Args:
+        recipe: The recipe's program.
+        state: After some steps.
+        ended: Whether the training has ended: it may end with other parameters than it was at last.
+    """
+    now = recipe.evaluated_parameters().get(state.evaluated, state.parameters, state.optimizer_state)
+    return recipe.selected_parameters().get(state.selected, now, ended)
+
+
+def schedules(
+    recipe: Recipe, learning_rate: float, steps: int, chunk: int
+) -> tuple[Float[Array, "chunks chunk"], Float[Array, "chunks chunk"]]:
+    """The learning rate and the KL weight of every step, in chunks, and one chunk more.
+
+    Past the last step they repeat it: the chunk too many is for the record of the state at the end.
+    """
+    step = jnp.minimum(jnp.arange((-(-steps // chunk) + 1) * chunk), steps - 1)
+
+    def product(factors: tuple[Any, ...], start: float) -> Float[Array, "chunks chunk"]:
+        total = jnp.full(step.shape, start)
+        for factor in factors:
+            total = total * factor(step, steps)
+        return total.reshape(-1, chunk)
+
+    return product(recipe.learning_rate_schedules, learning_rate), product(recipe.kl_schedules, 1.0)
+
+
+def train(
+    state: TrainState,
+    key: PRNGKeyArray,
+    numbers: Numbers,
+    data: Data,
+    *,
+    architecture: Architecture,
+    loop: Loop,
+) -> tuple[TrainState, dict[str, Any]]:
+    """Take one chunk of steps, fewer where the training ends within it.
+
+    Args:
+        state: From `start`, or from the chunk before.
+        key: The training's key: batches, presentations and noise come from it by name and step.
+        numbers: See `Numbers`.
+        data: The training set.
+        architecture: The model's sizes.
+        loop: The chunk's shape.
+
+    Returns:
+        The state after the chunk, and each instrument's readings with an axis of records in front; zeros past the
+        training's end, where no step is taken.
+    """
+    graph = structure(numbers.recipe, architecture)
+    first = state.step
+    order = batches(key, first, loop, data.train.shape[0])
+
+    def draw(step: Int[Array, ""]) -> tuple[Float[Array, "batch data"], Float[Array, "batch latent"]]:
+        return present(key, step, data.train[order[step - first]], architecture)
+
+    def given(state: TrainState, x: Array, noise: Array) -> Given:
+        return Given(
+            statistics=state.statistics,
+            recipe=numbers.recipe,
+            kl_weight=numbers.kl_weights[state.step - first],
+            x=x,
+            centred=x - data.mean[None],
+            noise=noise,
+            key=jax.random.fold_in(named_key(key, "step"), state.step),
+            progress=state.step.astype(x.dtype) / numbers.stop.astype(x.dtype),
+            treatment_state=state.treatment_state,
+        )
+
+    def update(
+        state: TrainState, value: Array, gradient: Parameters, value_fn: Callable[[Parameters], Array]
+    ) -> tuple[Parameters, Any]:
+        step_key = jax.random.fold_in(named_key(key, "optimizer"), state.step)
+        extra = {"value": value, "grad": gradient, "value_fn": value_fn, "key": step_key}
+        # optax mixes float32 with int32 counts, which strict promotion forbids.
+        with jax.numpy_dtype_promotion("standard"):
+            optimizer = _optimizer(numbers, numbers.learning_rates[state.step - first])
+            return optimizer.update(gradient, state.optimizer_state, state.parameters, **extra)
+
+    def watch(state: TrainState, x: Array, noise: Array) -> dict[str, Any]:
+        """What of a step's view is not its gradient or its update, by a pass of its own."""
+        taps = architecture.taps(loop.batch, data.train.dtype)
+        observe = partial(observed_paths, graph, architecture, state.parameters)
+        _, pullback, (loss_parts, hidden) = jax.vjp(
+            lambda taps: observe(taps, given(state, x, noise)), taps, has_aux=True
+        )
+        # The loss is a mean over the batch; each example's own gradient does not shrink with the batch.
+        paths = jax.vmap(pullback)(loop.batch * jnp.eye(2, dtype=data.train.dtype))[0]
+        return {
+            "loss_parts": loss_parts,
+            "hidden": {tower: layers.output for tower, layers in hidden.items()},
+            "slope": {tower: layers.slope for tower, layers in hidden.items()},
+            # The loss is the sum of its two paths, so its gradient is the sum of theirs.
+            "hidden_gradient": {tower: jnp.sum(both, axis=0) for tower, both in paths.items()},
+            "reconstruction_gradient": {tower: both[0] for tower, both in paths.items()},
+            "kl_gradient": {"encoder": paths["encoder"][1]},
+        }
+
+    def read(watched: dict[str, Any], parameters: Parameters, gradient: Parameters, updates: Parameters) -> Any:
+        view = StepView(**watched, parameters=parameters, gradient=gradient, update=updates)
+        return {instrument.name: instrument.read(view) for instrument in loop.instruments}
+
+    def step(
+        x: Array, noise: Array, watched: dict[str, Any], index: Int[Array, ""], carry: tuple[TrainState, Any]
+    ) -> tuple[TrainState, Any]:
+        state, readings = carry
+        recipe, here = numbers.recipe, given(state, x[index], noise[index])
+        objective = partial(loss, graph, architecture, given=here)
+        differentiate = jax.value_and_grad(objective, has_aux=True)
+        (value, (loss_parts, treatment_state)), gradient = recipe.gradient_function(differentiate, state.parameters)
+        updates, optimizer_state = update(state, value, gradient, lambda parameters: objective(parameters)[0])
+        if loop.instruments:
+            seen = (state.parameters, gradient, updates)
+            readings = jax.lax.cond(index == 0, lambda: read(watched, *seen), lambda: readings)
+        # A comparison with NaN is false, so this is true of every loss that is not a number below the limit.
+        diverged = ~(loss_parts.negative_elbo <= numbers.limit)
+        parameters, taken = optax.apply_updates(state.parameters, updates), state.step + 1
+        evaluate_at = recipe.evaluated_parameters()
+        after = TrainState(
+            parameters=parameters,
+            statistics=state.statistics,
+            optimizer_state=optimizer_state,
+            treatment_state=treatment_state,
+            evaluated=evaluate_at.update(state.evaluated, parameters, taken, numbers.stop),
+            selected=state.selected,
+            step=taken,
+            diverged_at=jnp.where(diverged & (state.diverged_at < 0), state.step, state.diverged_at),
+        )
+        return after, readings
+
+    def record(state: TrainState, _: None) -> tuple[TrainState, dict[str, Any]]:
+        # One vectorised draw for all steps up to the next record: the same numbers as one draw to a step.
+        x, noise = jax.vmap(draw)(state.step + jnp.arange(loop.record_every))
+        watched = watch(state, x[0], noise[0])
+        # The first step fills them in: what it computes anyhow is not computed twice to be looked at.
+        shapes = jax.eval_shape(read, watched, *[state.parameters] * 3)
+        readings = jax.tree.map(lambda shape: jnp.zeros(shape.shape, shape.dtype), shapes)
+        steps = jnp.clip(numbers.stop - state.step, 0, loop.record_every)
+        return jax.lax.fori_loop(0, steps, partial(step, x, noise, watched), (state, readings))
+
+    return jax.lax.scan(record, state, length=loop.chunk // loop.record_every)
+
+
+def batches(key: PRNGKeyArray, first: Int[Array, ""], loop: Loop, examples: int) -> Int[Array, "chunk batch"]:
+    """Indices of a chunk's examples: every epoch is a permutation of its own, and a batch may span two.
+
+    Args:
+        key: The training's key.
+        first: The chunk's first step.
+        loop: Its shape.
+        examples: Size of the training set.
+    """
+    epoch = first * loop.batch // examples
+    epochs = epoch + jnp.arange(loop.chunk * loop.batch // examples + 2)
+    shuffle = named_key(key, "batch")
+    orders = jax.vmap(lambda e: jax.random.permutation(jax.random.fold_in(shuffle, e), examples))(epochs)
+    position = first * loop.batch - epoch * examples + jnp.arange(loop.chunk * loop.batch)
+    return orders.reshape(-1)[position].reshape(loop.chunk, loop.batch)
+
+
+def present(
+    key: PRNGKeyArray, step: Int[Array, ""], intensity: Float[Array, "batch data"], architecture: Architecture
+) -> tuple[Float[Array, "batch data"], Float[Array, "batch latent"]]:
+    """What a step sees of its examples, and the noise that it draws z with.
+
+    Args:
+        key: The training's key.
+        step: The step's index.
+        intensity: Its examples.
+        architecture: The model's sizes.
+    """
+    x = architecture.likelihood.observe(jax.random.fold_in(named_key(key, "observe"), step), intensity)
+    shape = (len(intensity), architecture.latent)
+    return x, jax.random.normal(jax.random.fold_in(named_key(key, "noise"), step), shape, x.dtype)
+
+
+def _optimizer(numbers: Numbers, learning_rate: Float[Array, ""]) -> optax.GradientTransformationExtraArgs:
+    recipe = numbers.recipe
+    transforms = [make() for make in recipe.gradient_transforms]
+    optimizer = optax.chain(*transforms, recipe.optimizer(learning_rate))
+    for wrap in recipe.optimizer_wrappers:
+        optimizer = wrap(optimizer, learning_rate, numbers.stop)
+    return optax.with_extra_args_support(optimizer)
+
+
+def _strong(tree: Any) -> Any:
+    # A weakly typed leaf turns strong in the first step: the second chunk would be another program.
+    return jax.tree.map(lambda leaf: jnp.asarray(leaf, leaf.dtype), tree)
