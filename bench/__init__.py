@@ -3,12 +3,21 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from bench.plugins.plugin import remedy, workload
+    from bench.plugins.remedy import NotApplicable, remedy
+    from bench.plugins.workload import Workload, workload
     from bench.results.tables import load
+    from vae_jax.training.instruments import instrument
 
-__all__ = ["load", "remedy", "workload"]
+__all__ = ["NotApplicable", "Workload", "instrument", "load", "remedy", "workload"]
 
-_HOME = {"load": "bench.results.tables", "remedy": "bench.plugins.plugin", "workload": "bench.plugins.plugin"}
+_HOME = {
+    "NotApplicable": "bench.plugins.remedy",
+    "Workload": "bench.plugins.workload",
+    "instrument": "vae_jax.training.instruments",
+    "load": "bench.results.tables",
+    "remedy": "bench.plugins.remedy",
+    "workload": "bench.plugins.workload",
+}
 
 
 def __getattr__(name: str) -> Any:

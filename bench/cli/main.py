@@ -247,7 +247,7 @@ def new_remedy(name: Positional[str], family: str = "activation", out: str | Non
         out: The file; by default NAME.py.
     """
     from bench.plugins.new_remedy import write_remedy
-    from bench.plugins.plugin import FAMILIES
+    from bench.plugins.remedy import FAMILIES
 
     _, catalogue = _catalogue(())
     taken = {*catalogue.remedies, *catalogue.bases}

@@ -17,7 +17,8 @@ from bench.planning.catalogue import Catalogue
 from bench.planning.compose import compose, conflicts
 from bench.planning.plan import Cell, Job
 from bench.planning.protocol import Protocol
-from bench.plugins.plugin import FAMILIES, NotApplicable, Remedy, line, place
+from bench.plugins.own_code import line, location
+from bench.plugins.remedy import FAMILIES, NotApplicable, Remedy
 from bench.plugins.watching import watched
 from bench.training.timing import time_cell
 from vae_jax.recipe.recipe import Recipe
@@ -137,7 +138,7 @@ class Admission:
         # What it reads it may keep, so that only the first time tells.
         if done := dict.fromkeys(self._done):
             raise CheckError(
-                f"it {' and '.join(done)}: a remedy only maps a recipe to a recipe; take that out of {remedy.place}"
+                f"it {' and '.join(done)}: a remedy only maps a recipe to a recipe; take that out of {remedy.location}"
             )
         if changed != again or jax.tree.structure(changed) != jax.tree.structure(again):
             raise CheckError("applied twice it gives two recipes: fix its numbers with configure(function, name=value)")
@@ -145,7 +146,7 @@ class Admission:
         if self._trial(setting, remedy.name, lanes=2).steps.calls_host:
             raise CheckError(
                 "its training calls Python at every step, as jax.debug.print and jax.pure_callback do: compute it with "
-                f"jax.numpy, in {remedy.place}"
+                f"jax.numpy, in {remedy.location}"
             )
         return f"pure, silent; {len(changed_reads)} slots are read"
 
@@ -154,12 +155,16 @@ class Admission:
         losses = np.asarray(trained.readings["negative_elbo"])
         for step, loss in enumerate(losses):
             if not np.isfinite(loss):
-                raise CheckError(f"the loss is {loss:g} at step {step}: see what it does to numbers, in {remedy.place}")
+                raise CheckError(
+                    f"the loss is {loss:g} at step {step}: see what it does to numbers, in {remedy.location}"
+                )
         for what, tree in (("gradient", trained.readings["weight_gradient"]), ("parameters", trained.state.parameters)):
             for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
                 if np.issubdtype(leaf.dtype, np.floating) and not np.isfinite(leaf).all():
                     where = jax.tree_util.keystr(path)
-                    raise CheckError(f"the {what} {where} is not finite after {len(losses)} steps: see {remedy.place}")
+                    raise CheckError(
+                        f"the {what} {where} is not finite after {len(losses)} steps: see {remedy.location}"
+                    )
         if trained.state.diverged_at >= 0:
             raise CheckError(f"it diverges at step {trained.state.diverged_at} at a tenth of its own learning rate")
         return f"-ELBO {losses[0]:.1f} to {losses[-1]:.1f} nats in {len(losses)} steps"
@@ -169,7 +174,7 @@ class Admission:
         if broken := _not_finite(readings):
             # What an installed package's instrument reads of the base is not finite either: no fault of the remedy's.
             of_base, instruments = _not_finite(self._trained(setting, "").readings), self._catalogue.instruments
-            own = [name for name in of_base if place(instruments[name].measure).startswith(self._plugins)]
+            own = [name for name in of_base if location(instruments[name].measure).startswith(self._plugins)]
             if broken := [name for name in broken if name in own or name not in of_base]:
                 raise CheckError(f"{', '.join(broken)} read what is not finite")
         return f"{len(readings)} read finite numbers"
@@ -179,7 +184,7 @@ class Admission:
         if trial.steps.digest != trial.retraced().digest:
             raise CheckError(
                 "traced a second time its training is another program: what it draws or counts in Python is fixed when "
-                f"it is traced; give it a key, or numbers by configure, in {remedy.place}"
+                f"it is traced; give it a key, or numbers by configure, in {remedy.location}"
             )
         return ""
 
@@ -261,8 +266,8 @@ class Admission:
                 else:
                     return setting
         raise CheckError(
-            f"it changes nothing: it {'; '.join(why) or 'applies to no base'}; return recipe.replace(...) in "
-            f"{remedy.place}"
+            f"it changes nothing: it {'; '.join(why) or 'applies to no base'}; return recipe.relocation(...) in "
+            f"{remedy.location}"
         )
 
     def _apply(self, remedy: Remedy, setting: Setting) -> Recipe:

@@ -7,7 +7,7 @@ from bench.data.dataset import Dataset
 from bench.language.arms import Term
 from bench.planning.catalogue import Catalogue
 from bench.planning.compose import build_workload
-from bench.plugins.plugin import Workload
+from bench.plugins.workload import Workload
 from vae_jax.recipe.recipe import Recipe
 
 # For the parameters that a workload has of these names.

@@ -14,10 +14,13 @@ from typing import Any
 from bench import remedies, suites, workloads
 from bench.language.errors import InputError
 from bench.planning.applicability import try_instrument
-from bench.plugins.plugin import ENTRY_POINT_GROUPS, NotApplicable, Remedy, WorkloadKind, place
+from bench.plugins.entry_points import ENTRY_POINT_GROUPS
+from bench.plugins.own_code import location
+from bench.plugins.remedy import NotApplicable, Remedy
 from bench.plugins.source_file import load_error, load_plugin, module_name, package_root
 from bench.plugins.suite import Suite
 from bench.plugins.watching import watched
+from bench.plugins.workload import WorkloadKind
 from vae_jax.recipe.recipe import Recipe
 from vae_jax.training.instruments import INSTRUMENTS, Instrument
 
@@ -113,19 +116,19 @@ class _Found:
             # A file may well import a thing that is there already, to make another beside it.
             if taken is not None and _function(taken) is _function(thing):
                 continue
-            what = f"{_WORDS[type(thing)]} {thing.name!r} in {place(_function(thing))},"
+            what = f"{_WORDS[type(thing)]} {thing.name!r} in {location(_function(thing))},"
             if taken is not None:
-                raise InputError(f"{what} takes a name that is taken by {place(_function(taken))}: give it another")
+                raise InputError(f"{what} takes a name that is taken by {location(_function(taken))}: give it another")
             if isinstance(thing, Remedy) and not thing.family:
                 raise InputError(f"{what} names no family: write @remedy(source=..., family=...)")
             fresh[type(thing), thing.name] = thing
         workloads = [thing for thing in fresh.values() if isinstance(thing, WorkloadKind)]
         bases = self.bases | {
-            base: f"workload {each.name!r} in {each.place}" for each in workloads for base in each().bases
+            base: f"workload {each.name!r} in {each.location}" for each in workloads for base in each().bases
         }
         remedies = self.remedies | {name: thing for (kind, name), thing in fresh.items() if kind is Remedy}
         for name in bases.keys() & remedies.keys():
-            where = place(_function(remedies[name]))
+            where = location(_function(remedies[name]))
             raise InputError(f"remedy {name!r} in {where}, is called as a base of {bases[name]}: rename one of them")
         for (_, name), thing in fresh.items():
             self._home(thing)[name] = thing
@@ -173,7 +176,7 @@ def _try(thing: Thing, data: bool) -> None:
         with watched() as done, contextlib.suppress(NotApplicable):
             thing(Recipe())
         if done:
-            raise InputError(f"remedy {thing.name!r} in {thing.place}, {' and '.join(done)}: take that out of it")
+            raise InputError(f"remedy {thing.name!r} in {thing.location}, {' and '.join(done)}: take that out of it")
     elif isinstance(thing, WorkloadKind):
         built = thing()
         if data:

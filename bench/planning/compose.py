@@ -8,7 +8,8 @@ from typing import Any
 from bench.language.arms import Arm, Term, Value, parse_term
 from bench.language.errors import ConflictError, InputError, unknown
 from bench.planning.catalogue import Catalogue
-from bench.plugins.plugin import NotApplicable, Remedy, Workload
+from bench.plugins.remedy import NotApplicable, Remedy
+from bench.plugins.workload import Workload
 from vae_jax.optimization.compatible import require_compatible
 from vae_jax.recipe.recipe import Recipe
 

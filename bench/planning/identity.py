@@ -17,7 +17,8 @@ from typing import Any
 
 import vae_jax
 from bench.planning.protocol import Protocol
-from bench.plugins.plugin import ENTRY_POINT_GROUPS, Workload
+from bench.plugins.entry_points import ENTRY_POINT_GROUPS
+from bench.plugins.workload import Workload
 from vae_jax.recipe.configured import Configured
 from vae_jax.recipe.recipe import Recipe
 from vae_jax.training.instruments import Instrument

@@ -8,7 +8,8 @@ from bench.language.errors import InputError, unknown
 from bench.planning.catalogue import Catalogue
 from bench.planning.compose import build_workload, conflicts
 from bench.planning.protocol import Protocol
-from bench.plugins.plugin import FAMILIES, NotApplicable, Remedy, Workload
+from bench.plugins.remedy import FAMILIES, NotApplicable, Remedy
+from bench.plugins.workload import Workload
 from bench.results.readable import rates_words
 
 # On whose bases a remedy's own scale of rates is read off.
@@ -71,7 +72,7 @@ def remedy_entry(catalogue: Catalogue, name: str) -> dict[str, Any]:
         "idle": dict(remedy.idle),
         "changes": changes,
         "conflicts": conflicts(catalogue, bases, name, next(iter(bases.bases))),
-        "place": remedy.place,
+        "place": remedy.location,
     }
 
 

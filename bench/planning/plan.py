@@ -15,7 +15,8 @@ from bench.planning.catalogue import Catalogue
 from bench.planning.compose import build_workload, compose, family
 from bench.planning.identity import question, sources
 from bench.planning.protocol import Protocol
-from bench.plugins.plugin import NotApplicable, Workload
+from bench.plugins.remedy import NotApplicable
+from bench.plugins.workload import Workload
 from vae_jax.diagnosis.verdict import RULES
 from vae_jax.recipe.recipe import Recipe
 

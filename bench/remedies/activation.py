@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from bench.plugins.plugin import remedy, require
+from bench.plugins.remedy import remedy, require
 from vae_jax.initialization.initializers import looks_linear, orthogonal, variance_scaling
 from vae_jax.layers import activations
 from vae_jax.layers.units import ConcatenatedUnit, GatedUnit, MaxoutUnit, ParametricUnit

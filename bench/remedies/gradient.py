@@ -2,7 +2,7 @@
 
 import optax
 
-from bench.plugins.plugin import remedy, require, require_positive
+from bench.plugins.remedy import remedy, require, require_positive
 from vae_jax.objective import bound
 from vae_jax.optimization import transforms, wrappers
 from vae_jax.optimization.gradients import sharpness_aware

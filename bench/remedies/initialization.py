@@ -1,6 +1,6 @@
 """Initial weights: the gain of each layer before anything is learnt."""
 
-from bench.plugins.plugin import remedy, require
+from bench.plugins.remedy import remedy, require
 from vae_jax.initialization import gains, initializers
 from vae_jax.initialization.data_dependent import unit_variance, zero_mean_unit_variance
 from vae_jax.recipe.configured import configure, defer

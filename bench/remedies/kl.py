@@ -1,6 +1,6 @@
 """KL treatments: how hard the posterior is pressed onto the prior, and when. Every arm is reported at weight 1."""
 
-from bench.plugins.plugin import remedy, require
+from bench.plugins.remedy import remedy, require
 from vae_jax.models import posteriors
 from vae_jax.objective import discrepancy, multipliers, rates
 from vae_jax.optimization import schedules

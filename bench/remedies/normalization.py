@@ -1,6 +1,6 @@
 """Normalizations: the scale of the signal is reset in every layer."""
 
-from bench.plugins.plugin import remedy, require
+from bench.plugins.remedy import remedy, require
 from vae_jax.layers import normalization, weight_forms
 from vae_jax.models import posteriors
 from vae_jax.recipe.configured import configure

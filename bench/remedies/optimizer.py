@@ -2,7 +2,7 @@
 
 import optax
 
-from bench.plugins.plugin import remedy, require, require_positive
+from bench.plugins.remedy import remedy, require, require_positive
 from vae_jax.optimization import optimizers, wrappers
 from vae_jax.optimization.evaluated import schedule_free_average
 from vae_jax.optimization.shampoo import shampoo as shampoo_optimizer

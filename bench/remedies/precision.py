@@ -1,6 +1,6 @@
 """Precision: what rounding does to a gradient."""
 
-from bench.plugins.plugin import remedy, require
+from bench.plugins.remedy import remedy, require
 from vae_jax.layers import precision
 from vae_jax.recipe.configured import configure
 from vae_jax.recipe.recipe import Recipe

@@ -2,7 +2,7 @@
 
 import jax
 
-from bench.plugins.plugin import remedy, require
+from bench.plugins.remedy import remedy, require
 from vae_jax.initialization import initializers
 from vae_jax.recipe.configured import configure
 from vae_jax.recipe.recipe import Recipe

@@ -1,6 +1,6 @@
 """What keeps weights small, apart or averaged, and what ends a training early."""
 
-from bench.plugins.plugin import remedy, require
+from bench.plugins.remedy import remedy, require
 from vae_jax.layers import noise
 from vae_jax.optimization import evaluated, transforms, wrappers
 from vae_jax.recipe.configured import configure

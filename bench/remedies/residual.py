@@ -1,6 +1,6 @@
 """Residual forms: a way around the activation's slope."""
 
-from bench.plugins.plugin import remedy, require
+from bench.plugins.remedy import remedy, require
 from vae_jax.layers.blocks import (
     DenselyConnectedBlock,
     FixupBlock,

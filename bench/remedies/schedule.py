@@ -1,6 +1,6 @@
 """Learning-rate schedules: a factor by step; several multiply."""
 
-from bench.plugins.plugin import remedy, require
+from bench.plugins.remedy import remedy, require
 from vae_jax.optimization import schedules, wrappers
 from vae_jax.recipe.configured import configure
 from vae_jax.recipe.recipe import Recipe

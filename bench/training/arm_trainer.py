@@ -16,7 +16,7 @@ from bench.language.arms import parse_arms
 from bench.planning.catalogue import load_catalogue
 from bench.planning.compose import build_workload, compose
 from bench.planning.plan import Job
-from bench.plugins.plugin import Workload
+from bench.plugins.workload import Workload
 from bench.training.curves import CurveWriter
 from bench.training.precision import cast, computing
 from bench.training.programs import Program, program

@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import optax
 
 from bench.data.digits import digits, independent_pixels
-from bench.plugins.plugin import Workload, workload
+from bench.plugins.workload import Workload, workload
 from vae_jax.initialization.initializers import orthogonal
 from vae_jax.models.vae import Architecture
 from vae_jax.recipe.configured import configure

@@ -5,7 +5,7 @@ import numpy as np
 import optax
 
 from bench.data.dataset import Dataset, Examples
-from bench.plugins.plugin import Workload, workload
+from bench.plugins.workload import Workload, workload
 from vae_jax.initialization.initializers import orthogonal
 from vae_jax.models.likelihoods import Gaussian
 from vae_jax.models.vae import Architecture

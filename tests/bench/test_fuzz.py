@@ -12,7 +12,7 @@ from bench.language.errors import InputError
 from bench.planning.catalogue import load_catalogue
 from bench.planning.compose import build_workload, compose
 from bench.planning.plan import make_plan
-from bench.plugins.plugin import NotApplicable
+from bench.plugins.remedy import NotApplicable
 from bench.results.store import CURVE_COLUMNS, Store
 
 BASES = ("baseline", "trainable")

@@ -9,7 +9,7 @@ from bench.cli.main import main
 from bench.examination.check import Admission
 from bench.planning.catalogue import load_catalogue
 from bench.planning.listing import list_entries, remedies_markdown
-from bench.plugins.plugin import FAMILIES, remedy
+from bench.plugins.remedy import FAMILIES, remedy
 
 CATALOGUE = load_catalogue()
 ADMISSION = Admission(CATALOGUE, timing=False)

@@ -7,7 +7,7 @@ from bench.language.arms import parse_arms
 from bench.language.errors import InputError
 from bench.planning.catalogue import load_catalogue
 from bench.planning.compose import build_workload, compose, conflicts, family
-from bench.plugins.plugin import NotApplicable
+from bench.plugins.remedy import NotApplicable
 from vae_jax.recipe.configured import configure
 
 CATALOGUE = load_catalogue()

@@ -62,7 +62,7 @@ def test_what_changes_nothing_is_not_applicable():
 
 UNFIT = """
 from bench import remedy
-from bench.plugins.plugin import NotApplicable
+from bench.plugins.remedy import NotApplicable
 
 @remedy(source="Someone 2026", family="initialization")
 def only_for_others(recipe):

@@ -1,0 +1,88 @@
+"""A person's own function: where it is written, whether it can be named, and what it raises, in a sentence."""
+
+import inspect
+import math
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from bench.language.arms import NAME, Term
+from bench.language.errors import InputError, briefly
+from bench.plugins.source_file import raised_in
+
+
+class OwnCodeError(InputError):
+    """A person's own code raises, or gives what nothing can use: the arm that it belongs to has no figures."""
+
+
+def require_function(kind: str, function: Any, sentence: str) -> str:
+    """What a decorated function is, in words, if it is one that can be named."""
+    if not inspect.isfunction(function):
+        raise InputError(f"@{kind} is for a function, got {function!r:.80}: write it in a line over def name(...)")
+    name = f"{kind} {function.__name__!r} in {location(function)},"
+    if not NAME.fullmatch(function.__name__):
+        raise InputError(f"{name} has a name that cannot be typed: letters, digits and _, a letter first")
+    if not (function.__doc__ or "").strip():
+        raise InputError(f"{name} needs a docstring: {sentence}")
+    return name
+
+
+def require_settable(name: str, parameters: Iterable[inspect.Parameter]) -> None:
+    """Raise unless what is typed can be given to each parameter."""
+    for each in parameters:
+        if each.kind not in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY) or not NAME.fullmatch(each.name):
+            raise InputError(f"{name} has a parameter that nobody can set, {str(each)!r}: write *, {each.name}=default")
+        if each.default is each.empty:
+            raise InputError(f"{name} needs a default for the parameter {each.name!r}: write {each.name}=value")
+        plain = type(each.default) in (bool, int, float, str)
+        if not plain or (isinstance(each.default, float) and not math.isfinite(each.default)):
+            raise InputError(
+                f"{name} has a default for the parameter {each.name!r} that nobody can type, {each.default!r:.80}: "
+                "a finite number, true or false, or a name"
+            )
+
+
+def location(function: Callable[..., Any]) -> str:
+    """File and line where a function is written."""
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    return f"{code.co_filename}, line {code.co_firstlineno}" if code else f"module {function.__module__}"
+
+
+def call(
+    what: str,
+    name: str,
+    function: Callable[..., Any],
+    *given: Any,
+    passing: tuple[type[Exception], ...] = (),
+    **parameters: Any,
+) -> Any:
+    """What a person's own function gives.
+
+    Args:
+        what: What the function is, as `remedy`.
+        name: What it is called.
+        function: The function.
+        *given: What it is given always.
+        passing: What it may raise that goes on as it is.
+        **parameters: What was typed for it.
+
+    Raises:
+        InputError: If a parameter that was typed does not hold.
+        OwnCodeError: If it raises anything else, with the last line of its own file that this came through.
+    """
+    try:
+        return function(*given, **parameters)
+    except (InputError, *passing):
+        raise
+    except (Exception, SystemExit) as error:
+        typed = f"{what} {str(Term(name, tuple(parameters.items())))!r}"
+        if parameters and isinstance(error, ValueError):
+            # What was typed may have to be mended, and of what is built in nothing else.
+            where = "" if function.__module__.startswith("bench.") else f"; {line(error, function)}"
+            raise InputError(f"{typed}: {briefly(error)}{where}") from error
+        raise OwnCodeError(f"{typed} raised {briefly(error, kind=True)}; mend it in {line(error, function)}") from error
+
+
+def line(error: BaseException, function: Callable[..., Any]) -> str:
+    """File and line of a function's own file that an error came through last, or else where the function is written."""
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    return (code and raised_in(error, code.co_filename)) or location(function)

@@ -1,0 +1,122 @@
+"""A workload: data, model, bases and length of one setting in which a training provably stalls."""
+
+import functools
+import inspect
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from bench.data.dataset import Dataset, Examples
+from bench.language.arms import NAME
+from bench.language.errors import InputError
+from bench.plugins.own_code import call, location, require_function, require_settable
+from vae_jax.models.vae import Architecture
+from vae_jax.recipe.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Workload:
+    """What all arms on one setting share.
+
+    Attributes:
+        architecture: The sizes of the model.
+        bases: Recipes by name; the first is the one that vanishes.
+        steps: Steps of one training.
+        batch: Examples in a minibatch.
+        data: Loads the data set.
+        plateau: From the data set and a presentation of it, what -ELBO in nats a dead arm sits at there.
+    """
+
+    architecture: Architecture
+    bases: Mapping[str, Recipe]
+    steps: int
+    batch: int
+    data: Callable[[], Dataset]
+    plateau: Callable[[Dataset, Examples], float]
+
+
+@dataclass(frozen=True)
+class WorkloadKind:
+    """What `@workload` makes of a function: a workload with parameters."""
+
+    name: str
+    description: str
+    function: Callable[..., Workload]
+
+    @property
+    def parameters(self) -> dict[str, inspect.Parameter]:
+        """The parameters that a person may set, with their defaults."""
+        return dict(inspect.signature(self.function).parameters)
+
+    @property
+    def location(self) -> str:
+        """File and line where it is written."""
+        return location(self.function)
+
+    def __call__(self, **parameters: Any) -> Workload:
+        """The workload; what it loads, and its plateau, are checked when they are asked for.
+
+        Raises:
+            InputError: If a parameter is out of range, or it raises, or something is not as arms need it.
+        """
+        made = call("workload", self.name, self.function, **parameters)
+        self._require(isinstance(made, Workload), f"returned {type(made).__name__}", "return a bench.Workload")
+        self._require(
+            isinstance(made.architecture, Architecture), "has no vae_jax.models.vae.Architecture", "give it one"
+        )
+        bases = made.bases if isinstance(made.bases, Mapping) else {}
+        sound = all(isinstance(recipe, Recipe) and NAME.fullmatch(str(name)) for name, recipe in bases.items())
+        cure = "name at least one recipe, as bases={'baseline': Recipe()}, of letters, digits, - and _"
+        self._require(bool(bases) and sound, f"has the bases {made.bases!r:.100}", cure)
+        for name in ("steps", "batch"):
+            number = getattr(made, name)
+            self._require(type(number) is int and number >= 1, f"has {name}={number!r:.100}", "give at least 1")
+        for name in ("data", "plateau"):
+            named = hasattr(getattr(made, name), "__qualname__")
+            self._require(named, f"has no named function as {name}", "write def name(...), and give that itself")
+
+        @functools.wraps(made.data)
+        def data() -> Dataset:
+            loaded = call("data of workload", self.name, made.data)
+            for split in ("train", "validation", "test"):
+                self._require_examples(getattr(loaded, split, None), split, made.architecture.data)
+            return loaded
+
+        @functools.wraps(made.plateau)
+        def plateau(dataset: Dataset, x: Examples) -> float:
+            nats = call("plateau of workload", self.name, made.plateau, dataset, x)
+            sound = isinstance(nats, float | int | np.floating) and 0 < float(nats) < math.inf
+            # How far a training may diverge is a multiple of it.
+            self._require(sound, f"has a plateau of {nats!r:.100}", "give a finite number of nats above 0")
+            return float(nats)
+
+        return replace(made, data=data, plateau=plateau)
+
+    def _require_examples(self, values: Any, split: str, columns: int) -> None:
+        examples = isinstance(values, np.ndarray) and np.issubdtype(values.dtype, np.floating)
+        sound = examples and values.ndim == 2 and len(values) > 0 and values.shape[1] == columns
+        what = f"{values.dtype} of shape {values.shape}" if isinstance(values, np.ndarray) else type(values).__name__
+        if sound and not np.isfinite(values).all():
+            sound, what = False, "numbers that are not finite"
+        cure = f"its data function must return a bench.data.digits.Dataset of finite floats, examples by {columns}"
+        self._require(sound, f"loads {what} as {split}", f"{cure}, as its architecture says")
+
+    def _require(self, holds: bool, wrong: str, cure: str) -> None:
+        if not holds:
+            raise InputError(f"workload {self.name!r} in {self.location}, {wrong}: {cure}")
+
+
+def workload(function: Any = None, /) -> WorkloadKind:
+    """Make a workload of a function `(*, parameter=default, ...) -> Workload`; its docstring says why it vanishes.
+
+    Raises:
+        InputError: If there is no docstring, no name that can be typed, or a parameter that nobody can set.
+    """
+    if function is None:
+        raise InputError("@workload() takes nothing: write @workload, without brackets")
+    name = require_function("workload", function, "why the gradient vanishes on it, and where it stalls")
+    require_settable(name, inspect.signature(function).parameters.values())
+    return WorkloadKind(function.__name__.replace("_", "-"), inspect.cleandoc(function.__doc__ or ""), function)
