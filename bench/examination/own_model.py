@@ -19,6 +19,7 @@ from bench.plugins.source_file import load_source
 from vae_jax.diagnosis.any_model import as_function
 from vae_jax.diagnosis.diagnose import Diagnosis, applied, diagnose
 from vae_jax.diagnosis.verdict import RULES
+from vae_jax.recipe.keys import random_key
 
 _SEED = 0
 
@@ -68,7 +69,7 @@ def examine(model: str, data: str, loss: str | None, examples: int, command: str
     if objective is not None and not callable(objective):
         kind = type(objective).__name__
         raise InputError(f"loss {loss!r} is of type {kind}: it must be a function of the model's output")
-    key = jax.random.key(_SEED)
+    key = random_key(_SEED)
     try:
         function, parameters = as_function(made, key)
     except ValueError as error:

@@ -10,9 +10,10 @@ import jax.numpy as jnp
 from bench.planning.applicability import slots_drawn_from
 from bench.planning.plan import Cell, Job
 from bench.planning.protocol import Protocol
-from bench.training.arm_trainer import STATE_AXES, Bench, draw, over_lanes
+from bench.training.arm_trainer import STATE_AXES, ArmTrainer, draw, over_lanes
 from bench.training.precision import cast, computing
 from bench.training.programs import Program, anew, program
+from vae_jax.recipe.keys import random_key
 from vae_jax.recipe.recipe import Recipe
 from vae_jax.training.train import Numbers, TrainState, chosen
 
@@ -37,7 +38,7 @@ class Trained:
     readings: dict[str, Any]
 
 
-class Trial(Bench):
+class Trial(ArmTrainer):
     """An arm on its workload, with programs that compile in seconds.
 
     Lanes begin where single trainings begin: their models are drawn one by one, by a program that all recipes share
@@ -105,7 +106,7 @@ class Trial(Bench):
             return self._begin([PROTOCOL.tuning_seed] * self.lanes, numbers[0])[0]
 
     def _begin(self, seeds: list[int], numbers: Numbers) -> tuple[TrainState, jax.Array]:
-        keys = [jax.random.key(seed) for seed in seeds]
+        keys = [random_key(seed) for seed in seeds]
         drawn = [self._draw_one(key) for key in keys]
         if self.lanes == 1:
             return self._start(numbers, *drawn[0]), keys[0]

@@ -20,8 +20,8 @@ from bench.execution.device import Device
 from bench.execution.process import Failure, start_worker, tell_training
 from bench.language.errors import briefly
 from bench.planning.plan import Job
-from bench.plugins.entry_points import ENTRY_POINT_GROUPS
-from bench.plugins.source_file import package_root, raised_in
+from bench.plugins.entry_points import ENTRY_POINT_GROUPS, package_root
+from bench.plugins.own_code import raised_in
 from bench.training.cell import Unchanged, run_cell
 from bench.training.timing import time_cell
 

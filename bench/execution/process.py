@@ -9,18 +9,7 @@ from multiprocessing.connection import Connection
 
 import jax
 
-from bench.training.arm_trainer import ONE_THREAD
-
-# Level 1 compiles an eighth faster and runs as fast. Without the concurrency-optimized scheduler, two QR calls of one
-# program (orthogonal initial weights) cannot wait for each other for ever on a machine with few cores.
-# Vectors of 512 bits, where the processor has them, take 5 % off a step.
-_CPU_FLAGS = " ".join(
-    [
-        "--xla_backend_optimization_level=1",
-        "--xla_cpu_enable_concurrency_optimized_scheduler=false",
-        "--xla_cpu_prefer_vector_width=512",
-    ]
-)
+from bench.planning.xla_flags import CPU_FLAGS, ONE_THREAD
 
 
 @dataclass(frozen=True)
@@ -59,7 +48,7 @@ def configure_process(device: str, place: int | None, cache: str) -> None:
         cache: Folder of the persistent compilation cache.
     """
     if device == "cpu":
-        flags = _CPU_FLAGS
+        flags = " ".join(CPU_FLAGS)
         if place is not None and hasattr(os, "sched_setaffinity"):
             os.sched_setaffinity(0, {place})
         else:

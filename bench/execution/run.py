@@ -12,7 +12,7 @@ import pandas as pd
 from bench.execution.local import Executor, TrainingsEnded
 from bench.execution.process import Failure
 from bench.planning.identity import versions
-from bench.planning.plan import Cell, Plan
+from bench.planning.plan import Cell, Known, Plan
 from bench.results.store import CURVE_COLUMNS, DamagedRecordError, Store
 from bench.training.cell import Unchanged
 from bench.training.record import manifest as make_manifest
@@ -64,7 +64,7 @@ class Work:
     store: Store
     timing: bool = True
     missing: list[Cell] = field(default_factory=list)
-    known: dict[str, dict[str, str]] = field(default_factory=dict)
+    known: dict[str, dict[str, Known]] = field(default_factory=dict)
     damaged: dict[str, str] = field(default_factory=dict)
     trained_seconds: list[float] = field(default_factory=list)
 
@@ -88,7 +88,9 @@ class Work:
             manifests = [
                 self.store.read(each) for each in same_question.get(cell.question, []) if each != cell.identity
             ]
-            answers = {m["program"]: m["identity"] for m in manifests if m and m["status"] in RESULTS}
+            answers = {
+                m["program"]: Known(m["identity"], m["verdict"]) for m in manifests if m and m["status"] in RESULTS
+            }
             if answers:
                 self.known[cell.identity] = answers
 
@@ -130,7 +132,8 @@ def execute(work: Work, executor: Executor) -> Iterator[TrainingsEnded | CellSto
                 yield event
                 continue
             if isinstance(event.outcome, Unchanged):
-                yield CellStored(store.adopt(event.outcome.identity, event.job.cell.identity), kept=True)
+                kept = store.adopt(event.outcome.identity, event.job.cell.identity, event.outcome.explanation)
+                yield CellStored(kept, kept=True)
                 continue
             if isinstance(event.outcome, Failure):
                 failure = event.outcome

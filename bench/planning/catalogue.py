@@ -6,7 +6,7 @@ import importlib
 import pkgutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -14,10 +14,10 @@ from typing import Any
 from bench import remedies, suites, workloads
 from bench.language.errors import InputError
 from bench.planning.applicability import try_instrument
-from bench.plugins.entry_points import ENTRY_POINT_GROUPS
-from bench.plugins.own_code import location
+from bench.plugins.entry_points import ENTRY_POINT_GROUPS, offered, package_of, package_root
+from bench.plugins.own_code import load_error, location
 from bench.plugins.remedy import NotApplicable, Remedy
-from bench.plugins.source_file import load_error, load_plugin, module_name, package_root
+from bench.plugins.source_file import load_plugin, module_name, watch_imports
 from bench.plugins.suite import Suite
 from bench.plugins.watching import watched
 from bench.plugins.workload import WorkloadKind
@@ -29,7 +29,7 @@ Thing = Remedy | WorkloadKind | Instrument
 _WORDS: dict[type[Thing], str] = {Remedy: "remedy", WorkloadKind: "workload", Instrument: "instrument"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Catalogue:
     """Everything by name.
 
@@ -63,21 +63,46 @@ def load_catalogue(plugins: Sequence[str] = (), data: bool = False) -> Catalogue
         InputError: If a plugin cannot be read, does not parse, raises, lacks something, or takes a name twice. An
             installed package of which that is true is skipped.
     """
+    watch_imports()
+    names = [module_name(Path(path)) for path in plugins]
+    for path, name in zip(plugins, names, strict=True):
+        if names.count(name) > 1:
+            raise InputError(f"two plugins are called {Path(path).name!r}: give one of them another name")
+    modules = tuple(tuple(load_plugin(path)) for path in plugins)
+    # In one process a function of a plugin is one function, so that cells which use it share their programs.
+    for known in _catalogues:
+        if (known.modules, known.data) == (modules, data):
+            return known.catalogue
+    catalogue = _load(tuple(plugins), modules, data)
+    _catalogues[:] = [_Known(modules, data, catalogue)]
+    return catalogue
+
+
+@dataclass(frozen=True)
+class _Known:
+    """A catalogue, and what it was made of."""
+
+    modules: tuple[tuple[ModuleType, ...], ...]
+    data: bool
+    catalogue: Catalogue
+
+
+_catalogues: list[_Known] = []
+
+
+def _load(plugins: Sequence[str], modules: Sequence[Sequence[ModuleType]], data: bool) -> Catalogue:
     found, skipped = _built_in(), []
     for group, kind in zip(ENTRY_POINT_GROUPS, _WORDS, strict=True):
-        for point in sorted(entry_points(group=group), key=lambda each: (_package(each), each.name)):
+        for point in offered(group):
             try:
                 for thing in _offered(point, kind):
                     _try(thing, data)
                     found.add([thing])
             except InputError as error:
-                skipped.append(f"package {_package(point)!r}, entry point {point.name!r} of {group}: {error}")
+                skipped.append(f"package {package_of(point)!r}, entry point {point.name!r} of {group}: {error}")
     before = set(found.remedies)
-    names = [module_name(Path(path)) for path in plugins]
-    for path, name in zip(plugins, names, strict=True):
-        if names.count(name) > 1:
-            raise InputError(f"two plugins are called {Path(path).name!r}: give one of them another name")
-        things = [thing for module in load_plugin(path) for thing in _own_things(module)]
+    for path, loaded in zip(plugins, modules, strict=True):
+        things = [thing for module in loaded for thing in _own_things(module)]
         for thing in things:
             # What a remedy does, `check` tells.
             if not isinstance(thing, Remedy):
@@ -187,10 +212,6 @@ def _try(thing: Thing, data: bool) -> None:
             try_instrument(thing)
         except ValueError as error:
             raise InputError(str(error)) from error
-
-
-def _package(point: EntryPoint) -> str:
-    return point.dist.name if point.dist is not None else ""
 
 
 def _modules(package: ModuleType) -> Iterator[ModuleType]:

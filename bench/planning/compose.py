@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from bench.language.arms import Arm, Term, Value, parse_term
-from bench.language.errors import ConflictError, InputError, unknown
+from bench.language.errors import ConflictError, InputError, briefly, unknown
 from bench.planning.catalogue import Catalogue
+from bench.plugins.own_code import OwnCodeError
 from bench.plugins.remedy import NotApplicable, Remedy
 from bench.plugins.workload import Workload
 from vae_jax.optimization.compatible import require_compatible
@@ -43,6 +44,9 @@ def compose(catalogue: Catalogue, workload: Workload, arm: Arm) -> Recipe:
         workload.architecture.require(recipe)
     except ValueError as error:
         raise NotApplicable(str(error)) from error
+    except Exception as error:
+        # A function that a person has put into a slot is called to find what depends on it.
+        raise OwnCodeError(f"arm {str(arm)!r} raised {briefly(error, kind=True)} when it was composed") from error
     return recipe
 
 

@@ -1,144 +1,166 @@
-"""What a stored cell is known by: a digest of what was asked, and one of the sources that answer it.
+"""Digests by which a stored cell is known: of what was asked, and of the code that answers it.
 
 Equal in both, a stored cell is trusted. Equal in the question alone, it is kept all the same where the worker finds its
-lowered programs and their arguments unchanged (`lanes.Bench.fingerprint`), and computed anew where not.
+lowered programs and their arguments unchanged (`ArmTrainer.fingerprint`), and computed anew where not. A worker finds
+the identity once more before it computes: what it would run must be what was planned.
 """
 
-import ast
 import functools
 import hashlib
 import importlib.metadata
 import json
-import sys
-from collections.abc import Iterable, Iterator
-from importlib.metadata import entry_points
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import vae_jax
+import bench
+from bench.planning.compose_arm import ComposedArm
+from bench.planning.loaded_workload import LoadedWorkload
 from bench.planning.protocol import Protocol
-from bench.plugins.entry_points import ENTRY_POINT_GROUPS
-from bench.plugins.workload import Workload
-from vae_jax.recipe.configured import Configured
-from vae_jax.recipe.recipe import Recipe
+from bench.planning.xla_flags import flags
+from bench.plugins.imports import imported
+from bench.plugins.reads import Reads, code_digest
+from bench.plugins.source_file import reads_of
 from vae_jax.training.instruments import Instrument
 
-# What computes the numbers; another version of any is another question. By module, since a source names modules.
-_LIBRARIES = {
-    "jax": "jax", "jaxlib": "jaxlib", "flax": "flax", "optax": "optax", "numpy": "numpy", "sklearn": "scikit-learn",
-}  # fmt: skip
+ROOT = Path(bench.__file__ or "").parents[1]
 
-# What decides outside of any compiled program what is trained and what is made of it: no lowered program tells of a
-# change here, so it is part of the question.
-_HOST_SOURCES = (
-    *(f"bench/training/{name}.py" for name in ("cell", "curves", "explanation", "arm_trainer", "record")),
-    "bench/planning/protocol.py",
-    *(f"vae_jax/diagnosis/{name}.py" for name in ("attribution", "chain", "graph", "straight_through", "verdict")),
-    "vae_jax/initialization/moments.py",
-    "vae_jax/theory/mean_field.py",
-)
+# What runs a cell: all that it imports runs on the host, and is part of the question.
+_RUNS = "bench.training.cell"
 
-# How programs are compiled: an edit here, as one of the mathematics, is forgiven where they come out the same.
-_PROGRAM_SOURCES = ("bench/training/programs.py", "bench/execution/process.py")
+# But for those rooms whose outcome the question holds by value (recipe, workload, rates), those that are only traced,
+# whose programs are in the fingerprint, and theory and blame, which are found anew for a cell that is kept. A room that
+# is in none of the lists is in the question.
+_BY_VALUE = ("bench.language", "bench.data", "bench.results", "bench.plugins", "bench.planning")
+_FOUND_ANEW = ("bench.training.explanation",)
+_TRACED = tuple(
+    f"vae_jax.{room}"
+    for room in (
+        "recipe", "layers", "initialization", "towers", "optimization", "models", "objective", "training", "evaluation",
+    )
+)  # fmt: skip
+
+# What makes float32 numbers without being imported by name.
+_UNNAMED_LIBRARIES = ("jaxlib",)
 
 
-def question(
-    recipe: Recipe, workload: Workload, protocol: Protocol, instruments: Iterable[Instrument], device_kind: str
-) -> str:
-    """A digest of what a cell asks: everything that changes its numbers, but for the code of the mathematics."""
-    content = {
-        "recipe": recipe.describe(),
-        "architecture": repr(workload.architecture),
+@dataclass(frozen=True)
+class Identity:
+    """What a cell is known by, in named parts.
+
+    Attributes:
+        asked: Digests of what changes its numbers, but for the code of the mathematics.
+        code: Digests of the code that is traced, of a person's own code, and of all that this has read.
+    """
+
+    asked: dict[str, str]
+    code: dict[str, str]
+
+    @property
+    def question(self) -> str:
+        """A digest of all that was asked."""
+        return _digest(json.dumps(self.asked, sort_keys=True))[:24]
+
+    def __str__(self) -> str:
+        return f"{self.question}-{_digest(json.dumps(self.code, sort_keys=True))[:16]}"
+
+    def differs(self, other: "Identity") -> list[str]:
+        """The names of the parts in which another differs."""
+        parts, others = self.asked | self.code, other.asked | other.code
+        return sorted(name for name in parts.keys() | others.keys() if parts.get(name) != others.get(name))
+
+
+def identify(
+    arm: ComposedArm, loaded: LoadedWorkload, protocol: Protocol, instruments: Iterable[Instrument], device_kind: str
+) -> Identity:
+    """The identity of one arm's cell.
+
+    Args:
+        arm: Its recipe, and what was read while it was composed and traced.
+        loaded: Its workload, with what that loads.
+        protocol: How it is tuned and reported.
+        instruments: What is measured inside its trainings.
+        device_kind: What it is computed on.
+    """
+    workload, instruments = loaded.workload, tuple(instruments)
+    asked = {
+        "recipe": [arm.recipe.describe(), loaded.baseline.describe()],
+        "workload": loaded.text,
+        "model": repr(workload.architecture),
         "batch": workload.batch,
-        "data": f"{workload.data.__module__}.{workload.data.__qualname__}",
-        "protocol": protocol.identity(),
+        "data": loaded.digest,
+        "plateau": loaded.plateau,
+        "protocol": [protocol.identity(), protocol.learning_rates(arm.recipe.learning_rate)],
         "instruments": [instrument.name for instrument in instruments],
         "versions": versions(),
         "device": device_kind,
-        "host": _own_digest(_HOST_SOURCES),
+        "flags of XLA": flags(device_kind),
+        "code that runs cells": _host_digest(),
     }
-    return _digest(json.dumps(content, sort_keys=True))[:24]
-
-
-def sources(recipe: Recipe, workload: Workload, instruments: Iterable[Instrument]) -> str:
-    """A digest of the code that answers it, without comments and docstrings."""
-    paths: set[Path] = set()
-    measures = (instrument.measure for instrument in instruments)
-    for function in (*_functions(recipe), workload.data, workload.plateau, *measures):
-        name = getattr(function, "__module__", None) or ""
-        # Libraries are known by their versions.
-        if name.partition(".")[0] not in (*_LIBRARIES, "vae_jax"):
-            paths.update(_files(name))
-    others = "".join(sorted(map(_file_digest, paths)))
-    return _digest(_package_digest(Path(vae_jax.__file__).parent) + _own_digest(_PROGRAM_SOURCES) + others)[:16]
+    functions = (*arm.recipe.functions(), loaded.function, *(instrument.measure for instrument in instruments))
+    modules = {type(workload.architecture.likelihood).__module__, *(_module(function) for function in functions)}
+    reads = Reads()
+    for other in (reads_of(modules), loaded.reads, arm.reads):
+        reads.add(other)
+    code = {"code of this project": package_digest("vae_jax"), "own code": reads.digest()}
+    return Identity({name: _digest(json.dumps(value, sort_keys=True)) for name, value in asked.items()}, code)
 
 
 @functools.cache
 def versions() -> dict[str, str]:
-    """The versions of the libraries that compute the numbers."""
-    return {name: importlib.metadata.version(name) for name in _LIBRARIES.values()}
+    """The versions of the libraries that this project's mathematics and its cells import."""
+    paths = [*host_sources(), *_package_sources("vae_jax"), *sorted((ROOT / "bench" / "data").rglob("*.py"))]
+    tops = {name.partition(".")[0] for path in paths for name in imported(path.read_bytes(), "")}
+    known = importlib.metadata.packages_distributions()
+    names = {known[top][0] for top in {*tops, *_UNNAMED_LIBRARIES} if top in known} - {"vae-jax", "vae_jax"}
+    return {name: importlib.metadata.version(name) for name in sorted(names)}
 
 
 def packages() -> dict[str, str]:
     """Digests of this project's packages, for another machine to compare with its own."""
-    folders = {"vae_jax": Path(vae_jax.__file__).parent, "bench": Path(__file__).parents[1]}
-    return {name: _package_digest(folder)[:12] for name, folder in folders.items()}
-
-
-def _files(name: str) -> list[Path]:
-    """The sources that a function of a module may rest on: the file, or all of the plugin that it is part of."""
-    top = name.partition(".")[0]
-    folders = getattr(sys.modules.get(top), "__path__", None)
-    # A plugin's function may call another file of its folder or package.
-    if folders is not None and (top.startswith("plugin_") or top in _plugin_packages()):
-        return [file for folder in folders for file in Path(folder).rglob("*.py")]
-    file = getattr(sys.modules.get(name), "__file__", None) or ""
-    # What is built in, or compiled, has no source to read.
-    return [Path(file)] if file.endswith(".py") else []
+    return {name: package_digest(name)[:12] for name in ("vae_jax", "bench")}
 
 
 @functools.cache
-def _plugin_packages() -> set[str]:
-    return {point.module.partition(".")[0] for group in ENTRY_POINT_GROUPS for point in entry_points(group=group)}
-
-
-def _functions(value: Any) -> Iterator[Any]:
-    """Every function that a recipe holds."""
-    if isinstance(value, Recipe):
-        value = tuple(getattr(value, name) for name in value.slots())
-    if isinstance(value, tuple):
-        for member in value:
-            yield from _functions(member)
-    elif isinstance(value, Configured):
-        yield from _functions(value.function)
-        yield from _functions(tuple(value.parameters.values()))
-    elif callable(value):
-        yield value
+def package_digest(name: str) -> str:
+    """A digest of one of this project's packages, without comments and docstrings."""
+    return _digest("".join(map(_source_digest, _package_sources(name))))
 
 
 @functools.cache
-def _own_digest(names: tuple[str, ...]) -> str:
-    return _digest("".join(_file_digest(Path(__file__).parents[2] / name) for name in names))
+def host_sources() -> tuple[Path, ...]:
+    """The sources that decide outside of any compiled program what is trained and what is made of it.
+
+    Found from the imports of what runs a cell: no lowered program tells of a change in them.
+    """
+    found, waiting = dict[str, Path](), [_RUNS]
+    while waiting:
+        name = waiting.pop()
+        path = ROOT.joinpath(*name.split(".")).with_suffix(".py")
+        if name in found or not name.startswith(("bench.", "vae_jax.")) or not path.is_file():
+            continue
+        if not any(name == room or name.startswith(f"{room}.") for room in (*_BY_VALUE, *_FOUND_ANEW, *_TRACED)):
+            found[name] = path
+            waiting += imported(path.read_bytes(), name.rpartition(".")[0])
+    return tuple(found[name] for name in sorted(found))
 
 
 @functools.cache
-def _package_digest(folder: Path) -> str:
-    return _digest("".join(map(_file_digest, sorted(folder.rglob("*.py")))))
+def _host_digest() -> str:
+    return _digest("".join(map(_source_digest, host_sources())))
 
 
-def _file_digest(path: Path) -> str:
-    """Digest of a source without its comments and docstrings: they change no number."""
-    about = path.stat()
-    return _content_digest(path, about.st_mtime_ns, about.st_size)
+def _package_sources(name: str) -> list[Path]:
+    return sorted((ROOT / name).rglob("*.py"))
 
 
-@functools.cache
-def _content_digest(path: Path, modified: int, size: int) -> str:
-    tree = ast.parse(path.read_bytes())
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
-            node.body = node.body[1:] or [ast.Pass()]
-    return _digest(ast.dump(tree))
+def _module(function: Any) -> str:
+    return getattr(function, "__module__", None) or ""
+
+
+def _source_digest(path: Path) -> str:
+    return code_digest(path.read_bytes())
 
 
 def _digest(text: str) -> str:

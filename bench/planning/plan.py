@@ -1,7 +1,5 @@
 """From what was asked to the cells that answer it: pure, and no backend is started."""
 
-import functools
-import itertools
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -12,9 +10,13 @@ from bench.language.arms import Arm, parse_arms, parse_term, split_arms
 from bench.language.errors import unknown
 from bench.planning.applicability import slots_read
 from bench.planning.catalogue import Catalogue
-from bench.planning.compose import build_workload, compose, family
-from bench.planning.identity import question, sources
+from bench.planning.compose import family
+from bench.planning.compose_arm import ComposedArm, compose_arm
+from bench.planning.identity import Identity, identify
+from bench.planning.loaded_workload import load_workload
 from bench.planning.protocol import Protocol
+from bench.plugins.own_code import OwnCodeError
+from bench.plugins.reads import Reads
 from bench.plugins.remedy import NotApplicable
 from bench.plugins.workload import Workload
 from vae_jax.diagnosis.verdict import RULES
@@ -38,8 +40,8 @@ class Cell:
         family: The families of its remedies.
         identity: What the store knows it by: `QUESTION-SOURCES`, see `bench.planning.identity`.
         program: Cells of one number run one compiled program.
-        status: `planned`, or `not applicable`.
-        reason: Why it is not applicable.
+        status: `planned`, `not applicable`, or `failed` where a person's own code in it does.
+        reason: Why it is not planned.
     """
 
     workload: str
@@ -58,6 +60,14 @@ class Cell:
 
 
 @dataclass(frozen=True)
+class Known:
+    """A stored cell that may stand for another: its identity, and the word that its verdict was."""
+
+    identity: str
+    verdict: str
+
+
+@dataclass(frozen=True)
 class Job:
     """A cell with all that a worker needs to run it: names, numbers and paths, no code.
 
@@ -67,7 +77,8 @@ class Job:
         plateau: What a dead arm sits at on test, in nats.
         plugins: Files that its arm needs.
         commit: Of this source tree.
-        known: Identities of stored cells that asked the same of other sources, by the fingerprint of their programs.
+        known: Stored cells that asked the same of other sources, by the fingerprint of their programs.
+        identity: The parts of the cell's identity, for a worker to find them once more; None where nothing is stored.
     """
 
     cell: Cell
@@ -75,7 +86,9 @@ class Job:
     plateau: float
     plugins: tuple[str, ...] = ()
     commit: str | None = None
-    known: Mapping[str, str] = field(default_factory=dict)
+    known: Mapping[str, Known] = field(default_factory=dict)
+    identity: Identity | None = None
+    device_kind: str = "cpu"
 
 
 @dataclass(frozen=True)
@@ -93,6 +106,8 @@ class Plan:
         cells: The cells, in the order of the table.
         baseline: The workload's first base alone, beside which all others are timed; it may be none of the cells.
         plugins: Files that the arms need.
+        device_kind: What the numbers will be computed on.
+        identities: The parts of each cell's identity, by its whole.
     """
 
     suite: str
@@ -105,15 +120,20 @@ class Plan:
     cells: tuple[Cell, ...]
     baseline: Cell
     plugins: tuple[str, ...]
+    device_kind: str = "cpu"
+    identities: Mapping[str, Identity] = field(default_factory=dict)
 
     @property
     def planned(self) -> list[Cell]:
         """The cells that run."""
         return [cell for cell in self.cells if cell.status == "planned"]
 
-    def job(self, cell: Cell, commit: str | None = None, known: Mapping[str, str] | None = None) -> Job:
+    def job(self, cell: Cell, commit: str | None = None, known: Mapping[str, Known] | None = None) -> Job:
         """A cell as work for a worker."""
-        return Job(cell, self.protocol, self.plateau, self.plugins, commit, known or {})
+        return Job(
+            cell, self.protocol, self.plateau, self.plugins, commit, known or {}, self.identities.get(cell.identity),
+            self.device_kind,
+        )  # fmt: skip
 
     def expected_seconds(self, cells: list[Cell]) -> float:
         """How long training some of the cells may take one core, by first readings of this shape of network."""
@@ -184,7 +204,8 @@ def make_plan(
         raise unknown("suite", suite, catalogue.suites, "python -m bench list suites")
     chosen = catalogue.suites[suite][0]
     asked = chosen.workload if workload is None else workload
-    text, built = build_workload(catalogue, asked)
+    loaded = load_workload(catalogue, asked)
+    text, built, data = loaded.text, loaded.workload, loaded.dataset
     given = dict(parse_term(asked)[0].parameters)
     protocol = Protocol(
         steps=_first(steps, built.steps if "steps" in given else None, chosen.steps, built.steps),
@@ -192,40 +213,41 @@ def make_plan(
         rates=_first(rates, chosen.rates),
     )
     programs: dict[Any, int] = {}
+    identities: dict[str, Identity] = {}
     instruments = tuple(catalogue.instruments.values())
-
-    data = built.data()
-
-    @functools.cache
-    def read(base: str) -> frozenset[str]:
-        return slots_read(built.bases[base], built.architecture, data)
 
     def idle(arm: Arm, recipe: Recipe) -> str:
         """Why an arm would train what its base trains; empty where it does not."""
-        changed, remedies = recipe.changes(built.bases[arm.base]), "+".join(map(str, arm.remedies))
+        base = built.bases[arm.base]
+        changed, remedies = recipe.changes(base), "+".join(map(str, arm.remedies))
         if not changed:
             return f"changes nothing: {remedies} gives what the base {arm.base!r} has already"
-        if read(arm.base).isdisjoint(changed):
+        if slots_read(base, built.architecture, data).isdisjoint(changed):
             slots = " and ".join(map(repr, changed))
             return f"changes nothing here: {remedies} sets {slots}, which no training of {arm.base!r} on {text} reads"
         return ""
 
     def make_cell(arm: Arm) -> Cell:
+        composed, status, reason = ComposedArm(built.bases[arm.base], Reads()), "planned", ""
         try:
-            recipe = compose(catalogue, built, arm)
-            reason = idle(arm, recipe) if arm.remedies else ""
+            composed = compose_arm(catalogue, loaded, arm)
+            reason = idle(arm, composed.recipe) if arm.remedies else ""
+            status = "not applicable" if reason else "planned"
         except NotApplicable as unfit:
-            recipe, reason = built.bases[arm.base], str(unfit)
-        key = jax.tree.structure(recipe.program())
+            status, reason = "not applicable", str(unfit)
+        except OwnCodeError as error:
+            status, reason = "failed", str(error)
+        identity = identify(composed, loaded, protocol, instruments, device_kind)
+        identities[str(identity)] = identity
+        key = jax.tree.structure(composed.recipe.program())
         return Cell(
             workload=text,
             arm=str(arm),
             base=arm.base,
             family=family(catalogue, arm),
-            identity=f"{question(recipe, built, protocol, instruments, device_kind)}-"
-            f"{sources(recipe, built, instruments)}",
+            identity=str(identity),
             program=programs.setdefault(key, len(programs)),
-            status="not applicable" if reason else "planned",
+            status=status,
             reason=reason,
         )
 
@@ -234,14 +256,15 @@ def make_plan(
     wanted = split_arms(arms) if arms is not None else (*chosen.arms, *catalogue.from_plugins)
     # A * stands for every remedy.
     spelt = ([text.replace("*", name) for name in catalogue.remedies] if "*" in text else [text] for text in wanted)
-    wanted = ",".join(itertools.chain.from_iterable(spelt))
     cells: dict[tuple[str, str], Cell] = {}
-    for cell in map(make_cell, parse_arms(wanted, bases)):
-        # Two spellings of one recipe are one cell; that an arm changes nothing is worth a row of its own.
-        cells.setdefault((cell.identity, cell.arm if cell.status == "not applicable" else ""), cell)
-    plateaus = (built.plateau(data, data.test), built.plateau(data, data.validation))
+    for cell in (make_cell(arm) for texts in spelt for text in texts for arm in parse_arms(text, bases)):
+        # Two spellings of one recipe are one cell; that an arm changes nothing, or fails, is worth a row of its own.
+        cells.setdefault((cell.identity, "" if cell.status == "planned" else cell.arm), cell)
     description = catalogue.workloads[text.partition("[")[0]].description.split("\n")[0]
-    return Plan(suite, text, built, description, *plateaus, protocol, tuple(cells.values()), baseline, plugins)
+    return Plan(
+        suite, text, built, description, loaded.plateau, loaded.plateau_validation, protocol, tuple(cells.values()),
+        baseline, plugins, device_kind, identities,
+    )  # fmt: skip
 
 
 def _first(*values: int | None) -> int:

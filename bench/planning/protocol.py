@@ -1,7 +1,6 @@
 """The protocol: how every arm is tuned, chosen and reported. One place, in code and in words."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -60,11 +59,6 @@ class Protocol:
         """
         middle = (self.rates - 1) / 2
         return [float(f"{scale * self.spacing ** (index - middle):.3g}") for index in range(self.rates)]
-
-    def select(self, rates: Sequence[float], validation: Sequence[float]) -> int | None:
-        """Which rate to report at: the least -ELBO on validation among those that ended; None if none did."""
-        finished = [index for index in range(len(rates)) if math.isfinite(validation[index])]
-        return min(finished, key=lambda index: validation[index]) if finished else None
 
     def identity(self) -> dict[str, Any]:
         """All that changes a number."""

@@ -1,6 +1,8 @@
 """The entry points by which an installed package names what it adds: a module, or one thing in it."""
 
 import functools
+import importlib.util
+import re
 from importlib.metadata import EntryPoint, entry_points
 
 ENTRY_POINT_GROUPS = ("vae_jax.remedies", "vae_jax.workloads", "vae_jax.instruments")
@@ -22,3 +24,10 @@ def plugin_packages() -> frozenset[str]:
     return frozenset(
         point.module.partition(".")[0] for group in ENTRY_POINT_GROUPS for point in entry_points(group=group)
     )
+
+
+def package_root(module: str) -> str:
+    """The folder of an installed package, or the file of a module; empty where there is none of that name."""
+    top = re.split(r"\W", module)[0]
+    spec = importlib.util.find_spec(top) if top else None
+    return "" if spec is None else next(iter(spec.submodule_search_locations or ()), spec.origin or "")

@@ -1,13 +1,13 @@
-"""A person's own function: where it is written, whether it can be named, and what it raises, in a sentence."""
+"""A person's own code: where it is written, whether it can be named, and what it raises, in a sentence."""
 
 import inspect
 import math
+import traceback
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from bench.language.arms import NAME, Term
 from bench.language.errors import InputError, briefly
-from bench.plugins.source_file import raised_in
 
 
 class OwnCodeError(InputError):
@@ -77,8 +77,9 @@ def call(
         typed = f"{what} {str(Term(name, tuple(parameters.items())))!r}"
         if parameters and isinstance(error, ValueError):
             # What was typed may have to be mended, and of what is built in nothing else.
-            where = "" if function.__module__.startswith("bench.") else f"; {line(error, function)}"
-            raise InputError(f"{typed}: {briefly(error)}{where}") from error
+            if function.__module__.startswith("bench."):
+                raise InputError(f"{typed}: {briefly(error)}") from error
+            raise OwnCodeError(f"{typed}: {briefly(error)}; {line(error, function)}") from error
         raise OwnCodeError(f"{typed} raised {briefly(error, kind=True)}; mend it in {line(error, function)}") from error
 
 
@@ -86,3 +87,40 @@ def line(error: BaseException, function: Callable[..., Any]) -> str:
     """File and line of a function's own file that an error came through last, or else where the function is written."""
     code = getattr(inspect.unwrap(function), "__code__", None)
     return (code and raised_in(error, code.co_filename)) or location(function)
+
+
+def raised_in(error: BaseException, *roots: str) -> str:
+    """File and line of the last of some files that an error came through; empty where it came through none.
+
+    Args:
+        error: As it was caught.
+        *roots: Files, and folders of them.
+    """
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.startswith(roots)]
+    return f"{frames[-1].filename}, line {frames[-1].lineno}" if frames else ""
+
+
+def load_error(what: str, error: BaseException, root: str) -> InputError:
+    """A sentence for what importing a person's code raised.
+
+    Args:
+        what: What was loaded, in words that end with its file or name.
+        error: What it raised.
+        root: The file or folder in which to look for the line; empty for none.
+    """
+    where = raised_in(error, root) if root else ""
+    if isinstance(error, InputError):
+        # What a decorator says names the file, but where it stands over nothing that has one.
+        named = where.rpartition(", line ")[0] in str(error)
+        return error if named else InputError(f"{where}: {error}")
+    if isinstance(error, SyntaxError):
+        if not error.lineno:
+            return InputError(f"{what} does not parse: {error.msg}; save it as text in UTF-8")
+        where, said = f"{error.filename}, line {error.lineno}", f"does not parse: {error.msg}"
+    else:
+        said = f"raised {type(error).__name__} when it was loaded: {briefly(error)}".removesuffix(": ")
+    if where:
+        # The line may be one of a file that it imports.
+        file, _, number = where.rpartition(", line ")
+        what = f"{what}, line {number}," if what.endswith(file) else f"{what}: {where},"
+    return InputError(f"{what} {said}")

@@ -1,14 +1,59 @@
-"""A person's own Python files as modules, which other processes can import from under the same names."""
+"""A person's own Python files as modules, which other processes can import from under the same names.
 
-import importlib
+They are compiled from the very bytes that are digested, never from what lies in a `__pycache__`; what each reads while
+it is run is kept beside it.
+"""
+
+import importlib.machinery
 import importlib.util
 import re
 import sys
-import traceback
+from collections.abc import Iterable, Sequence
+from importlib.abc import MetaPathFinder
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
+from typing import Any
 
-from bench.language.errors import InputError, briefly
+from bench.language.errors import InputError
+from bench.plugins.imports import imported
+from bench.plugins.own_code import load_error
+from bench.plugins.reads import Reads, is_own, note_compiled, recorded, source_reads
+
+_reads: dict[str, Reads] = {}
+
+
+class _OwnLoader(importlib.machinery.SourceFileLoader):
+    """Runs a source as it is read, and keeps what it reads."""
+
+    def get_code(self, fullname: str) -> CodeType:
+        path = self.get_filename(fullname)
+        source = self.get_data(path)
+        note_compiled(path, source)
+        return self.source_to_code(source, path)
+
+    def exec_module(self, module: ModuleType) -> None:
+        with recorded() as reads:
+            super().exec_module(module)
+        _reads[module.__name__] = reads
+
+
+class _OwnFinder(MetaPathFinder):
+    """Finds modules as Python does, and has those that are a person's own loaded by `_OwnLoader`."""
+
+    def find_spec(self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None) -> Any:
+        spec = importlib.machinery.PathFinder.find_spec(fullname, path, target)
+        if spec is None or not isinstance(spec.loader, importlib.machinery.SourceFileLoader):
+            return None
+        if not is_own(spec.loader.path):
+            return None
+        spec.loader = _OwnLoader(fullname, spec.loader.path)
+        return spec
+
+
+def watch_imports() -> None:
+    """From now on load a person's own modules from their sources alone, whoever imports them."""
+    if not any(isinstance(finder, _OwnFinder) for finder in sys.meta_path):
+        sys.meta_path.insert(sys.meta_path.index(importlib.machinery.PathFinder), _OwnFinder())
 
 
 def load_source(path: Path, name: str) -> ModuleType:
@@ -21,19 +66,24 @@ def load_source(path: Path, name: str) -> ModuleType:
     Raises:
         InputError: If the file's name does not end in .py; what the file itself raises passes through.
     """
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
+    if path.suffix != ".py":
         raise InputError(f"{str(path)!r} is no Python file: its name must end in .py")
+    watch_imports()
+    inside = [str(path.parent)] if path.name == "__init__.py" else None
+    loader = _OwnLoader(name, str(path))
+    spec = importlib.util.spec_from_file_location(name, path, loader=loader, submodule_search_locations=inside)
+    assert spec is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
-    spec.loader.exec_module(module)
+    loader.exec_module(module)
     return module
 
 
 def load_plugin(path: str) -> list[ModuleType]:
     """The modules of a plugin: a file's one, or those of a folder whose names do not start with `_`.
 
-    A folder is a package: a file in it finds another, as `_shared.py`, by `from ._shared import name`.
+    A folder is a package: its `__init__.py` is run first where it has one, and a file in it finds another, as
+    `_shared.py`, by `from ._shared import name`. A plugin that is loaded and reads what it read then is not run again.
 
     Raises:
         InputError: If there is none, or one does not parse or raises, with its line.
@@ -41,19 +91,65 @@ def load_plugin(path: str) -> list[ModuleType]:
     place = Path(path)
     # Named by its stem, so that a function in it has the same name in every process.
     name = f"plugin_{module_name(place)}"
-    for loaded in [each for each in sys.modules if each == name or each.startswith(f"{name}.")]:
-        del sys.modules[loaded]
+    loaded = [each for each in sys.modules if each == name or each.startswith(f"{name}.")]
     if place.is_file():
-        return [_loaded(place, name, place)]
-    if not place.is_dir():
+        files = {name: place}
+    elif place.is_dir():
+        own = sorted(file for file in place.glob("*.py") if not file.name.startswith("_"))
+        if not own:
+            raise InputError(
+                f"plugin folder {path!r} holds no Python file: its remedies must lie in files ending in .py"
+            )
+        files = {f"{name}.{module_name(file)}": file for file in own}
+    else:
         raise InputError(f"there is no plugin file {path!r}: give the path of a Python file, or a folder of them")
-    files = sorted(file for file in place.glob("*.py") if not file.name.startswith("_"))
-    if not files:
-        raise InputError(f"plugin folder {path!r} holds no Python file: its remedies must lie in files ending in .py")
-    package = ModuleType(name)
-    package.__path__ = [str(place)]
-    sys.modules[name] = package
-    return [_loaded(file, f"{name}.{module_name(file)}", place) for file in files]
+    modules = [sys.modules.get(each) for each in files]
+    there = [getattr(module, "__file__", None) for module in modules] == [str(file) for file in files.values()]
+    if there and reads_of(files).current():
+        return [module for module in modules if module is not None]
+    for each in [*loaded, *_linked(files)]:
+        sys.modules.pop(each, None)
+    if place.is_dir():
+        package = place / "__init__.py"
+        if package.exists():
+            _loaded(package, name, place)
+        else:
+            sys.modules[name] = ModuleType(name)
+            sys.modules[name].__path__ = [str(place)]
+    return [_loaded(file, each, place) for each, file in files.items()]
+
+
+def reads_of(names: Iterable[str]) -> Reads:
+    """What a person's own modules have read while they were run, they and all that they import.
+
+    Args:
+        names: Of modules; those of libraries and of this project read nothing.
+    """
+    whole = Reads()
+    for name in _linked(names):
+        # Of one that somebody else has loaded, its source at least.
+        whole.add(_reads[name] if name in _reads else source_reads(_file(name)))
+    return whole
+
+
+def _linked(names: Iterable[str]) -> list[str]:
+    """The person's own modules among some, with those that they import."""
+    found, waiting = dict[str, None](), list(names)
+    while waiting:
+        name = waiting.pop()
+        file = _file(name)
+        if name not in found and is_own(file):
+            found[name] = None
+            parent = name.rpartition(".")[0]
+            # A package's own file is run before any file in it.
+            waiting += [parent, *imported(Path(file).read_bytes(), parent)]
+    return list(found)
+
+
+def _file(name: str) -> str:
+    file = getattr(sys.modules.get(name), "__file__", None) or ""
+    # What is built in, or compiled, has no source to read.
+    return file if file.endswith(".py") and Path(file).is_file() else ""
 
 
 def module_name(path: Path) -> str:
@@ -61,52 +157,9 @@ def module_name(path: Path) -> str:
     return re.sub(r"\W", "_", path.resolve().stem)
 
 
-def raised_in(error: BaseException, *roots: str) -> str:
-    """File and line of the last of some files that an error came through; empty where it came through none.
-
-    Args:
-        error: As it was caught.
-        *roots: Files, and folders of them.
-    """
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.startswith(roots)]
-    return f"{frames[-1].filename}, line {frames[-1].lineno}" if frames else ""
-
-
-def package_root(module: str) -> str:
-    """The folder of an installed package, or the file of a module; empty where there is none of that name."""
-    top = re.split(r"\W", module)[0]
-    spec = importlib.util.find_spec(top) if top else None
-    return "" if spec is None else next(iter(spec.submodule_search_locations or ()), spec.origin or "")
-
-
-def load_error(what: str, error: BaseException, root: str) -> InputError:
-    """A sentence for what importing a person's code raised.
-
-    Args:
-        what: What was loaded, in words that end with its file or name.
-        error: What it raised.
-        root: The file or folder in which to look for the line; empty for none.
-    """
-    where = raised_in(error, root) if root else ""
-    if isinstance(error, InputError):
-        # What a decorator says names the file, but where it stands over nothing that has one.
-        named = where.rpartition(", line ")[0] in str(error)
-        return error if named else InputError(f"{where}: {error}")
-    if isinstance(error, SyntaxError):
-        if not error.lineno:
-            return InputError(f"{what} does not parse: {error.msg}; save it as text in UTF-8")
-        where, said = f"{error.filename}, line {error.lineno}", f"does not parse: {error.msg}"
-    else:
-        said = f"raised {type(error).__name__} when it was loaded: {briefly(error)}".removesuffix(": ")
-    if where:
-        # The line may be one of a file that it imports.
-        file, _, number = where.rpartition(", line ")
-        what = f"{what}, line {number}," if what.endswith(file) else f"{what}: {where},"
-    return InputError(f"{what} {said}")
-
-
 def _loaded(file: Path, name: str, root: Path) -> ModuleType:
     try:
         return load_source(file, name)
     except (Exception, SystemExit) as error:
+        sys.modules.pop(name, None)
         raise load_error(f"plugin {file}", error, str(root)) from error

@@ -11,7 +11,7 @@ import itertools
 import json
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -183,9 +183,15 @@ class Store:
             if path.exists():
                 path.replace(aside / f"{identity}.{number}{path.suffix}")
 
-    def adopt(self, stored: str, identity: str) -> Manifest:
-        """Let a stored record answer for another identity too; the old one stays, for sources that may come back."""
-        manifest = self.require(stored) | {"identity": identity}
+    def adopt(self, stored: str, identity: str, changes: Mapping[str, Any]) -> Manifest:
+        """Let a stored record answer for another identity too; the old one stays, for sources that may come back.
+
+        Args:
+            stored: The identity that it is stored under.
+            identity: The other one.
+            changes: What of it is found anew.
+        """
+        manifest = self.require(stored) | changes | {"identity": identity}
         self._write(manifest, self._record(stored).with_suffix(".parquet").read_bytes())
         timing = self.read_timing(stored)
         if timing is not None:

@@ -3,7 +3,6 @@
 import contextlib
 import functools
 import hashlib
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -13,8 +12,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from bench.language.arms import parse_arms
+from bench.language.errors import InputError
 from bench.planning.catalogue import load_catalogue
-from bench.planning.compose import build_workload, compose
+from bench.planning.compose_arm import compose_arm
+from bench.planning.identity import identify
+from bench.planning.loaded_workload import load_workload
 from bench.planning.plan import Job
 from bench.plugins.workload import Workload
 from bench.training.curves import CurveWriter
@@ -25,15 +27,12 @@ from vae_jax.evaluation.estimates import estimate
 from vae_jax.evaluation.evaluate import validate
 from vae_jax.models.equal_size import comparable
 from vae_jax.optimization.gradients import gradient_evaluations
-from vae_jax.recipe.keys import named_key
+from vae_jax.recipe.keys import named_key, random_key
 from vae_jax.recipe.recipe import Recipe
 from vae_jax.training.train import Data, Loop, Numbers, TrainState, chosen, init, present, schedules, start, train
 
 # The evaluation's draws are part of the benchmark's definition, the same for every arm and run.
 _EVALUATION_SEED = 20_000
-
-# Where the system cannot pin a worker to a core; it changes who computes, not what.
-ONE_THREAD = "--xla_cpu_multi_thread_eigen=false"
 
 # Of the importance-weighted bound: as many as keep the decoder's matrices busy.
 _SAMPLES_AT_ONCE = 10
@@ -42,22 +41,39 @@ _SAMPLES_AT_ONCE = 10
 _NO_END = 2**30
 
 
-class Bench:
+class ArmTrainer:
     """An arm on its workload with its compiled programs."""
 
     def __init__(self, job: Job):
+        """Compose an arm in this process.
+
+        Args:
+            job: The arm's cell.
+
+        Raises:
+            InputError: If what this process would train is not what was planned.
+        """
         catalogue = load_catalogue(job.plugins)
+        loaded = load_workload(catalogue, job.cell.workload)
+        (arm,) = parse_arms(job.cell.arm, tuple(loaded.workload.bases))
+        composed = compose_arm(catalogue, loaded, arm)
         self.protocol = job.protocol
         self.limit = job.protocol.diverged_beyond * job.plateau
         self.instruments = tuple(catalogue.instruments.values())
-        workload = build_workload(catalogue, job.cell.workload)[1]
-        (arm,) = parse_arms(job.cell.arm, tuple(workload.bases))
-        self.recipe: Recipe = compose(catalogue, workload, arm)
-        self.workload: Workload = replace(workload, architecture=comparable(workload.architecture, self.recipe))
-        self.baseline: Recipe = next(iter(self.workload.bases.values()))
+        if job.identity is not None:
+            own = identify(composed, loaded, job.protocol, self.instruments, job.device_kind)
+            if others := own.differs(job.identity):
+                raise InputError(
+                    f"this process finds other {' and other '.join(others)} than the plan was made with: give the same "
+                    "command again; a data function, a file or a variable must give the same whenever it is asked"
+                )
+        self.recipe: Recipe = composed.recipe
+        architecture = comparable(loaded.workload.architecture, self.recipe)
+        self.workload: Workload = replace(loaded.workload, architecture=architecture)
+        self.baseline: Recipe = loaded.baseline
         # On a CPU vectorised trainings are no faster than one after another, and not bit-equal to them.
         self.lanes = 1 if jax.default_backend() == "cpu" else max(self.protocol.rates, self.protocol.seeds)
-        dataset = self.workload.data()
+        dataset = loaded.dataset
         self._drawn_from = Data(jnp.asarray(dataset.train), jnp.asarray(dataset.mean))
         held_out = {"validation": jnp.asarray(dataset.validation), "test": jnp.asarray(dataset.test)}
         with self.computing():
@@ -97,9 +113,7 @@ class Bench:
         digest = hashlib.sha256()
         programs = (self._draw_program, self.program, *map(self._evaluation, self.held_out), self._estimation)
         digest.update("".join(each.digest for each in programs).encode())
-        # Flags change what the same lowered program computes, in the last digits.
-        flags = sorted({*os.environ.get("XLA_FLAGS", "").split()} - {ONE_THREAD})
-        digest.update(repr((self.lanes, self.limit, _EVALUATION_SEED, flags)).encode())
+        digest.update(repr((self.lanes, self.limit, _EVALUATION_SEED, self.gradient_evaluations)).encode())
         steps, every = self.protocol.steps, self.protocol.validate_every
         numbers = [schedules(self.recipe, rate, steps, every) for rate in self.rates]
         for leaf in jax.tree.leaves((numbers, self.recipe, self.data, self.held_out)):
@@ -266,7 +280,7 @@ class Bench:
         return program(mapped, arguments, name="estimate", lanes=self.lanes, **sizes)
 
     def _validated(self, state: TrainState, split: str, *, ended: bool) -> tuple[Any, ...]:
-        key = jax.random.key(_EVALUATION_SEED)
+        key = random_key(_EVALUATION_SEED)
         return state, jnp.asarray(ended), key, self.recipe.program(), self.data, self.held_out[split]
 
 
@@ -286,7 +300,7 @@ def _estimate(state: TrainState, ended: jax.Array, key: jax.Array, recipe: Recip
 
 
 def _keys(seeds: Sequence[int]) -> jax.Array:
-    return _stack([jax.random.key(seed) for seed in seeds])
+    return _stack([random_key(seed) for seed in seeds])
 
 
 def over_lanes(function: Callable[..., Any], in_axes: Any, out_axes: Any, lanes: int) -> Callable[..., Any]:

@@ -10,11 +10,11 @@ import pandas as pd
 
 from bench.planning.identity import versions
 from bench.planning.plan import Job
-from bench.training.arm_trainer import Bench
+from bench.training.arm_trainer import ArmTrainer
 from bench.training.curves import CurveWriter
 from bench.training.explanation import explain
 from bench.training.machine import describe_device
-from bench.training.record import commonest_verdict, manifest, outcome
+from bench.training.record import choose, commonest_verdict, manifest, outcome
 
 
 @dataclass(frozen=True)
@@ -23,9 +23,11 @@ class Unchanged:
 
     Attributes:
         identity: The stored cell's.
+        explanation: What theory and blame say now, from the same initial weights.
     """
 
     identity: str
+    explanation: dict[str, dict[str, Any]]
 
 
 def run_cell(job: Job, tell: Callable[[], None]) -> tuple[dict[str, Any], pd.DataFrame] | Unchanged:
@@ -39,48 +41,49 @@ def run_cell(job: Job, tell: Callable[[], None]) -> tuple[dict[str, Any], pd.Dat
         The cell's manifest and its curves; or which stored cell is this one in all but its sources.
     """
     started = time.perf_counter()
-    bench = Bench(job)
-    with bench.computing():
-        return _run(bench, job, tell, started)
+    trainer = ArmTrainer(job)
+    with trainer.computing():
+        return _run(trainer, job, tell, started)
 
 
 def _run(
-    bench: Bench, job: Job, tell: Callable[[], None], started: float
+    trainer: ArmTrainer, job: Job, tell: Callable[[], None], started: float
 ) -> tuple[dict[str, Any], pd.DataFrame] | Unchanged:
-    fingerprint = bench.fingerprint()
+    fingerprint = trainer.fingerprint()
     if fingerprint in job.known:
-        return Unchanged(job.known[fingerprint])
-    protocol, curves, rates = job.protocol, CurveWriter(job.protocol), bench.rates
+        known = job.known[fingerprint]
+        return Unchanged(known.identity, explain(trainer, job.protocol.reporting_seeds[0], known.verdict))
+    protocol, curves, rates = job.protocol, CurveWriter(job.protocol), trainer.rates
     seeds = [(protocol.tuning_seed, rate) for rate in rates]
-    tuning = bench.trainings(seeds, "validation", "tuning", curves, tell)
-    chosen = protocol.select(rates, [result["negative_elbo"] for result in tuning])
+    tuning = trainer.trainings(seeds, "validation", "tuning", curves, tell)
+    chosen = choose([result["negative_elbo"] for result in tuning])
     reporting: list[dict[str, Any]] = []
     if chosen is not None:
         seeds = [(seed, rates[chosen]) for seed in protocol.reporting_seeds]
-        reporting = bench.trainings(seeds, "test", "reporting", curves, tell)
+        reporting = trainer.trainings(seeds, "test", "reporting", curves, tell)
     status, reason = outcome(tuning, reporting)
     verdict, agreeing = commonest_verdict(reporting)
     found = manifest(
         job,
         status=status,
         reason=reason,
-        recipe=bench.recipe.describe(),
+        recipe=trainer.recipe.describe(),
         changes={
-            slot: [bench.baseline.describe()[slot], bench.recipe.describe()[slot]]
-            for slot in bench.recipe.changes(bench.baseline)
+            slot: [trainer.baseline.describe()[slot], trainer.recipe.describe()[slot]]
+            for slot in trainer.recipe.changes(trainer.baseline)
         },
         learning_rate=None if chosen is None else rates[chosen],
         rate_at_edge=chosen in (0, len(rates) - 1),
         tuning=tuning,
         trainings=reporting,
-        parameters=bench.parameters,
-        gradient_evaluations=bench.gradient_evaluations,
+        parameters=trainer.parameters,
+        gradient_evaluations=trainer.gradient_evaluations,
         verdict=verdict,
         verdict_seeds=agreeing,
-        **explain(bench, protocol.reporting_seeds[0], verdict),
+        **explain(trainer, protocol.reporting_seeds[0], verdict),
         program=fingerprint,
-        compile_seconds=bench.program.compiled.seconds,
-        memory_bytes=bench.program.compiled.memory_bytes,
+        compile_seconds=trainer.program.compiled.seconds,
+        memory_bytes=trainer.program.compiled.memory_bytes,
         train_seconds=time.perf_counter() - started,
         versions={"python": platform.python_version(), **versions()},
         device=describe_device(),

@@ -7,7 +7,7 @@ import jax
 from flax import nnx
 from jaxtyping import Array
 
-from bench.training.arm_trainer import Bench
+from bench.training.arm_trainer import ArmTrainer
 from bench.training.programs import program
 from vae_jax.diagnosis.attribution import arrivals, blame
 from vae_jax.diagnosis.chain import find_chain
@@ -23,30 +23,30 @@ from vae_jax.theory.mean_field import predict
 _BLAMED = ("vanishing", "exploding", "saturated")
 
 
-def explain(bench: Bench, seed: int, verdict: str) -> dict[str, dict[str, Any]]:
+def explain(trainer: ArmTrainer, seed: int, verdict: str) -> dict[str, dict[str, Any]]:
     """What a manifest keeps of it: `theory`, by tower, and `blame`, empty where nobody is to blame.
 
     Args:
-        bench: The arm.
+        trainer: The arm's.
         seed: Whose initial weights.
         verdict: The arm's; of a gradient that arrives nobody is asked.
     """
-    parameters, statistics, x, noise = bench.initial(seed)
-    centred = x - bench.data.mean[None]
-    theory = predict(bench.recipe, parameters, jax.device_get(centred))
+    parameters, statistics, x, noise = trainer.initial(seed)
+    centred = x - trainer.data.mean[None]
+    theory = predict(trainer.recipe, parameters, jax.device_get(centred))
     # As many examples as a step sees.
-    batch = (each[: bench.workload.batch] for each in (x, centred, noise))
+    batch = (each[: trainer.workload.batch] for each in (x, centred, noise))
     return {
         "theory": {tower: asdict(profile) for tower, profile in theory.items()},
-        "blame": _blamed(bench, seed, parameters, statistics, *batch) if verdict in _BLAMED else {},
+        "blame": _blamed(trainer, seed, parameters, statistics, *batch) if verdict in _BLAMED else {},
     }
 
 
 def _blamed(
-    bench: Bench, seed: int, parameters: Any, statistics: Any, x: Array, centred: Array, noise: Array
+    trainer: ArmTrainer, seed: int, parameters: Any, statistics: Any, x: Array, centred: Array, noise: Array
 ) -> dict[str, Any]:
     """The block, or the kind of step, that keeps the gradient of -ELBO from the pixels' end."""
-    architecture, recipe = bench.workload.architecture, bench.recipe.program()
+    architecture, recipe = trainer.workload.architecture, trainer.recipe.program()
     graph = structure(recipe, architecture)
 
     def outputs(parameters: Any, centred: Array) -> tuple[Array, Array, Array]:

@@ -2,6 +2,7 @@
 
 import math
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -96,6 +97,12 @@ def _estimated(estimates: Any) -> dict[str, Any]:
         "marginal_kl": float(information.marginal_kl),
         "kl_units": [float(value) for value in estimates.kl_units],
     }
+
+
+def choose(validation: Sequence[float]) -> int | None:
+    """The index of the rate to report at: the least -ELBO on validation among those that ended; None if none did."""
+    finished = [index for index, figure in enumerate(validation) if math.isfinite(figure)]
+    return min(finished, key=lambda index: validation[index]) if finished else None
 
 
 def outcome(tuning: list[dict[str, Any]], reporting: list[dict[str, Any]]) -> tuple[str, str]:

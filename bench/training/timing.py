@@ -8,7 +8,7 @@ import numpy as np
 
 from bench.planning.plan import Job
 from bench.results.statistics import student_t
-from bench.training.arm_trainer import Bench
+from bench.training.arm_trainer import ArmTrainer
 from bench.training.machine import describe_device
 
 # As many steps as three rounds of 200, in more rounds: an interval needs them.
@@ -18,11 +18,11 @@ TIMING_STEPS = 100
 
 def time_cell(job: Job, learning_rate: float, baseline: Job) -> dict[str, Any]:
     """Time a cell's program beside the baseline's, in interleaved rounds; the machine must be doing nothing else."""
-    benches = {"cell": (Bench(job), learning_rate), "baseline": (Bench(baseline), None)}
+    trainers = {"cell": (ArmTrainer(job), learning_rate), "baseline": (ArmTrainer(baseline), None)}
     runners = {}
-    for name, (bench, rate) in benches.items():
-        with bench.computing():
-            runners[name] = bench.runner(rate)
+    for name, (trainer, rate) in trainers.items():
+        with trainer.computing():
+            runners[name] = trainer.runner(rate)
         runners[name](1)
     steps = job.protocol.validate_every
     chunks = max(1, TIMING_STEPS // steps)
@@ -32,18 +32,18 @@ def time_cell(job: Job, learning_rate: float, baseline: Job) -> dict[str, Any]:
             begun = time.perf_counter()
             runner(chunks)
             seconds[name].append((time.perf_counter() - begun) / (chunks * steps))
-    bench = benches["cell"][0]
-    with bench.computing():
-        flops_per_step = bench.flops_per_step
+    trainer = trainers["cell"][0]
+    with trainer.computing():
+        flops_per_step = trainer.flops_per_step
     slowdown = student_t(np.log(np.divide(seconds["cell"], seconds["baseline"])).tolist())
     return {
         "seconds_per_step": seconds["cell"],
         "baseline_seconds_per_step": seconds["baseline"],
-        "examples_per_second": bench.workload.batch * bench.training.arm_trainer / float(np.median(seconds["cell"])),
+        "examples_per_second": trainer.workload.batch * trainer.lanes / float(np.median(seconds["cell"])),
         "slowdown": math.exp(slowdown.mean),
         "slowdown_low": math.exp(slowdown.low),
         "slowdown_high": math.exp(slowdown.high),
         "flops_per_step": flops_per_step,
-        "batch": bench.workload.batch,
+        "batch": trainer.workload.batch,
         "device": describe_device(),
     }

@@ -18,6 +18,7 @@ from vae_jax.diagnosis.chain import KINDS, Chain, find_chain
 from vae_jax.diagnosis.graph import trace
 from vae_jax.diagnosis.layer_readings import LayerReadings, read_layers
 from vae_jax.diagnosis.verdict import ADDRESSED_BY, EXPLODED, VANISHED, judge, quotient, ratio_of_norms
+from vae_jax.recipe.keys import random_key
 
 FLAT_SLOPE = 0.01
 """|phi'(z)| below which an entry is on a flat part of its activation; a sigmoid's is 1/4 at most."""
@@ -117,7 +118,7 @@ def diagnose(
         ValueError: If the batch is empty or not finite, the model has no layers, or the loss is not one number.
     """
     _check(batch)
-    key = jax.random.key(_SEED) if key is None else key
+    key = random_key(_SEED) if key is None else key
     function, parameters = as_function(model, key)
     objective, said = _objective(function, parameters, batch, loss)
     chain = find_chain(trace(function, parameters, batch), parameters)

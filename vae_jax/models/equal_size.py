@@ -8,6 +8,7 @@ import numpy as np
 from flax import nnx
 
 from vae_jax.models.vae import VAE, Architecture
+from vae_jax.recipe.keys import random_key
 from vae_jax.recipe.recipe import Recipe
 
 TOLERANCE = 0.05
@@ -43,6 +44,6 @@ def comparable(architecture: Architecture, recipe: Recipe) -> Architecture:
 
 def _weights(architecture: Architecture, recipe: Recipe) -> int:
     mean = jnp.zeros((architecture.data,))
-    model = nnx.eval_shape(lambda: VAE(architecture, recipe, jax.random.key(0), mean))
+    model = nnx.eval_shape(lambda: VAE(architecture, recipe, random_key(0), mean))
     parameters = nnx.as_pure(nnx.split(model, nnx.Param, ...)[1])
     return sum(leaf.size for leaf in jax.tree.leaves(parameters) if leaf.ndim >= 2)

@@ -2,7 +2,6 @@
 
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float, PRNGKeyArray
@@ -11,6 +10,7 @@ from vae_jax.models.vae import VAE, Architecture, Forward
 from vae_jax.objective.bound import LossParts, gaussian_kl, total_kl
 from vae_jax.objective.treatment import ObjectiveView
 from vae_jax.recipe.forward_pass import ForwardPass
+from vae_jax.recipe.keys import random_key
 from vae_jax.recipe.recipe import Recipe
 from vae_jax.towers.dense import Hidden
 
@@ -48,7 +48,7 @@ class Given(NamedTuple):
 def structure(recipe: Recipe, architecture: Architecture) -> Any:
     """The model without its numbers: what `nnx.merge` needs beside parameters and statistics."""
     mean = jnp.zeros((architecture.data,))
-    model = nnx.eval_shape(lambda: VAE(architecture, recipe, jax.random.key(0), mean))
+    model = nnx.eval_shape(lambda: VAE(architecture, recipe, random_key(0), mean))
     return nnx.split(model, nnx.Param, ...)[0]
 
 

@@ -1,5 +1,6 @@
 """Functions with numbers fixed, as values: what the slots of a recipe hold."""
 
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,17 +12,41 @@ Number = float | jax.Array
 
 
 def require_importable(function: Callable[..., Any]) -> None:
-    """Raise unless a function can be found again by its module and name.
+    """Raise unless a function is what its module holds under its name: by that it is known, in every process.
 
     Raises:
-        ValueError: If it is a lambda, or was made inside another function: such a one never compares equal to its
-            like, so the same choice would be trained twice, and no other process can find it.
+        ValueError: If it is not: a lambda, one made inside another function, a method of an object, one that bears
+            another's name. Such a one never compares equal to its like, or is taken for what it is not, and no other
+            process can find it.
     """
     name = getattr(function, "__qualname__", getattr(function, "__name__", None))
-    if name is None or "<" in name:
+    module = getattr(function, "__module__", None)
+    if name is None or "<" in name or not _is_there(function, module, name):
+        shown = f"{module}.{name}, which is another" if name and "<" not in name else name or f"{function!r:.80}"
         raise ValueError(
-            f"a slot must hold a function that can be imported by name, got {name or function!r}: "
-            "define it at the top of its module, and fix its numbers with configure(function, name=value)"
+            f"a slot must hold a function that can be imported by name, got {shown}: define it at the top of its "
+            "module, and fix its numbers with configure(function, name=value)"
+        )
+
+
+def _is_there(function: Any, module: str | None, name: str) -> bool:
+    found: Any = sys.modules.get(module or "")
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    return found is function
+
+
+def _require_plain(name: str, value: Any, function: Callable[..., Any]) -> None:
+    if callable(value):
+        if not isinstance(value, Configured | Deferred):
+            require_importable(value)
+    elif isinstance(value, tuple):
+        for member in value:
+            _require_plain(name, member, function)
+    elif not isinstance(value, bool | int | float | str | None) or hasattr(value, "shape"):
+        raise ValueError(
+            f"parameter {name!r} of {function.__name__} is of type {type(value).__name__}: fix plain numbers, names "
+            "and functions with configure, and make arrays of them in the function"
         )
 
 
@@ -84,15 +109,12 @@ def configure(function: Callable[..., Any], **parameters: Any) -> "Configured":
         **parameters: Its keyword arguments. A float is a leaf; an int, bool or string is structure.
 
     Raises:
-        ValueError: If the function cannot be imported by its name, or a parameter is an array, which does not compare.
+        ValueError: If the function cannot be imported by its name, or a parameter is no plain value: an array, which
+            does not compare, or an object, which nobody knows by a name.
     """
     require_importable(function)
     for name, value in parameters.items():
-        if hasattr(value, "shape"):
-            raise ValueError(
-                f"parameter {name!r} of {function.__name__} is an array, which does not compare: fix plain numbers "
-                "with configure, and make arrays of them in the function"
-            )
+        _require_plain(name, value, function)
     return Configured(function, parameters)
 
 

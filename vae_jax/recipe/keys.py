@@ -6,6 +6,11 @@ import jax
 from jaxtyping import PRNGKeyArray
 
 
+def random_key(seed: int) -> PRNGKeyArray:
+    """The key of a seed, of one generator whatever jax is told to take by default: another draws other numbers."""
+    return jax.random.key(seed, impl="threefry2x32")
+
+
 def named_key(key: PRNGKeyArray, name: str) -> PRNGKeyArray:
     """The key that belongs to a name.
 

@@ -1,7 +1,7 @@
 """A recipe: every choice of one training run, as a value that compares, travels and compiles."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -99,32 +99,22 @@ class Recipe:
         """A recipe with these values in its slots, and in all others what the plain recipe holds.
 
         Raises:
-            TypeError: If there is no such slot.
+            ValueError: If there is no such slot, its value is of another kind than the plain one, or a function in it
+                cannot be imported by name.
         """
         for name in slots.keys() - set(self.slots()):
-            raise TypeError(f"a recipe has no slot {name!r}: its slots are {', '.join(self.slots())}")
-        for name in self.slots():
-            object.__setattr__(self, name, slots[name] if name in slots else _PLAIN[name])
+            raise ValueError(f"a recipe has no slot {name!r}: its slots are {', '.join(self.slots())}")
+        for name, plain in _PLAIN.items():
+            value = slots.get(name, plain)
+            object.__setattr__(self, name, plain if value is plain else _checked(name, value))
 
     def replace(self, **slots: Any) -> "Recipe":
         """This recipe with other values in some slots.
 
         Raises:
-            ValueError: If there is no such slot, its value is of another kind than its default, or a function in it
-                cannot be imported by name.
+            ValueError: As for a new recipe.
         """
-        for name, value in slots.items():
-            if name not in self.slots():
-                raise ValueError(f"a recipe has no slot {name!r}: its slots are {', '.join(self.slots())}")
-            _require_kind(name, value, _PLAIN[name])
-            if isinstance(value, tuple):
-                # A bare function in a tuple would be a leaf of the pytree; configured, it is structure.
-                members = [m if isinstance(m, Configured) else configure(m) for m in value]
-                # Schedules multiply, so their order is no choice: one order makes equal recipes equal.
-                slots[name] = tuple(sorted(members, key=repr) if name.endswith("_schedules") else members)
-            elif callable(value) and not isinstance(value, Configured | Deferred):
-                require_importable(value)
-        return replace(self, **slots)
+        return type(self)(**{name: getattr(self, name) for name in self.slots()} | slots)
 
     def chain(self, **slots: Callable[..., Any]) -> "Recipe":
         """This recipe with one more member at the end of a slot that is a chain of transforms or schedules."""
@@ -163,6 +153,11 @@ class Recipe:
         """
         return replace(self, **{name: _PLAIN[name] for name in _ARGUMENTS})
 
+    def functions(self) -> Iterator[Callable[..., Any]]:
+        """Every function that a slot holds, those fixed as parameters of others among them."""
+        for name in self.slots():
+            yield from _functions(getattr(self, name))
+
     def describe(self) -> dict[str, Any]:
         """The recipe as names and numbers, fit for JSON; equal recipes and no others have equal descriptions."""
         return {name: _describe(getattr(self, name)) for name in self.slots()}
@@ -199,6 +194,19 @@ def declare_plain(**slots: Any) -> None:
     _PLAIN.update(slots)
 
 
+def _checked(name: str, value: Any) -> Any:
+    """A slot's value, if it can be compared, found again and compiled."""
+    _require_kind(name, value, _PLAIN[name])
+    if isinstance(value, tuple):
+        # A bare function in a tuple would be a leaf of the pytree; configured, it is structure.
+        members = [m if isinstance(m, Configured) else configure(m) for m in value]
+        # Schedules multiply, so their order is no choice: one order makes equal recipes equal.
+        return tuple(sorted(members, key=repr) if name.endswith("_schedules") else members)
+    if callable(value) and not isinstance(value, Configured | Deferred):
+        require_importable(value)
+    return value
+
+
 def _require_kind(name: str, value: Any, default: Any) -> None:
     if isinstance(default, tuple):
         holds, kind = isinstance(value, tuple) and all(map(callable, value)), "a tuple of functions: use chain(...)"
@@ -221,3 +229,13 @@ def _describe(value: Any) -> Any:
     if callable(value):
         return f"{value.__module__}.{getattr(value, '__qualname__', getattr(value, '__name__', ''))}"
     return value
+
+
+def _functions(value: Any) -> Iterator[Callable[..., Any]]:
+    if isinstance(value, Configured | Deferred):
+        yield from _functions((value.function, *value.parameters.values()))
+    elif isinstance(value, tuple):
+        for member in value:
+            yield from _functions(member)
+    elif callable(value):
+        yield value

@@ -116,19 +116,6 @@ def test_the_identity_is_what_changes_the_numbers(monkeypatch):
     assert identities("gelu") != same
 
 
-def test_comments_and_docstrings_change_no_identity(tmp_path):
-    from bench.planning.identity import _file_digest
-
-    def digest(text):
-        path = tmp_path / "source.py"
-        path.write_text(text)
-        return _file_digest(path)
-
-    plain = digest("def f(x):\n    return x + 1\n")
-    assert digest('"""Module."""\n\n\ndef f(x):\n    """Adds."""\n    # Why.\n    return x + 1\n') == plain
-    assert digest("def f(x):\n    return x + 2\n") != plain
-
-
 def test_a_plugins_remedies_become_arms_and_its_source_is_part_of_them(tmp_path):
     path = tmp_path / "plugged.py"
     text = (

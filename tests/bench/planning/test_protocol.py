@@ -1,5 +1,3 @@
-import math
-
 import pytest
 
 from bench.language.errors import InputError
@@ -10,12 +8,6 @@ def test_rates_are_log_spaced_around_the_scale():
     rates = Protocol(steps=1).learning_rates(1e-3)
     assert rates == [1e-4, 3.16e-4, 1e-3, 3.16e-3, 1e-2]
     assert Protocol(steps=1, rates=1).learning_rates(0.5) == [0.5]
-
-
-def test_the_best_rate_on_validation_among_those_that_ended():
-    protocol = Protocol(steps=1)
-    assert protocol.select([1, 2, 3], [5.0, 4.0, math.nan]) == 1
-    assert protocol.select([1, 2], [math.nan, math.inf]) is None
 
 
 def test_reporting_seeds_are_fresh():

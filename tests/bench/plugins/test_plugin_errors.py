@@ -68,7 +68,7 @@ def a_remedy(*lines, decorator='@remedy(source="Someone 2026", family="kl")', si
         ("return recipe.replace(dtype='float16')", "slot 'dtype' must hold 'float32' or 'float64', got 'float16'"),
         (
             "return recipe.replace(activation=configure(jax.nn.leaky_relu, negative_slope=jnp.ones(3)))",
-            "parameter 'negative_slope' of leaky_relu is an array, which does not compare",
+            "parameter 'negative_slope' of leaky_relu is of type ArrayImpl: fix plain numbers",
         ),
         (
             "object.__setattr__(recipe, 'learning_rate', 0.5); return recipe",

@@ -4,7 +4,7 @@ import math
 from bench.planning.plan import Cell, Job
 from bench.planning.protocol import Protocol
 from bench.results.readable import blame_sentence
-from bench.training.record import manifest
+from bench.training.record import choose, manifest
 
 
 def test_a_manifest_holds_what_json_can():
@@ -16,3 +16,8 @@ def test_a_manifest_holds_what_json_can():
     # Where no gradient came back at all, no number says how much more does.
     assert found["blame"]["factor"] is None
     assert blame_sentence(found["blame"]).endswith("comes back at the first layer, where none does otherwise.")
+
+
+def test_the_best_rate_on_validation_is_chosen_among_those_that_ended():
+    assert choose([5.0, 4.0, math.nan]) == 1
+    assert choose([math.nan, math.inf]) is None

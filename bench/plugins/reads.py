@@ -1,0 +1,176 @@
+"""What a person's own code reads from outside itself: files, and variables of the environment.
+
+A figure may rest on any of them, so their content is part of what a stored cell is known by.
+"""
+
+import ast
+import contextlib
+import functools
+import hashlib
+import os
+import sys
+import sysconfig
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import bench
+import vae_jax
+from bench.plugins import watching
+from bench.plugins.entry_points import package_root, plugin_packages
+from bench.plugins.watching import LEAVING, is_read, kept_by_python, listening
+
+# Of the system, which no figure rests on.
+_SYSTEM = ("/proc/", "/sys/", "/dev/", "/etc/")
+
+
+@dataclass
+class Reads:
+    """What was read.
+
+    Attributes:
+        files: The digest of each file's content, by its path; of a source without comments and docstrings.
+        variables: The value of each variable of the environment that was asked for, None where it is not set.
+        beyond: What else was reached, in words: no digest can hold it.
+    """
+
+    files: dict[str, str] = field(default_factory=dict)
+    variables: dict[str, str | None] = field(default_factory=dict)
+    beyond: dict[str, None] = field(default_factory=dict)
+
+    def add(self, other: "Reads") -> None:
+        """Take in what another block read."""
+        self.files |= other.files
+        self.variables |= other.variables
+        self.beyond |= other.beyond
+
+    def current(self) -> bool:
+        """Whether all of it would be read as it was."""
+        same = all(_content(path) == digest for path, digest in self.files.items())
+        return same and all(os.environ.get(name) == value for name, value in self.variables.items())
+
+    def digest(self) -> str:
+        """A digest of all of it; of files by name and content, since another machine has them in another folder."""
+        files = sorted((Path(path).name, content) for path, content in self.files.items())
+        return hashlib.sha256(repr((files, sorted(self.variables.items()))).encode()).hexdigest()
+
+
+@contextlib.contextmanager
+def recorded() -> Iterator[Reads]:
+    """Record what the block reads on behalf of a person's own code; complete once the block has ended."""
+    reads, paths = Reads(), dict[str, None]()
+
+    def heed(event: str, arguments: tuple[object, ...]) -> None:
+        what = arguments[0] if arguments else None
+        if event == "open" and isinstance(what, str | bytes | os.PathLike) and is_read(arguments):
+            path = str(Path(os.fsdecode(what)).absolute())
+            # A source is opened by the machinery of imports, whoever imports it.
+            asked = path.endswith(".py") or _asked_by_own_code()
+            if asked and not _installed(path) and not path.startswith(_SYSTEM) and not kept_by_python(path):
+                paths[path] = None
+        elif event in LEAVING and _asked_by_own_code():
+            reads.beyond[f"{LEAVING[event]} {what!r}"] = None
+
+    # Found before anything is heeded: to find them is to read.
+    _roots(), _plugin_roots()
+    kind: Any = type(os.environ)
+    plain = kind.__getitem__
+
+    def noted(environment: Any, name: str) -> str:
+        if _asked_by_own_code():
+            try:
+                reads.variables[name] = plain(environment, name)
+            except KeyError:
+                reads.variables[name] = None
+        return plain(environment, name)
+
+    # There is no audit event for it.
+    kind.__getitem__ = noted
+    try:
+        with listening(heed):
+            yield reads
+    finally:
+        kind.__getitem__ = plain
+        reads.files |= {path: _digest(path) for path in paths}
+
+
+def source_reads(path: str) -> Reads:
+    """A module's source as all that is known of what it has read."""
+    return Reads({path: _digest(path)})
+
+
+def note_compiled(path: str, source: bytes) -> None:
+    """Keep the digest of a source that is about to be run."""
+    _compiled[path] = code_digest(source)
+
+
+def code_digest(source: bytes) -> str:
+    """A digest of a Python source without its comments and docstrings: they change no number."""
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError):
+        return hashlib.sha256(source).hexdigest()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
+            node.body = node.body[1:] or [ast.Pass()]
+    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+
+
+_compiled: dict[str, str] = {}
+
+
+def is_own(path: str) -> bool:
+    """Whether a source is a person's own: no library's, none of Python's, none of this project's."""
+    return bool(path) and not path.startswith("<") and (not _installed(path) or path.startswith(_plugin_roots()))
+
+
+def _asked_by_own_code() -> bool:
+    """Whether a person's own code, and no import of a library in it, has called what has called this."""
+    frame = sys._getframe(2)
+    while frame is not None:
+        name = frame.f_code.co_filename
+        if name in (__file__, watching.__file__):
+            frame = frame.f_back
+            continue
+        if name == "<frozen importlib._bootstrap>" or name.startswith(_packages()):
+            return False
+        if is_own(name):
+            return True
+        frame = frame.f_back
+    return False
+
+
+def _installed(path: str) -> bool:
+    return path.startswith(_roots())
+
+
+@functools.cache
+def _roots() -> tuple[str, ...]:
+    """The folders of Python, of its libraries, and of this project's packages."""
+    names = ("stdlib", "platstdlib", "purelib", "platlib")
+    folders = [sys.prefix, sys.base_prefix, *(sysconfig.get_path(name) for name in names)]
+    return (*_packages(), *{f"{each}{os.sep}" for each in (*folders, *map(os.path.realpath, folders))})
+
+
+@functools.cache
+def _packages() -> tuple[str, ...]:
+    return tuple(f"{Path(package.__file__ or '').parent}{os.sep}" for package in (bench, vae_jax))
+
+
+@functools.cache
+def _plugin_roots() -> tuple[str, ...]:
+    return tuple(filter(None, map(package_root, sorted(plugin_packages()))))
+
+
+def _digest(path: str) -> str:
+    # Of a source that was compiled, what was compiled: it may have been written over since.
+    return _compiled.get(path) or _content(path)
+
+
+def _content(path: str) -> str:
+    try:
+        content = Path(path).read_bytes()
+    except OSError:
+        return "not there"
+    return code_digest(content) if path.endswith(".py") else hashlib.sha256(content).hexdigest()
