@@ -3,6 +3,7 @@
 import functools
 import inspect
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -67,6 +68,10 @@ class WorkloadKind:
         self._require(
             isinstance(made.architecture, Architecture), "has no vae_jax.models.vae.Architecture", "give it one"
         )
+        # By it a stored cell is known.
+        unnamed = re.search(r"[\w.]+ object at 0x", repr(made.architecture))
+        kind = unnamed.group().split()[0] if unnamed else ""
+        self._require(not unnamed, f"has an architecture with a {kind} that shows no numbers", "make it a dataclass")
         bases = made.bases if isinstance(made.bases, Mapping) else {}
         sound = all(isinstance(recipe, Recipe) and NAME.fullmatch(str(name)) for name, recipe in bases.items())
         cure = "name at least one recipe, as bases={'baseline': Recipe()}, of letters, digits, - and _"
@@ -82,7 +87,7 @@ class WorkloadKind:
         def data() -> Dataset:
             loaded = call("data of workload", self.name, made.data)
             for split in ("train", "validation", "test"):
-                self._require_examples(getattr(loaded, split, None), split, made.architecture.data)
+                self._require_examples(getattr(loaded, split, None), split, made.architecture)
             return loaded
 
         @functools.wraps(made.plateau)
@@ -95,14 +100,25 @@ class WorkloadKind:
 
         return replace(made, data=data, plateau=plateau)
 
-    def _require_examples(self, values: Any, split: str, columns: int) -> None:
+    def _require_examples(self, values: Any, split: str, architecture: Architecture) -> None:
+        columns = architecture.data
         examples = isinstance(values, np.ndarray) and np.issubdtype(values.dtype, np.floating)
         sound = examples and values.ndim == 2 and len(values) > 0 and values.shape[1] == columns
         what = f"{values.dtype} of shape {values.shape}" if isinstance(values, np.ndarray) else type(values).__name__
-        if sound and not np.isfinite(values).all():
-            sound, what = False, "numbers that are not finite"
+        # Beyond 3.4e38 a number is infinite in float32, in which trainings are computed.
+        with np.errstate(over="ignore"):
+            if sound and not np.isfinite(values.astype(np.float32)).all():
+                sound, what = False, "numbers that are not finite in float32"
         cure = f"its data function must return a bench.data.digits.Dataset of finite floats, examples by {columns}"
         self._require(sound, f"loads {what} as {split}", f"{cure}, as its architecture says")
+        low, high = getattr(architecture.likelihood, "support", (-math.inf, math.inf))
+        least, most = float(values.min()), float(values.max())
+        self._require(
+            low <= least and most <= high,
+            f"loads numbers from {least:g} to {most:g} as {split}",
+            f"its likelihood, {type(architecture.likelihood).__name__}, is of numbers from {low:g} to {high:g}: scale "
+            "them, or give the architecture another likelihood",
+        )
 
     def _require(self, holds: bool, wrong: str, cure: str) -> None:
         if not holds:

@@ -1,7 +1,7 @@
 """Likelihoods: log p(x|z) summed over the data's dimensions, in nats."""
 
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import ClassVar, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -35,7 +35,13 @@ class Likelihood(Protocol):
 
 @dataclass(frozen=True)
 class Bernoulli:
-    """Binary pixels with independent logits; intensities are binarised anew at every presentation."""
+    """Binary pixels with independent logits; intensities are binarised anew at every presentation.
+
+    Attributes:
+        support: The least and the greatest number that stored examples may hold.
+    """
+
+    support: ClassVar[tuple[float, float]] = (0.0, 1.0)
 
     def log_prob(self, outputs: Images, x: Images) -> Float[Array, " batch"]:
         return -optax.sigmoid_binary_cross_entropy(outputs, x).sum(axis=-1)
@@ -73,8 +79,10 @@ class Recall:
     Attributes:
         symbols: How many there are.
         slots: How often the first one must come back.
+        support: The least and the greatest number that stored examples may hold.
     """
 
+    support: ClassVar[tuple[float, float]] = (0.0, 1.0)
     symbols: int
     slots: int
 

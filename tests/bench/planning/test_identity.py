@@ -55,7 +55,11 @@ def identity(tmp_path_factory):
             catalogue = load_catalogue([str(folder)])
             loaded = load_workload(catalogue, f"own[times={numbers['in_a_parameter']}]")
             # The base's activation stays where the remedy's is not its own.
-            text = f"second+bend[rate={0.5 + changed.get('parameter', 0) / 1000}]" if "in_the_base" not in changed else "second"
+            text = (
+                f"second+bend[rate={0.5 + changed.get('parameter', 0) / 1000}]"
+                if "in_the_base" not in changed
+                else "second"
+            )
             (arm,) = parse_arms(text + "+rezero" * ("arm" in changed), tuple(loaded.workload.bases))
             composed = compose_arm(catalogue, loaded, arm)
             instruments = tuple(catalogue.instruments.values())

@@ -120,7 +120,22 @@ def mine():
         ("return digits()", "return None", "loads NoneType as train: its data function must return"),
         ("Architecture(64", "Architecture(32", "of shape (1257, 64) as train: its data function must return"),
         ("return digits()", "d = digits(); return Dataset(d.train[:0], d.test, d.test)", "of shape (0, 64) as train"),
-        ("return digits()", "d = digits(); return Dataset(d.train * np.nan, d.test, d.test)", "that are not finite as"),
+        ("return digits()", "d = digits(); return Dataset(d.train * np.nan, d.test, d.test)", "that are not finite in"),
+        (
+            "return digits()",
+            "d = digits(); return Dataset(d.train * np.array(1e39), d.test, d.test)",
+            "finite in float32",
+        ),
+        (
+            "return digits()",
+            "d = digits(); return Dataset(2 * d.train, d.test, d.test)",
+            "loads numbers from 0 to 2 as train: its likelihood, Bernoulli, is of numbers from 0 to 1: scale them",
+        ),
+        (
+            "return digits()",
+            "d = digits(); return Dataset(d.train, d.test - 1, d.test)",
+            "loads numbers from -1 to 0 as validation",
+        ),
         (
             "return independent_pixels(dataset, x)",
             "raise RuntimeError('no')",
@@ -140,6 +155,13 @@ def test_a_workload_that_does_not_hold(said, old, new, words, command):
     assert code == 2
     assert words in error
     assert "mine.py, line" in error
+
+
+def test_a_workload_with_too_few_examples_is_refused_before_anything_is_trained(said):
+    few = A_WORKLOAD.replace("return digits()", "d = digits(); return Dataset(d.train[:500], d.test, d.test)")
+    code, error = said(few, "run", "--workload", "mine", "--dry-run")
+    assert code == 2
+    assert "loads 500 examples as train and 270 as test: give one of them at least 512" in error
 
 
 DOCUMENTED = "return recipe.replace(activation=jax.nn.relu)"
