@@ -293,8 +293,10 @@ _COMMANDS: dict[str, Callable[..., int]] = {
 
 def _catalogue(paths: tuple[str, ...], data: bool = False) -> tuple[tuple[str, ...], Any]:
     """The paths of plugins as another process finds them, and everything that has a name."""
+    from bench.execution.surroundings import fix_numbers
     from bench.planning.catalogue import load_catalogue
 
+    fix_numbers()
     plugins = tuple(str(Path(path).resolve()) for path in paths)
     catalogue = load_catalogue(plugins, data)
     for sentence in catalogue.skipped:

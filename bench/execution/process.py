@@ -9,6 +9,7 @@ from multiprocessing.connection import Connection
 
 import jax
 
+from bench.execution.surroundings import fix_meeting, fix_numbers
 from bench.training.arm_trainer import ONE_THREAD
 
 # Level 1 compiles an eighth faster and runs as fast. Without the concurrency-optimized scheduler, two QR calls of one
@@ -69,8 +70,8 @@ def configure_process(device: str, place: int | None, cache: str) -> None:
     elif place is not None:
         visible = os.environ.get("CUDA_VISIBLE_DEVICES")
         os.environ["CUDA_VISIBLE_DEVICES"] = visible.split(",")[place] if visible else str(place)
-    # On a GPU, float32 products may run in a shorter format: what is measured is float32.
-    jax.config.update("jax_default_matmul_precision", "highest")
+    fix_numbers()
+    fix_meeting()
     jax.config.update("jax_compilation_cache_dir", cache)
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)

@@ -38,7 +38,7 @@ _HOST_SOURCES = (
 )
 
 # How programs are compiled: an edit here, as one of the mathematics, is forgiven where they come out the same.
-_PROGRAM_SOURCES = ("bench/training/programs.py", "bench/execution/process.py")
+_PROGRAM_SOURCES = ("bench/training/programs.py", "bench/execution/process.py", "bench/execution/surroundings.py")
 
 
 def question(
