@@ -22,13 +22,13 @@ PROTOCOL = Protocol(steps=4, seeds=1, record_every=1, validate_every=2, draws=1)
 
 @dataclass(frozen=True)
 class Trained:
-    """What a trial came to.
+    """The state and the readings of a trial.
 
     Attributes:
         began: The state before the first step.
         state: The state after the last.
         evaluated: The parameters that the recipe would be evaluated at then.
-        readings: What the instruments read, each with an axis of steps in front.
+        readings: The readings of each instrument, with an axis of steps in front.
     """
 
     began: TrainState
@@ -52,7 +52,7 @@ class Trial(Bench):
         Args:
             workload: The workload's text.
             arm: The arm's text.
-            plateau: What a dead arm sits at, in nats.
+            plateau: -ELBO in nats of an arm that has learnt nothing.
             plugins: Files and folders that the arm needs.
             lanes: Trainings side by side.
             double: Whether to train in float64, from the same draws.

@@ -9,8 +9,10 @@ import jax
 import pytest
 
 from bench.execution.device import Device
-from bench.execution.local import CellEnded, LocalExecutor, TrainingsEnded, Waiting, _in_process
-from bench.execution.process import Failure
+from bench.execution.executor import CellEnded, Failure, TrainingsEnded
+from bench.execution.local import LocalExecutor
+from bench.execution.waiting import Waiting
+from bench.execution.worker import _in_process
 from bench.planning.catalogue import load_catalogue
 from bench.planning.plan import make_plan
 from bench.plugins.source_file import load_plugin

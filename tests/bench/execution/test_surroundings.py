@@ -27,8 +27,8 @@ from bench.execution.process import configure_process
 from bench.planning.plan import make_plan
 from bench.training.cell import run_cell
 
-asked = {"workload": "digits-dense[depth=1,width=16]", "arms": "orthogonal+dropout", "seeds": 1, "rates": 1, "steps": 20}
-plan = make_plan(_catalogue(())[1], suite="smoke", **asked)
+asked = {"workload": "digits-dense[depth=1,width=16]", "arms": "orthogonal+dropout", "steps": 20}
+plan = make_plan(_catalogue(())[1], suite="smoke", seeds=1, rates=1, **asked)
 # As they are in a fresh process, which has read the same variables.
 for name, value in json.loads(sys.argv[2]).items():
     jax.config.update(name, value)
