@@ -7,8 +7,9 @@ ARGS ?=
 VENV ?= .venv
 
 BIN := $(VENV)/bin
-# Test files side by side: most of their time is compiling on one core.
-SIDE_BY_SIDE := --numprocesses 2 --dist loadfile
+# Test files side by side: most of their time is compiling on one core. In the order of their folders, so that those that
+# take long begin first: xdist would keep files of few tests, some of which run whole suites, to the end.
+SIDE_BY_SIDE := --numprocesses 2 --dist loadfile --no-loadscope-reorder
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help

@@ -1,6 +1,10 @@
 """Settings for all tests: strict arrays, and no deadlock on few cores."""
 
+import contextlib
+import ctypes
+import gc
 import os
+from pathlib import Path
 
 # Before jax starts: two QR calls of one program can wait for each other for ever on a machine with few cores.
 os.environ["XLA_FLAGS"] = (
@@ -10,6 +14,8 @@ os.environ["XLA_FLAGS"] = (
 
 import jax
 import pytest
+
+from bench.training.programs import forget
 
 jax.config.update("jax_platforms", "cpu")
 jax.config.update("jax_numpy_rank_promotion", "raise")
@@ -27,6 +33,32 @@ def cache(tmp_path_factory: pytest.TempPathFactory):
     folder.mkdir(exist_ok=True)
     os.environ["VAE_JAX_CACHE"] = str(folder)
     return folder
+
+
+# How much more than after the last time a process may hold before it lets go again.
+_MORE_BYTES = 2**30
+_left = 0
+
+
+@pytest.fixture(scope="module", autouse=True)
+def memory():
+    """At a file's end, lets go of what has been compiled, once that is a lot: hardly any of it is of use to another."""
+    global _left
+    yield
+    if _held() > _left + _MORE_BYTES:
+        jax.clear_caches()
+        forget()
+        gc.collect()
+        # What is freed is the system's again only when glibc is told.
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None).malloc_trim(0)
+        _left = _held()
+
+
+def _held() -> int:
+    """Resident memory of this process, where the system tells of it."""
+    statm = Path("/proc/self/statm")
+    return int(statm.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") if statm.exists() else 0
 
 
 def pytest_make_parametrize_id(val: object) -> str | None:

@@ -120,7 +120,7 @@ def test_only_the_command_line_prints():
 def test_one_room_knows_ray_and_only_who_chooses_the_executor_knows_that_room():
     for path in sources("bench"):
         names = set(imports(path))
-        assert path.name == "ray_cluster.py" or "ray" not in {name.split(".")[0] for name in names}, path
+        assert path.name == "ray_connection.py" or "ray" not in {name.split(".")[0] for name in names}, path
         assert path.name == "choose.py" or "bench.execution.ray_cluster" not in names, path
 
 

@@ -210,8 +210,7 @@ def check(*what: Positional[str], timing: bool = True, json: bool = False) -> in
         json: Print as JSON.
     """
     from bench.execution.device import find_device
-    from bench.execution.local import default_cache
-    from bench.execution.process import configure_process
+    from bench.execution.process import configure_process, default_cache
 
     names = [each for each in what if not _is_path(each)]
     plugins, catalogue = _catalogue(tuple(each for each in what if _is_path(each)), data=True)
@@ -221,12 +220,12 @@ def check(*what: Positional[str], timing: bool = True, json: bool = False) -> in
     if plugins and not catalogue.from_plugins:
         raise InputError(f"{' and '.join(plugins)}: no remedy to check; what is checked is made by @remedy")
     configure_process(find_device(None).platform, None, str(default_cache()))
-    from bench.examination.check import Admission
+    from bench.examination.admission import Admission
 
     chosen = dict.fromkeys([*names, *catalogue.from_plugins]) or catalogue.remedies
     admission, console, outcomes = Admission(catalogue, plugins, timing), _console(), []
     for name in chosen:
-        for outcome in admission.outcomes(name):
+        for outcome in admission.results(name):
             outcomes.append(outcome)
             if not json:
                 console.print(outcome_line(outcome, max(map(len, chosen))), highlight=False)
@@ -293,8 +292,10 @@ _COMMANDS: dict[str, Callable[..., int]] = {
 
 def _catalogue(paths: tuple[str, ...], data: bool = False) -> tuple[tuple[str, ...], Any]:
     """The paths of plugins as another process finds them, and everything that has a name."""
+    from bench.execution.surroundings import fix_numbers
     from bench.planning.catalogue import load_catalogue
 
+    fix_numbers()
     plugins = tuple(str(Path(path).resolve()) for path in paths)
     catalogue = load_catalogue(plugins, data)
     for sentence in catalogue.skipped:
@@ -308,7 +309,7 @@ def _is_path(text: str) -> bool:
 
 def _follow(work: Any, executor: Any) -> list[str]:
     """Run, with one bar and a line per finished cell; the statuses of what was run, and of what was only timed."""
-    from bench.execution.local import TrainingsEnded
+    from bench.execution.executor import TrainingsEnded
     from bench.execution.run import CellStored, execute
 
     console = _console()

@@ -16,9 +16,9 @@ from bench.results.statistics import CONFIDENCE, student_t
 
 if TYPE_CHECKING:
     # What is run imports jax; what is read does not.
-    from bench.examination.check import Outcome
+    from bench.examination.check_result import CheckResult
     from bench.examination.own_model import Case
-    from bench.execution.local import Executor
+    from bench.execution.executor import Executor
     from bench.execution.run import Work
 
 # What may take more than one line, and characters of it that stand in one at least.
@@ -98,7 +98,7 @@ def forecast(work: "Work", executor: "Executor") -> str:
         ),
         *([f"{idle} not applicable"] if idle else []),
         f"{len(work.missing)} to run ({trainings} trainings of {plan.protocol.steps:,} steps, {programs} programs to "
-        f"compile) on {slots} {executor.place}",
+        f"compile) on {slots} {executor.slot_words}",
     ]
     return f"{plan.workload_text}: {', '.join(counts)}: about {seconds / 60:.1f} minutes"
 
@@ -223,7 +223,7 @@ def remedy_texts(entry: dict[str, Any]) -> Iterator[Text]:
     yield Text(f"written in {entry['place']}")
 
 
-def outcome_line(outcome: "Outcome", width: int) -> Text:
+def outcome_line(outcome: "CheckResult", width: int) -> Text:
     """What one check of a remedy came to, in a line.
 
     Args:

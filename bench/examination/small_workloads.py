@@ -15,15 +15,15 @@ _SMALL = {"depth": 2, "width": 16, "latent": 4, "batch": 32, "steps": 4, "length
 
 
 @dataclass(frozen=True)
-class Setting:
+class SmallBase:
     """A base on a small workload.
 
     Attributes:
         text: The workload with its sizes.
-        workload: What the text says.
+        workload: The workload that the text names.
         base: The base's name.
         dataset: The workload's data.
-        plateau: What a dead arm sits at on them, in nats.
+        plateau: -ELBO in nats of an arm that has learnt nothing on them.
     """
 
     text: str
@@ -42,25 +42,25 @@ class Setting:
         return f"{self.base}+{term}" if term else self.base
 
 
-def settings(catalogue: Catalogue) -> Iterator[Setting]:
-    """Every base of every workload, those of `digits-dense` first.
+def small_bases(catalogue: Catalogue) -> Iterator[SmallBase]:
+    """Every base of every workload at small sizes, those of `digits-dense` first.
 
     Args:
-        catalogue: What is there.
+        catalogue: Where the workloads are.
     """
     for name in sorted(catalogue.workloads, key=lambda name: name != "digits-dense"):
         text, workload = build_workload(catalogue, sized(catalogue, name, _SMALL))
         dataset = workload.data()
         plateau = workload.plateau(dataset, dataset.test)
         for base in workload.bases:
-            yield Setting(text, workload, base, dataset, plateau)
+            yield SmallBase(text, workload, base, dataset, plateau)
 
 
 def sized(catalogue: Catalogue, name: str, sizes: Mapping[str, int]) -> str:
     """A workload's text with those of the sizes that it has parameters for.
 
     Args:
-        catalogue: What is there.
+        catalogue: Where the workloads are.
         name: Of the workload.
         sizes: By parameter.
     """

@@ -11,11 +11,11 @@ from bench.planning.applicability import slots_drawn_from
 from bench.planning.plan import Cell, Job
 from bench.planning.protocol import Protocol
 from bench.training.arm_trainer import STATE_AXES, ArmTrainer, draw, over_lanes
-from bench.training.precision import cast, computing
+from bench.training.precision import computing
 from bench.training.programs import Program, anew, program
 from vae_jax.recipe.keys import random_key
 from vae_jax.recipe.recipe import Recipe
-from vae_jax.training.train import Numbers, TrainState, chosen
+from vae_jax.training.train import Data, Numbers, TrainState, chosen
 
 # Two chunks of two steps, each of them recorded.
 PROTOCOL = Protocol(steps=4, seeds=1, record_every=1, validate_every=2, draws=1)
@@ -23,13 +23,13 @@ PROTOCOL = Protocol(steps=4, seeds=1, record_every=1, validate_every=2, draws=1)
 
 @dataclass(frozen=True)
 class Trained:
-    """What a trial came to.
+    """The state and the readings of a trial.
 
     Attributes:
         began: The state before the first step.
         state: The state after the last.
         evaluated: The parameters that the recipe would be evaluated at then.
-        readings: What the instruments read, each with an axis of steps in front.
+        readings: The readings of each instrument, with an axis of steps in front.
     """
 
     began: TrainState
@@ -38,7 +38,7 @@ class Trained:
     readings: dict[str, Any]
 
 
-class Trial(ArmTrainer):
+class Trial:
     """An arm on its workload, with programs that compile in seconds.
 
     Lanes begin where single trainings begin: their models are drawn one by one, by a program that all recipes share
@@ -53,17 +53,23 @@ class Trial(ArmTrainer):
         Args:
             workload: The workload's text.
             arm: The arm's text.
-            plateau: What a dead arm sits at, in nats.
+            plateau: -ELBO in nats of an arm that has learnt nothing.
             plugins: Files and folders that the arm needs.
             lanes: Trainings side by side.
             double: Whether to train in float64, from the same draws.
         """
-        super().__init__(Job(Cell(workload, arm, "", "", "", 0), PROTOCOL, plateau, plugins))
-        self.lanes = lanes
-        if double:
-            self.recipe = replace(self.recipe, dtype="float64")
-            with self.computing():
-                self.data = cast(self.data, "float64")
+        trained = ArmTrainer(Job(Cell(workload, arm, "", "", "", 0), PROTOCOL, plateau, plugins))
+        self._lanes, self._arm = lanes, trained.varied(lanes, "float64" if double else trained.recipe.dtype)
+
+    @property
+    def recipe(self) -> Recipe:
+        """The arm's recipe."""
+        return self._arm.recipe
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers one training trains."""
+        return sum(leaf.size for leaf in jax.tree.leaves(self._state.parameters)) // self._lanes
 
     def train(self, seeds: list[int], learning_rate: float) -> Trained:
         """Train from each seed, as many as there are lanes.
@@ -72,15 +78,15 @@ class Trial(ArmTrainer):
             seeds: One for each lane.
             learning_rate: The rate of all.
         """
-        with self.computing():
-            numbers = self._numbers([learning_rate] * self.lanes, stop=PROTOCOL.steps)
+        with self._arm.computing():
+            numbers = self._arm.numbers([learning_rate] * self._lanes, stop=PROTOCOL.steps)
             began, keys = self._begin(seeds, numbers[0])
             state, readings = began, []
             for chunk in numbers[:-1]:
-                state, read = self.steps.quick(state, keys, chunk, self.data)
+                state, read = self.steps.quick(state, keys, chunk, self._arm.data)
                 readings.append(read)
-            joined = {} if self.lanes > 1 else jax.tree.map(lambda *parts: jnp.concatenate(parts), *readings)
-            evaluated = over_lanes(chosen, (None, STATE_AXES, None), 0, self.lanes)
+            joined = {} if self._lanes > 1 else jax.tree.map(lambda *parts: jnp.concatenate(parts), *readings)
+            evaluated = over_lanes(chosen, (None, STATE_AXES, None), 0, self._lanes)
             now = evaluated(self.recipe.program(), state, jnp.asarray(False))
         return Trained(began, state, now, joined)
 
@@ -95,34 +101,37 @@ class Trial(ArmTrainer):
             return self._steps()
 
     def _steps(self) -> Program:
-        instruments = self.instruments if self.lanes == 1 else ()
-        with self.computing():
-            return self._train_program(PROTOCOL.validate_every, PROTOCOL.record_every, instruments)
+        instruments = self._arm.instruments if self._lanes == 1 else ()
+        with self._arm.computing():
+            return self._arm.train_program(self._state, PROTOCOL.validate_every, PROTOCOL.record_every, instruments)
 
     @cached_property
     def _state(self) -> TrainState:
-        with self.computing():
-            numbers = self._numbers([1.0] * self.lanes, stop=PROTOCOL.steps)
-            return self._begin([PROTOCOL.tuning_seed] * self.lanes, numbers[0])[0]
+        with self._arm.computing():
+            numbers = self._arm.numbers([1.0] * self._lanes, stop=PROTOCOL.steps)
+            return self._begin([PROTOCOL.tuning_seed] * self._lanes, numbers[0])[0]
 
     def _begin(self, seeds: list[int], numbers: Numbers) -> tuple[TrainState, jax.Array]:
         keys = [random_key(seed) for seed in seeds]
         drawn = [self._draw_one(key) for key in keys]
-        if self.lanes == 1:
-            return self._start(numbers, *drawn[0]), keys[0]
+        if self._lanes == 1:
+            return self._arm.first_state(numbers, *drawn[0]), keys[0]
         stack = partial(jax.tree.map, lambda *leaves: jnp.stack(leaves))
-        return self._start(numbers, *stack(*drawn)), stack(*keys)
+        return self._arm.first_state(numbers, *stack(*drawn)), stack(*keys)
 
     def _draw_one(self, key: jax.Array) -> Any:
-        arguments = (key, self._drawing, self._drawn_from)
-        architecture = self.workload.architecture
+        arguments = (key, *self._drawing)
+        architecture = self._arm.workload.architecture
         with computing("float32"):
             return program(
                 partial(draw, architecture=architecture), arguments, name="draw", architecture=architecture
             ).quick(*arguments)
 
     @cached_property
-    def _drawing(self) -> Recipe:
-        """The recipe with the defaults in all slots that drawing a model does not read."""
-        reads = slots_drawn_from(self.recipe, self.workload.architecture, self.workload.data())
-        return replace(self.recipe, **{name: getattr(Recipe(), name) for name in Recipe.slots() if name not in reads})
+    def _drawing(self) -> tuple[Recipe, Data]:
+        """The recipe with the defaults in all slots that drawing a model does not read, and the data to draw from."""
+        dataset = self._arm.workload.data()
+        reads = slots_drawn_from(self.recipe, self._arm.workload.architecture, dataset)
+        plain = {name: getattr(Recipe(), name) for name in Recipe.slots() if name not in reads}
+        with computing("float32"):
+            return replace(self.recipe, **plain), Data(jnp.asarray(dataset.train), jnp.asarray(dataset.mean))

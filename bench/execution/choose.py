@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from bench.language.errors import InputError, unknown
 
 if TYPE_CHECKING:
-    from bench.execution.local import Executor
+    from bench.execution.executor import Executor
 
 
 def choose_executor(name: str, address: str | None, workers: int | None, device: str | None) -> "Executor":
@@ -33,6 +33,7 @@ def choose_executor(name: str, address: str | None, workers: int | None, device:
     if address is not None:
         raise InputError(f"address {address!r} is of a Ray cluster: give --executor ray with it")
     from bench.execution.device import find_device
-    from bench.execution.local import LocalExecutor, default_cache
+    from bench.execution.local import LocalExecutor
+    from bench.execution.process import default_cache
 
     return LocalExecutor(find_device(device), workers, default_cache())

@@ -4,30 +4,21 @@ import os
 import signal
 import threading
 import time
-from dataclasses import dataclass
 from multiprocessing.connection import Connection
+from pathlib import Path
 
 import jax
 
+from bench.execution.surroundings import fix_meeting, fix_numbers
 from bench.planning.xla_flags import CPU_FLAGS, ONE_THREAD
 
 
-@dataclass(frozen=True)
-class Failure:
-    """Why a cell has no figures, and whether another try may end otherwise."""
-
-    status: str
-    reason: str
-    traceback: str = ""
-    again: bool = False
-
-
-def start_worker(device: str, place: int | None, cache: str, progress: Connection) -> None:
+def start_worker(device: str, core_or_gpu: int | None, cache: str, progress: Connection) -> None:
     """Set a fresh process up, before jax starts its backend.
 
     Args:
         device: `cpu` or `gpu`.
-        place: The core to run on, or which of the GPUs; None for whatever the system gives.
+        core_or_gpu: The core to run on, or which of the GPUs; None for whatever the system gives.
         cache: Folder of the persistent compilation cache.
         progress: Where each finished training is told.
     """
@@ -36,33 +27,39 @@ def start_worker(device: str, place: int | None, cache: str, progress: Connectio
     # Ctrl-C reaches every process of the terminal; the one that schedules decides what ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _end_with_parent()
-    configure_process(device, place, cache)
+    configure_process(device, core_or_gpu, cache)
 
 
-def configure_process(device: str, place: int | None, cache: str) -> None:
+def configure_process(device: str, core_or_gpu: int | None, cache: str) -> None:
     """Choose device, core and compilation cache of this process; too late once jax has started its backend.
 
     Args:
         device: `cpu` or `gpu`.
-        place: The core to run on, or which of the GPUs; None for whatever the system gives.
+        core_or_gpu: The core to run on, or which of the GPUs; None for whatever the system gives.
         cache: Folder of the persistent compilation cache.
     """
     if device == "cpu":
         flags = " ".join(CPU_FLAGS)
-        if place is not None and hasattr(os, "sched_setaffinity"):
-            os.sched_setaffinity(0, {place})
+        if core_or_gpu is not None and hasattr(os, "sched_setaffinity"):
+            os.sched_setaffinity(0, {core_or_gpu})
         else:
             flags += f" {ONE_THREAD}"
         os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {flags}".strip()
         jax.config.update("jax_platforms", "cpu")
-    elif place is not None:
+    elif core_or_gpu is not None:
         visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-        os.environ["CUDA_VISIBLE_DEVICES"] = visible.split(",")[place] if visible else str(place)
-    # On a GPU, float32 products may run in a shorter format: what is measured is float32.
-    jax.config.update("jax_default_matmul_precision", "highest")
+        os.environ["CUDA_VISIBLE_DEVICES"] = visible.split(",")[core_or_gpu] if visible else str(core_or_gpu)
+    fix_numbers()
+    fix_meeting()
     jax.config.update("jax_compilation_cache_dir", cache)
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+
+
+def default_cache() -> Path:
+    """The folder of the persistent compilation cache: `VAE_JAX_CACHE`, or below the user's cache folder."""
+    named = os.environ.get("VAE_JAX_CACHE")
+    return Path(named) if named else Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "vae-jax"
 
 
 _progress: Connection | None = None

@@ -9,8 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from bench.execution.local import Executor, TrainingsEnded
-from bench.execution.process import Failure
+from bench.execution.executor import Executor, Failure, TrainingsEnded
 from bench.planning.identity import versions
 from bench.planning.plan import Cell, Known, Plan
 from bench.results.store import CURVE_COLUMNS, DamagedRecordError, Store

@@ -7,8 +7,7 @@ import platform
 from collections.abc import Iterator
 from typing import Any
 
-from bench.execution.local import default_cache
-from bench.execution.process import configure_process
+from bench.execution.process import configure_process, default_cache
 from bench.planning.identity import versions
 from bench.training.machine import describe_device
 

@@ -1,6 +1,7 @@
 """The trainings of one arm, one after another or side by side as lanes of one program."""
 
 import contextlib
+import copy
 import functools
 import hashlib
 from collections.abc import Callable, Sequence
@@ -83,6 +84,14 @@ class ArmTrainer:
         """In which all that an arm does is done: its recipe's type of numbers exists inside it alone."""
         return computing(self.recipe.dtype)
 
+    def varied(self, lanes: int, dtype: str) -> "ArmTrainer":
+        """The same arm, from the same draws, with another number of lanes and type of numbers; before it is used."""
+        other = copy.copy(self)
+        other.lanes, other.recipe = lanes, replace(self.recipe, dtype=dtype)
+        with other.computing():
+            other.data = cast(self.data, dtype)
+        return other
+
     @property
     def rates(self) -> list[float]:
         """The learning rates to tune over."""
@@ -101,12 +110,14 @@ class ArmTrainer:
     @functools.cached_property
     def program(self) -> Program:
         """The chunk of steps, shared by all cells of this process that differ in numbers only."""
-        return self._train_program(self.protocol.validate_every, self.protocol.record_every, self.instruments)
+        return self.train_program(
+            self._state, self.protocol.validate_every, self.protocol.record_every, self.instruments
+        )
 
     @property
     def flops_per_step(self) -> float:
         """Floating-point operations of one step of one training, without instruments, by XLA's count."""
-        return self._train_program(1, 1, ()).flops / self.lanes
+        return self.train_program(self._state, 1, 1, ()).flops / self.lanes
 
     def fingerprint(self) -> str:
         """A digest of the lowered programs and all that they will be given: where it is equal, so are the figures."""
@@ -153,7 +164,7 @@ class ArmTrainer:
 
     def initial(self, seed: int) -> tuple[Any, Any, jax.Array, jax.Array]:
         """A training's parameters and statistics before its first step, a presentation of the data, and noise."""
-        state, keys = self._begin([seed] * self.lanes, self._numbers([self.recipe.learning_rate] * self.lanes, 1)[0])
+        state, keys = self._begin([seed] * self.lanes, self.numbers([self.recipe.learning_rate] * self.lanes, 1)[0])
         drawn = (state.parameters, state.statistics, keys)
         parameters, statistics, key = drawn if self.lanes == 1 else jax.tree.map(lambda leaf: leaf[0], drawn)
         step = jnp.zeros((), jnp.int32)
@@ -162,7 +173,7 @@ class ArmTrainer:
     def runner(self, learning_rate: float | None) -> Callable[[int], None]:
         """A function that takes some chunks of steps and waits for them: for timing."""
         rate = self.recipe.learning_rate if learning_rate is None else learning_rate
-        numbers = self._numbers([rate] * self.lanes, stop=_NO_END)[0]
+        numbers = self.numbers([rate] * self.lanes, stop=_NO_END)[0]
         state, keys = self._begin([self.protocol.tuning_seed] * self.lanes, numbers)
 
         def run(chunks: int) -> None:
@@ -175,7 +186,7 @@ class ArmTrainer:
         return run
 
     def _train(self, group: list[tuple[int, float]], split: str, estimated: bool) -> list[Run]:
-        numbers = self._numbers([rate for _, rate in group], stop=self.protocol.steps)
+        numbers = self.numbers([rate for _, rate in group], stop=self.protocol.steps)
         state, keys = self._begin([seed for seed, _ in group], numbers[0])
         records: list[Any] = []
         for index, chunk in enumerate(numbers[:-1]):
@@ -207,7 +218,8 @@ class ArmTrainer:
         validation = jax.tree.map(lambda *leaves: np.stack(leaves), *[record[1] for record in records])
         return Run(readings, validation, final, int(diverged_at), estimates)
 
-    def _numbers(self, rates: list[float], stop: int) -> list[Numbers]:
+    def numbers(self, rates: list[float], stop: int) -> list[Numbers]:
+        """The numbers of each chunk of a training that ends at a step, for one learning rate to each lane."""
         recipe = self.recipe.program()
         every = self.protocol.validate_every
         per_lane = [schedules(self.recipe, rate, self.protocol.steps, every) for rate in rates]
@@ -230,9 +242,10 @@ class ArmTrainer:
         keys = _keys(seeds)
         with computing("float32"):
             drawn = self._draw_program(keys, self.recipe, self._drawn_from)
-        return self._start(numbers, *drawn), keys
+        return self.first_state(numbers, *drawn), keys
 
-    def _start(self, numbers: Numbers, parameters: Any, statistics: Any) -> TrainState:
+    def first_state(self, numbers: Numbers, parameters: Any, statistics: Any) -> TrainState:
+        """The state before the first step, from a drawn model, or one to each lane."""
         drawn = cast((parameters, statistics), self.recipe.dtype)
         return over_lanes(start, (NUMBERS_AXES, 0, 0), STATE_AXES, self.lanes)(numbers, *drawn)
 
@@ -250,7 +263,7 @@ class ArmTrainer:
     @functools.cached_property
     def _state(self) -> TrainState:
         """The shapes of a training's state, without drawing one."""
-        return jax.eval_shape(self._start, self._shapes(1), *self._draw_program.results)
+        return jax.eval_shape(self.first_state, self._shapes(1), *self._draw_program.results)
 
     def _shapes(self, chunk: int) -> Numbers:
         number, whole = jax.ShapeDtypeStruct((), jnp.float32), jax.ShapeDtypeStruct((), jnp.int32)
@@ -258,11 +271,19 @@ class ArmTrainer:
         weights = jax.ShapeDtypeStruct((chunk,), jnp.float32)
         return Numbers(self.recipe.program(), rates, weights, whole, number)  # type: ignore
 
-    def _train_program(self, chunk: int, record_every: int, instruments: tuple[Any, ...]) -> Program:
+    def train_program(self, state: TrainState, chunk: int, record_every: int, instruments: tuple[Any, ...]) -> Program:
+        """The program of a chunk of steps.
+
+        Args:
+            state: A training's state, or its shapes.
+            chunk: Steps of one call.
+            record_every: Steps from one record to the next.
+            instruments: The instruments that are read.
+        """
         architecture, loop = self.workload.architecture, Loop(self.workload.batch, chunk, record_every, instruments)
         single = functools.partial(train, architecture=architecture, loop=loop)
         mapped = over_lanes(single, (STATE_AXES, 0, NUMBERS_AXES, None), (STATE_AXES, 0), self.lanes)
-        arguments = (self._state, _keys([0] * self.lanes), self._shapes(chunk), self.data)
+        arguments = (state, _keys([0] * self.lanes), self._shapes(chunk), self.data)
         return program(mapped, arguments, name="train", architecture=architecture, loop=loop, lanes=self.lanes)
 
     def _evaluation(self, split: str) -> Program:

@@ -111,6 +111,11 @@ def anew() -> Iterator[None]:
         _programs.update(kept)
 
 
+def forget() -> None:
+    """Let go of all programs: what is asked for again is lowered and compiled again."""
+    _programs.clear()
+
+
 _programs: dict[Any, Program] = {}
 
 # Of compiled programs each maps memory of its own, of which a process may have 65,530 pieces; a suite of the whole

@@ -12,6 +12,11 @@ import pytest
 import bench.results.store
 from bench import load
 from bench.cli.main import main
+from bench.execution.device import Device
+from bench.execution.executor import CellEnded, TrainingsEnded
+from bench.execution.local import LocalExecutor
+from bench.planning.catalogue import load_catalogue
+from bench.planning.plan import make_plan
 from bench.results.store import Store
 
 TROUBLE = '''
@@ -43,12 +48,44 @@ def not_a_number(recipe):
 '''
 
 
+CPU = Device("cpu", "cpu")
+ARMS, WORKLOAD = "baseline,orthogonal,tiny_normal", "digits-dense[depth=2,width=16]"
+
+
+class Replay:
+    """An executor that hands out what cells have come to before: what is tested here happens around them."""
+
+    device, slots, slot_words = CPU, 1, "cpu worker"
+
+    def __init__(self, outcomes):
+        self.outcomes = outcomes
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    def run(self, jobs, limit_seconds):
+        for job in jobs:
+            yield TrainingsEnded(job.protocol.trainings)
+            yield CellEnded(job, self.outcomes[job.cell.identity])
+
+
 def arguments(out, arms=None, *options):
     return [
-        "run", "--suite", "smoke", "--arms", arms or "baseline,orthogonal,tiny_normal",
-        "--seeds", "1", "--steps", "20", "--workers", "1",
-        "--workload", "digits-dense[depth=2,width=16]", "--no-timing", "--out", str(out), *options,
+        "run", "--suite", "smoke", "--arms", arms or ARMS, "--seeds", "1", "--steps", "20", "--workers", "1",
+        "--workload", WORKLOAD, "--no-timing", "--out", str(out), *options,
     ]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def outcomes(cache):
+    """What the cells of one real run came to, by their identities."""
+    plan = make_plan(load_catalogue(), suite="smoke", workload=WORKLOAD, arms=ARMS, seeds=1, steps=20)
+    with LocalExecutor(CPU, 1, cache) as executor:
+        events = list(executor.run([plan.job(cell) for cell in plan.planned], limit_seconds=120))
+    return {event.job.cell.identity: event.outcome for event in events if isinstance(event, CellEnded)}
 
 
 @pytest.fixture
@@ -64,12 +101,19 @@ def run(capsys, cache):
     return call
 
 
+@pytest.fixture
+def replay(run, outcomes, monkeypatch):
+    """The command with the outcomes of the real run, and no worker."""
+    monkeypatch.setattr("bench.cli.main.choose_executor", lambda *_: Replay(outcomes))
+    return run
+
+
 def contents(out):
     return {path.name: path.read_bytes() for path in (out / "cells").iterdir()}
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EROFS, errno.ESTALE])
-def test_a_disk_that_fails_costs_no_finished_cell(run, tmp_path, monkeypatch, code):
+def test_a_disk_that_fails_costs_no_finished_cell(replay, tmp_path, monkeypatch, code):
     out, written = tmp_path / "out", []
     whole = bench.results.store.write_atomically
 
@@ -80,26 +124,26 @@ def test_a_disk_that_fails_costs_no_finished_cell(run, tmp_path, monkeypatch, co
         whole(path, data, **options)
 
     monkeypatch.setattr(bench.results.store, "write_atomically", failing)
-    status, said = run(out)
+    status, said = replay(out)
     assert status == 1
     assert re.search(rf"error: {os.strerror(code)} \(.*\): every finished cell is kept", said)
     assert "Traceback" not in said
-    monkeypatch.undo()
+    monkeypatch.setattr(bench.results.store, "write_atomically", whole)
     before = contents(out)
     assert len(before) == 2
     assert all(Store(out).read(identity) for identity in Store(out).identities())
-    assert "3 arms, 1 stored, 2 to run" in run(out, None, "--dry-run")[1]
+    assert "3 arms, 1 stored, 2 to run" in replay(out, None, "--dry-run")[1]
     assert contents(out) == before
 
 
-def test_a_disk_that_is_really_full(run, tmp_path):
+def test_a_disk_that_is_really_full(replay, tmp_path):
     out = tmp_path / "small"
     out.mkdir()
     mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=48k", "tmpfs", out], capture_output=True, check=False)
     if mounted.returncode:
         pytest.skip("needs the right to mount a small file system")
     try:
-        status, said = run(out)
+        status, said = replay(out)
         assert status == 1
         assert "error: No space left on device" in said
         assert "Traceback" not in said
@@ -110,7 +154,7 @@ def test_a_disk_that_is_really_full(run, tmp_path):
         subprocess.run(["umount", out], check=True)
 
 
-def test_a_folder_that_vanishes_is_said(run, tmp_path, monkeypatch):
+def test_a_folder_that_vanishes_is_said(replay, tmp_path, monkeypatch):
     out, gone = tmp_path / "out", []
     whole = bench.results.store.write_atomically
 
@@ -121,7 +165,7 @@ def test_a_folder_that_vanishes_is_said(run, tmp_path, monkeypatch):
         whole(path, data, **options)
 
     monkeypatch.setattr(bench.results.store, "write_atomically", vanishing)
-    status, said = run(out)
+    status, said = replay(out)
     assert status == 1
     assert "error: No such file or directory" in said
     assert "Traceback" not in said
@@ -138,15 +182,15 @@ def test_what_runs_out_of_memory_or_of_numbers_is_a_row(run, tmp_path):
     assert "memory" in table.loc["too_large", "reason"]
 
 
-def test_a_damaged_record_is_set_aside_and_its_cell_runs_anew(run, tmp_path):
+def test_a_damaged_record_is_set_aside_and_its_cell_runs_anew(replay, tmp_path):
     out = tmp_path / "out"
-    assert run(out)[0] == 0
+    assert replay(out)[0] == 0
     before = contents(out)
     records = sorted((out / "cells").glob("*.parquet"))
     records[0].write_bytes(b"x" + records[0].read_bytes()[1:])
     manifest = records[1].with_suffix(".json")
     manifest.write_text(manifest.read_text().replace('"schema": 1', '"schema": 99'))
-    status, said = run(out)
+    status, said = replay(out)
     assert status == 0
     assert "3 arms, 1 stored, 2 to run" in said
     assert f"damaged: {records[0].name} has another checksum than {records[0].stem}.json says" in said

@@ -12,11 +12,12 @@ from pathlib import Path
 import pytest
 
 from bench.cli.main import main
-from bench.execution import ray_cluster
+from bench.execution import ray_cluster, ray_node
 from bench.execution.device import Device
-from bench.execution.local import CellEnded, LocalExecutor, TrainingsEnded
-from bench.execution.process import Failure
-from bench.execution.ray_cluster import NodeDiffersError, NodeSetup, RayExecutor, groups, run_group
+from bench.execution.executor import CellEnded, Failure, TrainingsEnded
+from bench.execution.local import LocalExecutor
+from bench.execution.ray_cluster import RayExecutor, groups
+from bench.execution.ray_node import NodeDiffersError, NodeSetup, installed, run_group
 from bench.execution.run import CellStored, Work, execute
 from bench.language.errors import InputError
 from bench.planning.catalogue import load_catalogue
@@ -139,12 +140,12 @@ def test_compositions_start_first():
 
 
 def test_a_node_of_other_versions_is_named_and_computes_nothing():
-    device = ray_cluster.Device("cpu", "cpu")
-    setup = {**ray_cluster._setup(), "jax": "0.1"}
+    device = Device("cpu", "cpu")
+    setup = {**installed(), "jax": "0.1"}
     with pytest.raises(NodeDiffersError, match=r"has jax 0\..* made with 0\.1: .*install the same there"):
         next(run_group([], NodeSetup(device, setup, {}, 60)))
     with pytest.raises(NodeDiffersError, match="computed on 'cpu', where the plan was made for 'NVIDIA H200'"):
-        ray_cluster._require_device({"kind": "cpu", "name": "Xeon"}, ray_cluster.Device("gpu", "NVIDIA H200"))
+        ray_node._require_device({"kind": "cpu", "name": "Xeon"}, Device("gpu", "NVIDIA H200"))
 
 
 def test_without_ray_the_cure_is_named(monkeypatch, capsys):
@@ -230,8 +231,8 @@ def test_a_cell_that_hangs_is_a_timeout(address, plugin, monkeypatch):
 
 def test_a_cluster_of_other_sources_ends_the_run(address, monkeypatch):
     plan = make("baseline,gelu")
-    setup = {**ray_cluster._setup(), "sources of bench": "ours"}
-    monkeypatch.setattr(ray_cluster, "_setup", lambda: setup)
+    setup = {**installed(), "sources of bench": "ours"}
+    monkeypatch.setattr(ray_cluster, "installed", lambda: setup)
     with RayExecutor(address) as executor, pytest.raises(InputError, match=r"sources of bench .* made with ours"):
         list(executor.run([plan.job(cell) for cell in plan.planned], limit_seconds=60))
 

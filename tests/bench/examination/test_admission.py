@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bench.cli.main import main
-from bench.examination.check import Admission
+from bench.examination.admission import Admission
 from bench.planning.catalogue import load_catalogue
 from bench.planning.listing import list_entries, remedies_markdown
 from bench.plugins.remedy import FAMILIES, remedy
@@ -26,7 +26,7 @@ def by_family():
 
 @pytest.mark.parametrize("name", [*by_family()])
 def test_a_remedy_passes_the_admission_test(name):
-    outcomes = list(ADMISSION.outcomes(name))
+    outcomes = list(ADMISSION.results(name))
     assert [outcome for outcome in outcomes if outcome.status == "failed"] == []
     assert outcomes[1].status == outcomes[3].status == "ok"
 

@@ -1,0 +1,112 @@
+"""One process that runs one cell after another, and how what it came to is told."""
+
+import multiprocessing
+import os
+import signal
+import traceback
+from collections.abc import Callable
+from concurrent.futures import Future
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+from pebble import ProcessExpired, ProcessPool
+
+from bench.execution.executor import Failure
+from bench.execution.process import start_worker, tell_training
+from bench.language.errors import briefly
+from bench.planning.plan import Job
+from bench.plugins.entry_points import ENTRY_POINT_GROUPS, package_root
+from bench.plugins.own_code import raised_in
+from bench.training.cell import run_cell
+from bench.training.timing import time_cell
+
+POLL_SECONDS = 0.1
+"""How often the progress pipes are looked into."""
+
+# The exit code of a worker that found no memory.
+_OUT_OF_MEMORY = 77
+
+
+class Worker:
+    """One process that runs one cell after another, and is replaced when it hangs or dies."""
+
+    def __init__(self, device: str, core_or_gpu: int | None, cache: Path):
+        """Prepare the process; it starts with its first job.
+
+        Args:
+            device: `cpu` or `gpu`.
+            core_or_gpu: The core to run on, or which of the GPUs; None for whatever the system gives.
+            cache: Folder of the persistent compilation cache.
+        """
+        # A forked jax hangs: its threads are not copied with it.
+        context = multiprocessing.get_context("spawn")
+        self._progress, sender = context.Pipe(duplex=False)
+        self._pool = ProcessPool(
+            1, context=context, initializer=start_worker, initargs=(device, core_or_gpu, str(cache), sender)
+        )
+
+    def run(self, job: Job, limit_seconds: float) -> "Future[Any]":
+        """Start a cell."""
+        return self._schedule(limit_seconds, run_cell, job, tell_training)
+
+    def time(self, job: Job, learning_rate: float, baseline: Job, limit_seconds: float) -> "Future[Any]":
+        """Start timing a cell."""
+        return self._schedule(limit_seconds, time_cell, job, learning_rate, baseline)
+
+    def _schedule(self, limit_seconds: float, function: Callable[..., Any], *arguments: Any) -> "Future[Any]":
+        return self._pool.schedule(_in_process, args=[function, *arguments], timeout=limit_seconds)
+
+    def trainings(self) -> int:
+        """How many trainings have ended since the last call."""
+        count = 0
+        while self._progress.poll():
+            count += self._progress.recv()
+        return count
+
+    def end(self, at_once: bool) -> None:
+        """Ask the process to end: after what it is doing, or at once."""
+        self._pool.stop() if at_once else self._pool.close()
+
+    def join(self) -> None:
+        """Wait until the process has ended."""
+        self._pool.join()
+
+
+def outcome_of(future: "Future[Any]", limit_seconds: float) -> Any:
+    """The value of a worker's job, or the failure that its process or its code ended with."""
+    try:
+        return future.result()
+    except TimeoutError:
+        return Failure("timeout", f"took longer than {limit_seconds:.0f} s, so its worker was ended", again=True)
+    except ProcessExpired as error:
+        if error.exitcode == _OUT_OF_MEMORY:
+            return Failure("out of memory", "its worker ran out of memory, and was replaced", again=True)
+        return Failure("failed", f"its worker ended without a word, {_ending(error.exitcode)}", again=True)
+    except Exception as error:
+        return Failure("failed", briefly(error, kind=True)[:300], "".join(traceback.format_exception(error)))
+
+
+def _ending(code: int) -> str:
+    if code == -signal.SIGKILL:
+        return "killed by signal 9, as a system does that has no memory left"
+    return f"exit code {code}"
+
+
+def _in_process(function: Callable[..., Any], job: Job, *arguments: Any) -> Any:
+    """The function's value, in a worker process, which ends without memory: what it holds would fail the next cell."""
+    try:
+        return function(job, *arguments)
+    except (Exception, SystemExit) as error:
+        if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error):
+            os._exit(_OUT_OF_MEMORY)
+        # In words, since not every error can be rebuilt in another process: jax's about tracing cannot.
+        return _failure(error, job)
+
+
+def _failure(error: BaseException, job: Job) -> Failure:
+    """An error as a failure: it would come again, and where it came through a plugin, that has the line to mend."""
+    points = (point for group in ENTRY_POINT_GROUPS for point in entry_points(group=group))
+    where = raised_in(error, *job.plugins, *filter(None, (package_root(point.value) for point in points)))
+    said = briefly(error, kind=True)[:300] + (f"; mend it in {where}" if where else "")
+    return Failure("failed", said, "".join(traceback.format_exception(error)))
