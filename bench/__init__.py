@@ -4,11 +4,19 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from bench.plugins.plugin import remedy, workload
+    from bench.results.column import column
+    from bench.results.plot import plot
     from bench.results.tables import load
 
-__all__ = ["load", "remedy", "workload"]
+__all__ = ["column", "load", "plot", "remedy", "workload"]
 
-_HOME = {"load": "bench.results.tables", "remedy": "bench.plugins.plugin", "workload": "bench.plugins.plugin"}
+_HOME = {
+    "column": "bench.results.column",
+    "load": "bench.results.tables",
+    "plot": "bench.results.plot",
+    "remedy": "bench.plugins.plugin",
+    "workload": "bench.plugins.plugin",
+}
 
 
 def __getattr__(name: str) -> Any:

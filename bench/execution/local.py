@@ -22,6 +22,7 @@ from bench.language.errors import briefly
 from bench.planning.plan import Job
 from bench.plugins.plugin import ENTRY_POINT_GROUPS
 from bench.plugins.source_file import package_root, raised_in
+from bench.results.records import CellRecord, TimingRecord
 from bench.training.cell import Unchanged, run_cell
 from bench.training.timing import time_cell
 
@@ -33,8 +34,8 @@ _TRIES = 2
 # The exit code of a worker that found no memory.
 _OUT_OF_MEMORY = 77
 
-Outcome = tuple[dict[str, Any], pd.DataFrame] | Unchanged | Failure
-"""A cell's manifest and curves, which stored ones stand for them, or the reason why there are none."""
+Outcome = tuple[CellRecord, pd.DataFrame] | Unchanged | Failure
+"""A cell's record and curves, which stored ones stand for them, or the reason why there are none."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ class Executor(Protocol):
         """
         ...
 
-    def time(self, job: Job, learning_rate: float, baseline: Job, limit_seconds: float) -> dict[str, Any] | Failure:
+    def time(self, job: Job, learning_rate: float, baseline: Job, limit_seconds: float) -> TimingRecord | Failure:
         """Time one cell beside the baseline, while nothing else of this run is running."""
         ...
 
@@ -214,7 +215,7 @@ class LocalExecutor:
                     yield TrainingsEnded(job.protocol.trainings - told[index])
                     yield CellEnded(job, outcome)
 
-    def time(self, job: Job, learning_rate: float, baseline: Job, limit_seconds: float) -> dict[str, Any] | Failure:
+    def time(self, job: Job, learning_rate: float, baseline: Job, limit_seconds: float) -> TimingRecord | Failure:
         """Time one cell, on the worker that has its program, while all others rest."""
         worker = self._workers[self._home.setdefault(job.cell.program, 0)]
         return outcome_of(worker.time(job, learning_rate, baseline, limit_seconds), limit_seconds)

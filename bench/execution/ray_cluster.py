@@ -35,6 +35,7 @@ from bench.execution.process import Failure
 from bench.language.errors import InputError, unknown
 from bench.planning.identity import packages, versions
 from bench.planning.plan import Job
+from bench.results.records import DeviceRecord, TimingRecord
 
 T = TypeVar("T")
 
@@ -169,7 +170,7 @@ class RayExecutor:
             for stream in running:
                 self._ray.cancel(stream, force=True)
 
-    def time(self, job: Job, learning_rate: float, baseline: Job, limit_seconds: float) -> dict[str, Any] | Failure:
+    def time(self, job: Job, learning_rate: float, baseline: Job, limit_seconds: float) -> TimingRecord | Failure:
         """Time one cell beside the baseline on some node, while nothing else of this run is running."""
         task = self._time_on_node.remote(job, learning_rate, baseline, self._terms(job, limit_seconds))
         try:
@@ -276,20 +277,20 @@ def run_group(jobs: Sequence[Job], terms: NodeSetup) -> Iterator[Outcome | None]
                 # The folder of these paths is gone when this is read.
                 outcome = replace(outcome, reason=outcome.reason.replace(f"{Path(paths[0]).parent}{os.sep}", ""))
             if isinstance(outcome, tuple):
-                _require_device(outcome[0]["device"], terms.device)
+                _require_device(outcome[0].device, terms.device)
             for _ in range(job.protocol.trainings - told):
                 yield None
             yield outcome
 
 
-def time_on_node(job: Job, learning_rate: float, baseline: Job, terms: NodeSetup) -> dict[str, Any] | Failure:
+def time_on_node(job: Job, learning_rate: float, baseline: Job, terms: NodeSetup) -> TimingRecord | Failure:
     """Time a cell on a node; raises as `run_group` does."""
     _require_same(terms.setup)
     with _plugins(terms.plugins) as paths, _worker(terms.device.platform) as worker:
         there = (replace(job, plugins=paths), learning_rate, replace(baseline, plugins=paths))
         timing = _outcome(worker.time(*there, terms.limit_seconds), terms.limit_seconds)
     if not isinstance(timing, Failure):
-        _require_device(timing["device"], terms.device)
+        _require_device(timing.device, terms.device)
     return timing
 
 
@@ -314,8 +315,8 @@ def _require_same(wanted: dict[str, str]) -> None:
             )
 
 
-def _require_device(found: dict[str, Any], wanted: Device) -> None:
-    kind = "cpu" if found["kind"] == "cpu" else found["name"]
+def _require_device(found: DeviceRecord | None, wanted: Device) -> None:
+    kind = found and ("cpu" if found.kind == "cpu" else found.name)
     if kind != wanted.kind:
         raise NodeDiffersError(
             f"node {platform.node()} computed on {kind!r}, where the plan was made for {wanted.kind!r}: cells of one "

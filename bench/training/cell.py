@@ -1,20 +1,21 @@
 """One cell, from its question to its record: tuned, chosen, reported."""
 
+import math
 import platform
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import pandas as pd
 
 from bench.planning.identity import versions
 from bench.planning.plan import Job
+from bench.results.records import CellRecord, TrainingRecord
 from bench.training.arm_trainer import Bench
 from bench.training.curves import CurveWriter
 from bench.training.explanation import explain
 from bench.training.machine import describe_device
-from bench.training.record import commonest_verdict, manifest, outcome
+from bench.training.record import cell_record, commonest_verdict, outcome
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Unchanged:
     identity: str
 
 
-def run_cell(job: Job, tell: Callable[[], None]) -> tuple[dict[str, Any], pd.DataFrame] | Unchanged:
+def run_cell(job: Job, tell: Callable[[], None]) -> tuple[CellRecord, pd.DataFrame] | Unchanged:
     """Tune and report one arm, unless a stored cell has the figures already.
 
     Args:
@@ -36,7 +37,7 @@ def run_cell(job: Job, tell: Callable[[], None]) -> tuple[dict[str, Any], pd.Dat
         tell: Called after each training.
 
     Returns:
-        The cell's manifest and its curves; or which stored cell is this one in all but its sources.
+        The cell's record and its curves; or which stored cell is this one in all but its sources.
     """
     started = time.perf_counter()
     bench = Bench(job)
@@ -46,33 +47,33 @@ def run_cell(job: Job, tell: Callable[[], None]) -> tuple[dict[str, Any], pd.Dat
 
 def _run(
     bench: Bench, job: Job, tell: Callable[[], None], started: float
-) -> tuple[dict[str, Any], pd.DataFrame] | Unchanged:
+) -> tuple[CellRecord, pd.DataFrame] | Unchanged:
     fingerprint = bench.fingerprint()
     if fingerprint in job.known:
         return Unchanged(job.known[fingerprint])
     protocol, curves, rates = job.protocol, CurveWriter(job.protocol), bench.rates
     seeds = [(protocol.tuning_seed, rate) for rate in rates]
     tuning = bench.trainings(seeds, "validation", "tuning", curves, tell)
-    chosen = protocol.select(rates, [result["negative_elbo"] for result in tuning])
-    reporting: list[dict[str, Any]] = []
+    validated = [math.nan if each.negative_elbo is None else each.negative_elbo for each in tuning]
+    chosen = protocol.select(rates, validated)
+    reporting: list[TrainingRecord] = []
     if chosen is not None:
         seeds = [(seed, rates[chosen]) for seed in protocol.reporting_seeds]
         reporting = bench.trainings(seeds, "test", "reporting", curves, tell)
     status, reason = outcome(tuning, reporting)
     verdict, agreeing = commonest_verdict(reporting)
-    found = manifest(
+    found = cell_record(
         job,
         status=status,
         reason=reason,
         recipe=bench.recipe.describe(),
         changes={
-            slot: [bench.baseline.describe()[slot], bench.recipe.describe()[slot]]
+            slot: (bench.baseline.describe()[slot], bench.recipe.describe()[slot])
             for slot in bench.recipe.changes(bench.baseline)
         },
         learning_rate=None if chosen is None else rates[chosen],
-        rate_at_edge=chosen in (0, len(rates) - 1),
-        tuning=tuning,
-        trainings=reporting,
+        tuning=tuple(tuning),
+        trainings=tuple(reporting),
         parameters=bench.parameters,
         gradient_evaluations=bench.gradient_evaluations,
         verdict=verdict,
