@@ -225,8 +225,9 @@ def arm_texts(row: Row) -> Iterator[Text | Table]:
         row: The arm's.
     """
     yield Text(f"{row.cell.arm} on {row.cell.workload}: {row.status}", style="bold")
-    if row.reason:
-        yield Text(row.reason)
+    for sentence in dict.fromkeys((row.reason, row.unreadable)):
+        if sentence:
+            yield Text(sentence)
     if not row.stored:
         return
     record = row.record

@@ -240,8 +240,8 @@ class Admission:
             for arm in (remedy.name, "")
         ]
         timing = time_cell(jobs[0], self._rate(remedy, setting), jobs[1])
-        low, high = timing["slowdown_low"], timing["slowdown_high"]
-        return f"{words}, {timing['slowdown']:.2f} [{low:.2f}, {high:.2f}] of its time a step on {workload}"
+        low, high = timing.slowdown_low, timing.slowdown_high
+        return f"{words}, {timing.slowdown:.2f} [{low:.2f}, {high:.2f}] of its time a step on {workload}"
 
     def _setting(self, remedy: Remedy) -> Setting:
         """Where it changes something.

@@ -168,11 +168,11 @@ def _time(work: Work, executor: Executor, commit: str | None, limit: float) -> I
     # A cell may have been given a stored one's timing since.
     untimed = [cell for cell in work.untimed if store.read_timing(cell.identity) is None]
     records = {cell.identity: store.read(cell.identity) for cell in untimed}
-    rates = {identity: record.learning_rate for identity, record in records.items() if record}
+    rates = {identity: rate for identity, record in records.items() if record and (rate := record.learning_rate)}
     # Cells of one program differ in numbers only: they run equally fast, and are timed once.
     programs: dict[int, list[Cell]] = {}
     for cell in untimed:
-        if rates.get(cell.identity) is not None:
+        if cell.identity in rates:
             programs.setdefault(cell.program, []).append(cell)
     for done, cells in enumerate(programs.values(), start=1):
         first = cells[0]

@@ -98,7 +98,7 @@ def _image(figures: list[Figure], corners: np.ndarray, size: np.ndarray) -> byte
         pixels = np.asarray(canvas.buffer_rgba())[: down - y, : across - x]
         image[y : y + len(pixels), x : x + pixels.shape[1]] = pixels
     file = io.BytesIO()
-    imsave(file, image, format="png", dpi=dpi, metadata={"Software": None})
+    imsave(file, image, format="png", dpi=dpi, metadata={"Software": ""})
     return file.getvalue()
 
 

@@ -69,7 +69,7 @@ class Column:
                     raise TypeError(f"gave {given!r:.40}, where it says {self.kind.__name__}")
             return value
         except Exception as error:
-            raise InputError(f"{said('column', self.name, self.function, error)}: the column is left empty") from error
+            raise InputError(said("column", self.name, self.function, error)) from error
 
 
 def column(

@@ -193,15 +193,17 @@ class Results:
     def table(self) -> Table:
         """Every column of every cell."""
         values: dict[str, list[Any]] = {}
-        complaints = []
+        complaints: dict[str, str] = {}
         for each in self.columns:
-            try:
-                values[each.name] = [each.value(row) for row in self.rows]
-            except InputError as error:
-                values[each.name] = [None] * len(self.rows)
-                complaints.append(str(error))
+            values[each.name] = []
+            for row in self.rows:
+                try:
+                    values[each.name].append(each.value(row))
+                except InputError as error:
+                    values[each.name].append(None)
+                    complaints.setdefault(each.name, f"{error}, of {row.cell.arm!r} first: it is left empty there")
         types = {each.name: each.type for each in self.columns}
-        return Table(pd.DataFrame(values, columns=list(types)).astype(types), tuple(complaints))
+        return Table(pd.DataFrame(values, columns=list(types)).astype(types), tuple(complaints.values()))
 
     @property
     def summary(self) -> pd.DataFrame:

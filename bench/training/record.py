@@ -44,7 +44,7 @@ def training_record(seed: int, learning_rate: float, run: Run, steps: int, limit
         steps: Its length.
         limit: -ELBO in nats beyond which it has diverged.
     """
-    final = {name: float(value) for name, value in run.final._asdict().items()}
+    final: dict[str, Any] = {name: float(value) for name, value in run.final._asdict().items()}
     diverged_at = run.diverged_at
     if diverged_at < 0 and not final["negative_elbo"] <= limit:
         diverged_at = steps
@@ -61,7 +61,7 @@ def training_record(seed: int, learning_rate: float, run: Run, steps: int, limit
     return finite(record)
 
 
-def _signal(readings: dict[str, Any]) -> dict[str, float]:
+def _signal(readings: dict[str, Any]) -> dict[str, Any]:
     """What came through the encoder at the start and at the end."""
     profile, reconstruction, kl = (
         readings[name]["encoder"].astype(float)

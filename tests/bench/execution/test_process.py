@@ -71,14 +71,14 @@ def test_a_cell_records_its_start_and_its_end():
 def test_timing_is_of_the_same_work_twice_for_the_baseline():
     (job,) = jobs("baseline", steps=20).values()
     timing = time_cell(job, 0.03, job)
-    assert len(timing["seconds_per_step"]) == len(timing["baseline_seconds_per_step"]) == 6
+    assert len(timing.seconds_per_step) == len(timing.baseline_seconds_per_step) == 6
     # One program against itself: a factor of two would be two measures.
-    assert 0.5 < timing["slowdown"] < 2
-    assert timing["slowdown_low"] < timing["slowdown"] < timing["slowdown_high"]
+    assert 0.5 < timing.slowdown < 2
+    assert timing.slowdown_low < timing.slowdown < timing.slowdown_high
     # Three products to a layer of two towers, and little else at this width.
     products = 3 * 2 * 128 * (64 * 16 + 16 * 64 + 16 * 16 + 8 * 16 + 4 * 16 * 16)
-    assert products < timing["flops_per_step"] < 1.5 * products
-    assert timing["examples_per_second"] == pytest.approx(128 / np.median(timing["seconds_per_step"]))
+    assert products < timing.flops_per_step < 1.5 * products
+    assert timing.examples_per_second == pytest.approx(128 / np.median(timing.seconds_per_step))
 
 
 @pytest.mark.long

@@ -21,6 +21,7 @@ from bench.execution.run import CellStored, execute, find_work
 from bench.language.errors import InputError
 from bench.planning.catalogue import load_catalogue
 from bench.planning.plan import make_plan
+from bench.results.records import DeviceRecord
 from bench.results.store import Store
 
 # Ray leaves sockets and log files to the garbage collector, and warns of its own future.
@@ -144,7 +145,7 @@ def test_a_node_of_other_versions_is_named_and_computes_nothing():
     with pytest.raises(NodeDiffersError, match=r"has jax 0\..* made with 0\.1: .*install the same there"):
         next(run_group([], NodeSetup(device, setup, {}, 60)))
     with pytest.raises(NodeDiffersError, match="computed on 'cpu', where the plan was made for 'NVIDIA H200'"):
-        ray_cluster._require_device({"kind": "cpu", "name": "Xeon"}, ray_cluster.Device("gpu", "NVIDIA H200"))
+        ray_cluster._require_device(DeviceRecord("cpu", "Xeon", 2), ray_cluster.Device("gpu", "NVIDIA H200"))
 
 
 def test_without_ray_the_cure_is_named(monkeypatch, capsys):

@@ -2,6 +2,8 @@
 
 import json
 import math
+from dataclasses import asdict
+from typing import Any
 
 import pytest
 
@@ -27,7 +29,7 @@ WHOLE = PLAIN | {
 }
 
 
-def ran(out, arms, *options):
+def ran(out, arms, *options) -> dict[str, Any]:
     with pytest.raises(SystemExit) as ended:
         main(["run", "--suite", "smoke", "--arms", ",".join(arms), "--no-timing", "--out", str(out), *options])
     assert ended.value.code == 0
@@ -73,13 +75,13 @@ def test_a_kl_warmup_changes_the_verdict_and_the_paths_say_why(tmp_path, cache):
     without, with_warmup = "relu+he_normal+layer_norm+adam", "relu+he_normal+layer_norm+adam+kl_warmup"
     found = ran(tmp_path / "out", [without, with_warmup], "--steps", "1500", "--seeds", "5")
     assert found[without].verdict in ("dead signal", "collapsed")
-    assert found[with_warmup].verdict == "healthy", json.dumps(found[with_warmup].trainings, indent=1)
+    assert found[with_warmup].verdict == "healthy", json.dumps(asdict(found[with_warmup]), indent=1)
     for before, after in zip(found[without].trainings, found[with_warmup].trainings, strict=True):
         # The same start, but for who pulls: with the warm-up the reconstruction alone.
-        assert before["mean_cosine_init"] == after["mean_cosine_init"]
-        assert after["reconstruction_share_init"] > 0.98
-        assert before["reconstruction_share_init"] < 0.95
-        assert after["mean_cosine_end"] < before["mean_cosine_end"] or after["verdict"] != "healthy"
+        assert before.mean_cosine_init == after.mean_cosine_init
+        assert after.reconstruction_share_init > 0.98
+        assert before.reconstruction_share_init < 0.95
+        assert after.mean_cosine_end < before.mean_cosine_end or after.verdict != "healthy"
 
 
 def test_the_linear_workloads_baseline_vanishes_as_its_file_says(tmp_path, cache):
@@ -92,9 +94,9 @@ def test_the_linear_workloads_baseline_vanishes_as_its_file_says(tmp_path, cache
 
 def test_a_gradient_that_is_lost_through_time_is_blamed_on_the_recurrence(tmp_path, cache):
     found = ran(tmp_path / "out", ["baseline"], "--workload", "remember", "--steps", "20", "--seeds", "1")["baseline"]
-    assert found["verdict"] == "vanishing"
-    assert found["blame"].block == "encoder/cell/gates/candidate"
-    assert found["blame"].kind == "recurrence over time"
+    assert found.verdict == "vanishing"
+    assert found.blame.block == "encoder/cell/gates/candidate"
+    assert found.blame.kind == "recurrence over time"
     # 0.47 to the power of 19 steps is 6e-7.
-    assert found["blame"].factor > 1e5
-    assert "over time" in blame_sentence(found["blame"])
+    assert found.blame.factor > 1e5
+    assert "over time" in blame_sentence(found.blame)
