@@ -114,7 +114,9 @@ def summary_table(results: Results, console: Console) -> Table:
     going = sorted(
         (column for column in reversed(columns) if column.terminal != ALWAYS), key=lambda each: each.terminal
     )
-    folded = text.assign(**{name: text[name].str[:_WORDS_AT_LEAST] for name in _FOLDED if name in text})
+    # A table is as wide as its longest texts: one row of them is measured, not thousands.
+    widest = pd.DataFrame({name: [max(cells, key=len, default="")] for name, cells in text.items()})
+    folded = widest.assign(**{name: widest[name].str[:_WORDS_AT_LEAST] for name in _FOLDED if name in widest})
     for column in going:
         if console.measure(_summary_table(folded, columns), options=unbounded).maximum <= console.width:
             break

@@ -47,6 +47,7 @@ def _table(results: Results, number: int) -> dict[str, Any]:
     left = left_plateau(results.summary).to_list()
     rows = table_rows(results.summary)
     texts = {column.name: dict(text[column.name]) for column in columns}
+    kinds = {column.name: _kind(column) for column in columns}
     return {
         "heads": [{"title": column.title, "kind": _kind(column)} for column in columns],
         "rows": [{
@@ -55,11 +56,8 @@ def _table(results: Results, number: int) -> dict[str, Any]:
             "row": results.rows[index],
             "negative_elbo": texts["negative_elbo"][index],
             "status": texts["status"][index],
-            "cells": [{
-                "text": texts[column.name][index],
-                "key": getattr(rows[index], column.name),
-                "kind": _kind(column),
-            } for column in columns],
+            # Text, key and classes: unpacked, since a page of thousands of arms has a hundred thousand cells.
+            "cells": [(texts[name][index], getattr(rows[index], name), kind) for name, kind in kinds.items()],
         } for index in text.index],
     }  # fmt: skip
 

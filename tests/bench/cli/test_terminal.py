@@ -1,6 +1,7 @@
 import pytest
 from rich.console import Console
 
+import bench.cli.terminal
 from bench.cli.terminal import summary_table
 from bench.results.tables import readable
 from tests.bench.fake_store import build, read
@@ -19,3 +20,15 @@ def test_however_narrow_a_terminal_is_arms_status_and_figures_stay_whole(tmp_pat
         assert [line for line in lines if line.startswith(arm[:24]) and status in line and figure in line], arm
     # Nothing is left out where there is room.
     assert ("examples/s" in printed.get()) == (width == 300)
+
+
+def test_a_table_is_laid_out_once_however_many_columns_go(tmp_path, monkeypatch):
+    results, made = read(build(tmp_path)), []
+    laid_out = bench.cli.terminal._summary_table
+    monkeypatch.setattr(
+        bench.cli.terminal, "_summary_table", lambda text, columns: made.append(len(text)) or laid_out(text, columns)
+    )
+    summary_table(results, Console(width=80))
+    # What is measured is a row of the longest texts.
+    assert len(made) > 4
+    assert made == [1] * (len(made) - 1) + [len(results.rows)]
