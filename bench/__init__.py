@@ -5,16 +5,20 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from bench.plugins.remedy import NotApplicable, remedy
     from bench.plugins.workload import Workload, workload
+    from bench.results.column import column
+    from bench.results.plot import plot
     from bench.results.tables import load
     from vae_jax.training.instruments import instrument
 
-__all__ = ["NotApplicable", "Workload", "instrument", "load", "remedy", "workload"]
+__all__ = ["NotApplicable", "Workload", "column", "instrument", "load", "plot", "remedy", "workload"]
 
 _HOME = {
     "NotApplicable": "bench.plugins.remedy",
     "Workload": "bench.plugins.workload",
+    "column": "bench.results.column",
     "instrument": "vae_jax.training.instruments",
     "load": "bench.results.tables",
+    "plot": "bench.results.plot",
     "remedy": "bench.plugins.remedy",
     "workload": "bench.plugins.workload",
 }

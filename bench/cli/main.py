@@ -101,10 +101,12 @@ def run(
         timing: Measure throughput after the trainings.
         dry_run: Only say what would be run, and how long it may take.
     """
-    from bench.execution.run import Work
+    from bench.execution.run import find_work
     from bench.planning.plan import make_plan
+    from bench.report.own_views import BUILT_IN
 
     plugins, catalogue = _catalogue(plugin)
+    views = BUILT_IN.with_more(catalogue.views)
     engine = choose_executor(executor, address, workers, device)
     plan = make_plan(
         catalogue, suite=suite, workload=workload, arms=arms, seeds=seeds, rates=rates, steps=steps, plugins=plugins,
@@ -115,30 +117,35 @@ def run(
         store.require_writable()
     # What another run is writing, no plan is made from.
     with contextlib.nullcontext() if dry_run else store.locked():
-        work = Work(plan, store, timing)
+        work = find_work(plan, store, timing)
         print(forecast(work, engine), flush=True)
-        for damage in work.damaged.values():
-            print(f"damaged: {damage}; its cell runs anew" + ("" if dry_run else ", the record is kept in set_aside/"))
+        for sentence in work.unreadable:
+            print(sentence)
         if dry_run:
             return 0
         described = plan.describe(shlex.join(["python", "-m", "bench", *_ARGUMENTS]))
         current = store.has_plan(described) and (store.directory / "report.html").exists()
         store.write_plan(described)
         statuses = _follow(work, engine)
-        _publish(store, rebuild=bool(statuses) or not current)
+        _publish(store, views, rebuild=bool(statuses) or not current)
     return 1 if set(statuses) & {"failed", "timeout", "out of memory"} else 0
 
 
-def report(directory: Positional[str]) -> int:
+def report(directory: Positional[str], plugin: tyro.conf.UseAppendAction[tuple[str, ...]] = ()) -> int:
     """Rebuild tables, plots and page from whatever cells are there, and say how many are missing.
 
     Args:
         directory: A folder that a run has written.
+        plugin: A Python file, or a folder of them, with columns and plots of your own; by default those of the run.
     """
+    from bench.report.own_views import load_plans_views, load_views
+
     store = Store(directory)
-    store.read_plan()
+    plan = store.read_plan()
     store.require_writable()
-    _publish(store, rebuild=True)
+    views, skipped = (load_views(plugin), []) if plugin else load_plans_views(plan.plugins)
+    _complain(skipped)
+    _publish(store, views, rebuild=True)
     return 0
 
 
@@ -152,12 +159,12 @@ def show(directory: Positional[str], arm: Positional[str], json: bool = False) -
     """
     record = arm_record(Store(directory), arm)
     if json:
-        _print_json(record)
+        _print_json(record.plain())
         return 0
     console = _console()
-    for text in arm_texts(record):
+    for text in arm_texts(record.row):
         console.print(text)
-    console.print(f"again: {record['command']}", markup=False, highlight=False, soft_wrap=True)
+    console.print(f"again: {record.command}", markup=False, highlight=False, soft_wrap=True)
     return 0
 
 
@@ -320,8 +327,8 @@ def _follow(work: Any, executor: Any) -> list[str]:
             if isinstance(event, TrainingsEnded):
                 advance(event.count, None)
             elif isinstance(event, CellStored):
-                statuses.append(event.manifest["status"])
-                line = cell_line(event.manifest, len(statuses), len(work.missing), event.kept)
+                statuses.append(event.record.status)
+                line = cell_line(event.record, len(statuses), len(work.missing), event.kept)
                 console.print(line, markup=False, highlight=False)
             else:
                 statuses.append("timed")
@@ -347,26 +354,32 @@ def _bar(console: Console, what: str, total: int) -> Iterator[Callable[[int, str
         yield advance
 
 
-def _publish(store: Store, rebuild: bool) -> None:
+def _publish(store: Store, views: Any, rebuild: bool) -> None:
     """Write tables, plots and page, print the table, and say what is missing."""
-    from bench.results.tables import missing, summary, write_tables
+    from bench.results.results import Results
+    from bench.results.tables import missing
 
+    results = Results.read(store, views.columns)
+    said = [*results.unreadable, *results.table.complaints]
     if rebuild:
-        from bench.report.page import write_report
-        from bench.report.plots import write_plots
+        from bench.report.publish import publish
 
-        write_tables(store)
-        write_plots(store)
-        write_report(store)
-    table = summary(store)
+        said = publish(results, views.plots)
     console = _console()
-    console.print(summary_table(table, console))
-    if plateau := plateau_line(table):
+    console.print(summary_table(results, console))
+    if plateau := plateau_line(results):
         console.print(plateau, highlight=False)
-    absent = missing(table)
+    _complain(said)
+    absent = missing(results.summary)
     if absent:
-        print(f"{len(absent)} of {len(table)} arms are missing: {', '.join(absent[:5])}{' ...' if absent[5:] else ''}")
+        number = len(results.rows)
+        print(f"{len(absent)} of {number} arms are missing: {', '.join(absent[:5])}{' ...' if absent[5:] else ''}")
     print(f"{store.directory / 'report.html'} is the page; summary.csv, summary.md, curves.parquet, plots/ beside it")
+
+
+def _complain(sentences: list[str]) -> None:
+    for sentence in sentences:
+        Console(stderr=True).print(sentence, markup=False, highlight=False, soft_wrap=True)
 
 
 def _print_json(value: Any) -> None:

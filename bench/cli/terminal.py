@@ -1,8 +1,9 @@
 """What the command line shows, as text and tables: the words of a forecast, a finished cell, a summary, one arm."""
 
 import json
+import math
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -10,9 +11,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from bench.language.figures import fixed, rates_words, significant
+from bench.report.conclusions import blame_sentence
 from bench.report.diagnosis_words import diagnosis_table, diagnosis_words
-from bench.results.readable import WORDS, blame_sentence, fixed, interval_text, rates_words, readable, significant
-from bench.results.statistics import CONFIDENCE, student_t
+from bench.results.column import ALWAYS, NEVER, Column
+from bench.results.records import CellRecord, TrainingRecord
+from bench.results.results import Results, Row
+from bench.results.statistics import interval_text, student_t
+from bench.results.tables import plateaus, readable, shown
 
 if TYPE_CHECKING:
     # What is run imports jax; what is read does not.
@@ -24,38 +30,6 @@ if TYPE_CHECKING:
 # What may take more than one line, and characters of it that stand in one at least.
 _FOLDED = ("arm", "reason")
 _WORDS_AT_LEAST = 24
-
-# What a narrow terminal leaves out, first the first.
-_WHERE_THERE_IS_ROOM = (
-    "active units",
-    "examples/s",
-    "gradient ratio, init",
-    "KL, nats",
-    "learning rate",
-    "verdict",
-    f"slowdown [{CONFIDENCE:.0%}]",
-    "reason",
-)
-
-# What a terminal has no room for; summary.md and the page show it.
-_NOT_IN_TERMINAL = [
-    "family",
-    "reconstruction, nats",
-    "gradient ratio, end",
-    "to blame",
-    "importance-weighted, nats",
-    "mutual information, nats",
-    "gradient per layer, init",
-    "c, init",
-    "c, end",
-    "compile",
-    "FLOPs/step",
-    "memory",
-    "parameters",
-    "gradient evaluations",
-    "seeds",
-]
-
 
 # Of a training, as much as a line holds; --json has the rest.
 _OF_A_TRAINING = (
@@ -73,6 +47,8 @@ _OF_A_TRAINING = (
     "reconstruction_share_init",
     "diverged_at",
 )
+
+_ESTIMATED = ("importance_weighted", "active_units", "mutual_information")
 
 
 def forecast(work: "Work", executor: "Executor") -> str:
@@ -103,63 +79,70 @@ def forecast(work: "Work", executor: "Executor") -> str:
     return f"{plan.workload_text}: {', '.join(counts)}: about {seconds / 60:.1f} minutes"
 
 
-def cell_line(manifest: dict[str, Any], done: int, of: int, kept: bool) -> str:
-    """What a finished cell came to, in a line.
+def cell_line(record: CellRecord, done: int, of: int, kept: bool) -> str:
+    """A line on what a finished cell came to.
 
     Args:
-        manifest: Its record.
+        record: Its record.
         done: How many have ended.
         of: How many there are.
         kept: Whether a stored cell stands for it.
     """
-    came_to, took = manifest["reason"], ""
-    if manifest["status"] == "ok":
-        rate = significant(manifest["learning_rate"])
-        came_to = f"-ELBO {interval_text(student_t(_figures(manifest)))} nats at rate {rate}"
+    came_to, took = record.reason, ""
+    if record.status == "ok":
+        rate = significant(record.learning_rate)
+        came_to = f"-ELBO {_interval(record.trainings)} nats at rate {rate}"
     if kept:
         took = "  (kept: its programs are the same)"
-    elif manifest["train_seconds"] is not None:
-        took = f"  ({fixed(manifest['train_seconds'], 0)} s)"
-    return f"[{done}/{of}] {manifest['arm']}: {manifest['status']}  {came_to}{took}"
+    elif record.train_seconds is not None:
+        took = f"  ({fixed(record.train_seconds, 0)} s)"
+    return f"[{done}/{of}] {record.arm}: {record.status}  {came_to}{took}"
 
 
-def summary_table(summary: pd.DataFrame, console: Console) -> Table:
+def summary_table(results: Results, console: Console) -> Table:
     """The summary, as far as a terminal is wide.
 
     Args:
-        summary: As `tables.summary` gives it.
+        results: Of a run.
         console: Where it will be printed.
     """
-    shown = readable(summary).drop(columns=_NOT_IN_TERMINAL, errors="ignore")
+    text = readable(results)
+    columns = [column for column in shown(results) if column.terminal != NEVER]
     # A table is never measured wider than the console that it is measured for.
     unbounded = console.options.update(width=10_000)
-    for column in _WHERE_THERE_IS_ROOM:
-        folded = shown.assign(**{name: shown[name].str[:_WORDS_AT_LEAST] for name in _FOLDED if name in shown})
-        if console.measure(_summary_table(folded), options=unbounded).maximum <= console.width:
+    # Of those that go at one place the last goes first.
+    going = sorted(
+        (column for column in reversed(columns) if column.terminal != ALWAYS), key=lambda each: each.terminal
+    )
+    # A table is as wide as its longest texts: one row of them is measured, not thousands.
+    widest = pd.DataFrame({name: [max(cells, key=len, default="")] for name, cells in text.items()})
+    folded = widest.assign(**{name: widest[name].str[:_WORDS_AT_LEAST] for name in _FOLDED if name in widest})
+    for column in going:
+        if console.measure(_summary_table(folded, columns), options=unbounded).maximum <= console.width:
             break
-        shown = shown.drop(columns=column, errors="ignore")
-    return _summary_table(shown)
+        columns.remove(column)
+    return _summary_table(text, columns)
 
 
-def _summary_table(shown: pd.DataFrame) -> Table:
+def _summary_table(text: pd.DataFrame, columns: list[Column]) -> Table:
     table = _table()
-    for name in shown.columns:
-        longest = int(shown[name].astype(str).str.len().max())
+    for column in columns:
+        longest = int(text[column.name].str.len().max())
         # Figures stay whole, and their titles make way.
-        folds = name in _FOLDED
+        folds = column.name in _FOLDED
         table.add_column(
-            textwrap.fill(str(name), 12), justify="left" if name in WORDS else "right", overflow="fold",
+            textwrap.fill(column.title, 12), justify="left" if column.words else "right", overflow="fold",
             no_wrap=not folds, min_width=min(_WORDS_AT_LEAST, longest) if folds else None,
         )  # fmt: skip
-    for row in shown.itertuples(index=False):
+    for row in text[[column.name for column in columns]].itertuples(index=False):
         # As text: a remedy's brackets would be read as markup.
         table.add_row(*(Text(str(value)) for value in row))
     return table
 
 
-def plateau_line(summary: pd.DataFrame) -> str:
+def plateau_line(results: Results) -> str:
     """Where an arm sits that learns nothing; empty where no cell says it."""
-    plateau = ", ".join(f"{value:.2f}" for value in summary["plateau"].dropna().unique())
+    plateau = plateaus(results.summary)
     return f"plateau: {plateau} nats, where an arm sits that ignores z" if plateau else ""
 
 
@@ -237,47 +220,53 @@ def outcome_line(outcome: "CheckResult", width: int) -> Text:
     return line
 
 
-def arm_texts(record: dict[str, Any]) -> Iterator[Text | Table]:
-    """One arm, whole: how its recipe differs, each training, its cost, and the command that runs it again.
+def arm_texts(row: Row) -> Iterator[Text | Table]:
+    """One arm, whole: how its recipe differs, each training, its cost.
 
     Args:
-        record: From `arm_record`.
+        row: The arm's.
     """
-    yield Text(f"{record['arm']} on {record['workload']}: {record['status']}", style="bold")
-    if record.get("reason"):
-        yield Text(record["reason"])
-    for slot, (before, after) in record.get("changes", {}).items():
+    yield Text(f"{row.cell.arm} on {row.cell.workload}: {row.status}", style="bold")
+    for sentence in dict.fromkeys((row.reason, row.unreadable)):
+        if sentence:
+            yield Text(sentence)
+    if not row.stored:
+        return
+    record = row.record
+    for slot, (before, after) in record.changes.items():
         yield Text(f"  {slot}: {_value_text(before)} -> {_value_text(after)}")
-    if record.get("trainings"):
-        yield Text(f"-ELBO {interval_text(student_t(_figures(record)))} nats; plateau {fixed(record['plateau'])}")
-    for title, name in (("tuning on validation", "tuning"), ("reported on test", "trainings")):
-        rows = record.get(name, [])
-        if rows:
+    if record.trainings:
+        yield Text(f"-ELBO {_interval(record.trainings)} nats; plateau {fixed(row.plateau)}")
+    for title, trainings in (("tuning on validation", record.tuning), ("reported on test", record.trainings)):
+        if trainings:
             table = _table(title=title, title_justify="left")
-            columns = [column for column in _OF_A_TRAINING if column in rows[0]]
-            for column in columns:
-                table.add_column(column.replace("_", " "), justify="right", overflow="fold")
-            for row in rows:
-                table.add_row(*(_figure_text(row[column]) for column in columns))
+            # Of a training that only tunes nothing is estimated.
+            names = [name for name in _OF_A_TRAINING if trainings is record.trainings or name not in _ESTIMATED]
+            for name in names:
+                table.add_column(name.replace("_", " "), justify="right", overflow="fold")
+            for training in trainings:
+                table.add_row(*(_figure_text(getattr(training, name)) for name in names))
             yield table
-    if record.get("blame"):
-        yield Text(blame_sentence(record["blame"]))
-    for row in record.get("trainings", []):
-        if row["verdict"]:
-            yield Text(f"seed {row['seed']}: {row['verdict']}: {row['because']}")
+    if record.blame:
+        yield Text(blame_sentence(record.blame))
+    for training in record.trainings:
+        if training.verdict:
+            yield Text(f"seed {training.seed}: {training.verdict}: {training.because}")
     for name in ("learning_rate", "parameters", "gradient_evaluations", "compile_seconds", "train_seconds"):
-        if record.get(name) is not None:
-            yield Text(f"{name}: {significant(record[name]) if name == 'learning_rate' else round(record[name], 1)}")
-    timing = record["timing"]
+        value = getattr(record, name)
+        if value is not None:
+            yield Text(f"{name}: {significant(value) if name == 'learning_rate' else round(value, 1)}")
+    timing = row.timing
     if timing:
         yield Text(
-            f"examples_per_second: {timing['examples_per_second']:,.0f}; slowdown: {timing['slowdown']:.2f}, 95% "
-            f"interval {timing['slowdown_low']:.2f} to {timing['slowdown_high']:.2f}; FLOPs per step: "
-            f"{timing['flops_per_step']:.3g}"
+            f"examples_per_second: {timing.examples_per_second:,.0f}; slowdown: {timing.slowdown:.2f}, 95% interval "
+            f"{timing.slowdown_low:.2f} to {timing.slowdown_high:.2f}; FLOPs per step: {timing.flops_per_step:.3g}"
         )
-    for name in ("device", "versions", "commit", "finished", "traceback"):
-        if record.get(name):
-            yield Text(f"{name}: {_entry_text(record[name], ' ')}")
+    about = {"device": record.device and vars(record.device), "versions": record.versions, "commit": record.commit,
+             "finished": record.finished, "traceback": record.traceback}  # fmt: skip
+    for name, value in about.items():
+        if value:
+            yield Text(f"{name}: {_entry_text(value, ' ')}")
 
 
 def diagnosis_texts(case: "Case") -> Iterator[Table | Text]:
@@ -304,14 +293,12 @@ def _table(**options: Any) -> Table:
     return Table(box=None, pad_edge=False, header_style="bold", **options)
 
 
-def _figures(record: dict[str, Any]) -> list[float]:
-    figures = [training["negative_elbo"] for training in record["trainings"]]
-    return [float("nan") if figure is None else figure for figure in figures]
+def _interval(trainings: Sequence[TrainingRecord]) -> str:
+    figures = (training.negative_elbo for training in trainings)
+    return interval_text(student_t([math.nan if figure is None else figure for figure in figures]))
 
 
 def _figure_text(value: Any) -> str:
-    if isinstance(value, list):
-        return " ".join(map(_figure_text, value))
     return "" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
 
 

@@ -101,7 +101,8 @@ def find_candidate(
             else:
                 return Candidate(remedy, on, catalogue, plugins, of_bases, done)
     raise CheckError(
-        f"it changes nothing: it {'; '.join(why) or 'applies to no base'}; return recipe.replace(...) in {remedy.location}"
+        f"it changes nothing: it {'; '.join(why) or 'applies to no base'}; return recipe.replace(...) in "
+        f"{remedy.location}"
     )
 
 

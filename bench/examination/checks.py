@@ -12,6 +12,7 @@ from bench.planning.applicability import slots_read
 from bench.planning.compose import conflicts
 from bench.planning.plan import Cell, Job
 from bench.planning.protocol import Protocol
+from bench.plugins.own_code import location
 from bench.plugins.watching import watched
 from bench.training.timing import time_cell
 
@@ -165,5 +166,5 @@ def cost_and_time(candidate: Candidate) -> str:
         for arm in (candidate.remedy.name, "")
     ]
     timing = time_cell(jobs[0], candidate.rate, jobs[1])
-    low, high = timing["slowdown_low"], timing["slowdown_high"]
-    return f"{cost(candidate)}, {timing['slowdown']:.2f} [{low:.2f}, {high:.2f}] of its time a step on {workload}"
+    low, high = timing.slowdown_low, timing.slowdown_high
+    return f"{cost(candidate)}, {timing.slowdown:.2f} [{low:.2f}, {high:.2f}] of its time a step on {workload}"

@@ -8,6 +8,7 @@ import pandas as pd
 
 from bench.execution.device import Device
 from bench.planning.plan import Job
+from bench.results.records import CellRecord, TimingRecord
 from bench.training.cell import Unchanged
 
 
@@ -21,7 +22,7 @@ class Failure:
     again: bool = False
 
 
-Outcome = tuple[dict[str, Any], pd.DataFrame] | Unchanged | Failure
+Outcome = tuple[CellRecord, pd.DataFrame] | Unchanged | Failure
 """A cell's manifest and curves, which stored ones stand for them, or the reason why there are none."""
 
 
@@ -72,6 +73,6 @@ class Executor(Protocol):
         """
         ...
 
-    def time(self, job: Job, learning_rate: float, baseline: Job, limit_seconds: float) -> dict[str, Any] | Failure:
+    def time(self, job: Job, learning_rate: float, baseline: Job, limit_seconds: float) -> TimingRecord | Failure:
         """Time one cell beside the baseline, while nothing else of this run is running."""
         ...

@@ -12,6 +12,7 @@ from bench.execution.executor import CellEnded, Failure, TrainingsEnded
 from bench.execution.waiting import Waiting
 from bench.execution.worker import POLL_SECONDS, Worker, outcome_of
 from bench.planning.plan import Job
+from bench.results.records import TimingRecord
 
 _TRIES = 2
 
@@ -90,7 +91,7 @@ class LocalExecutor:
                     yield TrainingsEnded(job.protocol.trainings - told[index])
                     yield CellEnded(job, outcome)
 
-    def time(self, job: Job, learning_rate: float, baseline: Job, limit_seconds: float) -> dict[str, Any] | Failure:
+    def time(self, job: Job, learning_rate: float, baseline: Job, limit_seconds: float) -> TimingRecord | Failure:
         """Time one cell, on the worker that has its program, while all others rest."""
         worker = self._workers[self._home.setdefault(job.cell.program, 0)]
         return outcome_of(worker.time(job, learning_rate, baseline, limit_seconds), limit_seconds)

@@ -20,6 +20,7 @@ from bench.execution.waiting import longest_first
 from bench.execution.worker import POLL_SECONDS
 from bench.language.errors import InputError, unknown
 from bench.planning.plan import Job
+from bench.results.records import TimingRecord
 
 T = TypeVar("T")
 
@@ -123,7 +124,7 @@ class RayExecutor:
             for stream in running:
                 self._ray.cancel(stream, force=True)
 
-    def time(self, job: Job, learning_rate: float, baseline: Job, limit_seconds: float) -> dict[str, Any] | Failure:
+    def time(self, job: Job, learning_rate: float, baseline: Job, limit_seconds: float) -> TimingRecord | Failure:
         """Time one cell beside the baseline on some node, while nothing else of this run is running."""
         task = self._time_on_node.remote(job, learning_rate, baseline, self._node_setup(job, limit_seconds))
         try:

@@ -21,6 +21,7 @@ from bench.execution.process import default_cache
 from bench.execution.worker import POLL_SECONDS, Worker, outcome_of
 from bench.planning.identity import packages, versions
 from bench.planning.plan import Job
+from bench.results.records import DeviceRecord, TimingRecord
 
 
 class TryAgainError(Exception):
@@ -79,20 +80,20 @@ def run_group(jobs: Sequence[Job], setup: NodeSetup) -> Iterator[Outcome | None]
                 # The folder of these paths is gone when this is read.
                 outcome = replace(outcome, reason=outcome.reason.replace(f"{Path(paths[0]).parent}{os.sep}", ""))
             if isinstance(outcome, tuple):
-                _require_device(outcome[0]["device"], setup.device)
+                _require_device(outcome[0].device, setup.device)
             for _ in range(job.protocol.trainings - told):
                 yield None
             yield outcome
 
 
-def time_on_node(job: Job, learning_rate: float, baseline: Job, setup: NodeSetup) -> dict[str, Any] | Failure:
+def time_on_node(job: Job, learning_rate: float, baseline: Job, setup: NodeSetup) -> TimingRecord | Failure:
     """Time a cell on a node; raises as `run_group` does."""
     _require_same(setup.installed)
     with _plugins(setup.plugins) as paths, _worker(setup.device.platform) as worker:
         there = (replace(job, plugins=paths), learning_rate, replace(baseline, plugins=paths))
         timing = _outcome(worker.time(*there, setup.limit_seconds), setup.limit_seconds)
     if not isinstance(timing, Failure):
-        _require_device(timing["device"], setup.device)
+        _require_device(timing.device, setup.device)
     return timing
 
 
@@ -118,8 +119,8 @@ def _require_same(wanted: dict[str, str]) -> None:
             )
 
 
-def _require_device(found: dict[str, Any], wanted: Device) -> None:
-    kind = "cpu" if found["kind"] == "cpu" else found["name"]
+def _require_device(found: DeviceRecord | None, wanted: Device) -> None:
+    kind = found and ("cpu" if found.kind == "cpu" else found.name)
     if kind != wanted.kind:
         raise NodeDiffersError(
             f"node {platform.node()} computed on {kind!r}, where the plan was made for {wanted.kind!r}: cells of one "

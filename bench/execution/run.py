@@ -1,20 +1,23 @@
 """One run of a suite: which cells are missing, their execution, their timing, and what is stored of them."""
 
 import subprocess
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import Any
+from typing import TypeVar
 
 import pandas as pd
 
 from bench.execution.executor import Executor, Failure, TrainingsEnded
 from bench.planning.identity import versions
 from bench.planning.plan import Cell, Known, Plan
-from bench.results.store import CURVE_COLUMNS, DamagedRecordError, Store
+from bench.results.records import CellRecord
+from bench.results.store import CURVE_COLUMNS, Store, UnreadableError
 from bench.training.cell import Unchanged
-from bench.training.record import manifest as make_manifest
+from bench.training.record import cell_record
+
+R = TypeVar("R")
 
 # Results of a training; any other status is an accident, and the same command tries the cell again.
 RESULTS = ("ok", "diverged")
@@ -31,7 +34,7 @@ _TIMING_SECONDS = 1.5
 class CellStored:
     """A cell has ended and is stored; or what was stored of it is kept, since its programs came out the same."""
 
-    manifest: dict[str, Any]
+    record: CellRecord
     kept: bool = False
 
 
@@ -45,53 +48,27 @@ class ProgramTimed:
     failure: Failure | None
 
 
-@dataclass
+@dataclass(frozen=True)
 class Work:
     """What a plan still needs.
 
     Attributes:
         plan: The plan.
         store: Where its cells are.
-        timing: Whether speed is to be measured.
         missing: Cells without a result.
         known: For those of them that were answered by other sources: the stored identities, by fingerprint.
-        damaged: What is wrong with records that are there and cannot be trusted, by their identities.
+        untimed: Cells whose speed is to be measured, and was not.
+        unreadable: In a sentence each, what is stored under the plan's names and cannot be used.
         trained_seconds: How long each stored cell took to train, as far as its record says so.
     """
 
     plan: Plan
     store: Store
-    timing: bool = True
-    missing: list[Cell] = field(default_factory=list)
-    known: dict[str, dict[str, Known]] = field(default_factory=dict)
-    damaged: dict[str, str] = field(default_factory=dict)
-    trained_seconds: list[float] = field(default_factory=list)
-
-    def __post_init__(self):
-        stored = self.store.identities()
-        for cell in self.plan.planned:
-            manifest = None
-            if cell.identity in stored:
-                try:
-                    manifest = self.store.require(cell.identity)
-                except DamagedRecordError as damage:
-                    self.damaged[cell.identity] = str(damage)
-            if manifest is None or manifest["status"] not in RESULTS:
-                self.missing.append(cell)
-            elif manifest["train_seconds"] is not None:
-                self.trained_seconds.append(manifest["train_seconds"])
-        same_question: dict[str, list[str]] = {}
-        for identity in stored:
-            same_question.setdefault(identity.partition("-")[0], []).append(identity)
-        for cell in self.missing:
-            manifests = [
-                self.store.read(each) for each in same_question.get(cell.question, []) if each != cell.identity
-            ]
-            answers = {
-                m["program"]: Known(m["identity"], m["verdict"]) for m in manifests if m and m["status"] in RESULTS
-            }
-            if answers:
-                self.known[cell.identity] = answers
+    missing: tuple[Cell, ...]
+    known: dict[str, dict[str, Known]]
+    untimed: tuple[Cell, ...]
+    unreadable: tuple[str, ...]
+    trained_seconds: tuple[float, ...]
 
     def expected_seconds(self, workers: int) -> float:
         """How long it may take: a cell as long as those that are stored, or by first readings where none is."""
@@ -99,16 +76,58 @@ class Work:
         if self.trained_seconds:
             training = len(self.missing) * fmean(self.trained_seconds)
         else:
-            training = self.plan.expected_seconds(self.missing)
+            training = self.plan.expected_seconds(list(self.missing))
         programs = len({cell.program for cell in self.untimed})
         return training / side_by_side + programs * _TIMING_SECONDS
 
-    @property
-    def untimed(self) -> list[Cell]:
-        """Cells whose speed is to be measured, and was not."""
-        if not self.timing:
-            return []
-        return [cell for cell in self.plan.planned if self.store.read_timing(cell.identity) is None]
+
+def find_work(plan: Plan, store: Store, timing: bool = True) -> Work:
+    """The work that a plan still needs, by what is in a store.
+
+    Args:
+        plan: The plan.
+        store: Where its cells are, or will be.
+        timing: Whether speed is to be measured.
+    """
+    unreadable: list[str] = []
+
+    def usable(read: Callable[[], R], end: str) -> R | None:
+        try:
+            return read()
+        except OSError:
+            return None
+        except UnreadableError as error:
+            unreadable.append(f"{error}; {end}a run keeps that file in set_aside/")
+            return None
+
+    usable(store.load_plan, "")
+    planned, results = dict.fromkeys(cell.identity for cell in plan.planned), dict[str, CellRecord]()
+    questions = {cell.question for cell in plan.planned}
+    # What answers another question is of no use here.
+    for identity in sorted(each for each in store.identities() if each.partition("-")[0] in questions):
+        if identity in planned:
+            stored = usable(lambda identity=identity: store.load(identity), "its cell runs anew, and ")
+            record = stored and stored.record
+        else:
+            record = store.read(identity)
+        if record and record.status in RESULTS:
+            results[identity] = record
+    timed = {
+        identity for identity in planned
+        if timing and usable(lambda identity=identity: store.load_timing(identity), "it is timed anew, and ")
+    }  # fmt: skip
+    missing = tuple(cell for cell in plan.planned if cell.identity not in results)
+    known: dict[str, dict[str, Known]] = {}
+    for cell in missing:
+        same_question = [each for each in results.values() if each.identity.partition("-")[0] == cell.question]
+        if same_question:
+            known[cell.identity] = {str(each.program): Known(each.identity, each.verdict) for each in same_question}
+    seconds = (results[identity].train_seconds for identity in planned if identity in results)
+    return Work(
+        plan, store, missing, known,
+        tuple(cell for cell in plan.planned if timing and cell.identity not in timed), tuple(unreadable),
+        tuple(each for each in seconds if each is not None),
+    )  # fmt: skip
 
 
 def execute(work: Work, executor: Executor) -> Iterator[TrainingsEnded | CellStored | ProgramTimed]:
@@ -122,8 +141,6 @@ def execute(work: Work, executor: Executor) -> Iterator[TrainingsEnded | CellSto
         return
     plan, store, commit = work.plan, work.store, current_commit()
     limit = _PATIENCE_SECONDS + _PATIENCE * plan.expected_seconds([plan.baseline])
-    for identity in work.damaged:
-        store.set_aside(identity)
     jobs = [plan.job(cell, commit, work.known.get(cell.identity)) for cell in work.missing]
     with executor:
         for event in executor.run(jobs, limit):
@@ -137,24 +154,26 @@ def execute(work: Work, executor: Executor) -> Iterator[TrainingsEnded | CellSto
             if isinstance(event.outcome, Failure):
                 failure = event.outcome
                 about = {"status": failure.status, "reason": failure.reason, "traceback": failure.traceback}
-                manifest, curves = make_manifest(event.job, **about, versions=versions()), _no_curves()
+                record, curves = cell_record(event.job, **about, versions=versions()), _no_curves()
             else:
-                manifest, curves = event.outcome
-            store.write(manifest, curves)
-            yield CellStored(manifest)
+                record, curves = event.outcome
+            store.write(record, curves)
+            yield CellStored(record)
         yield from _time(work, executor, commit, limit)
 
 
 def _time(work: Work, executor: Executor, commit: str | None, limit: float) -> Iterator[ProgramTimed]:
     plan, store = work.plan, work.store
     baseline = plan.job(plan.baseline, commit)
-    stored = [(cell, store.read(cell.identity)) for cell in work.untimed]
-    rated = [(cell, manifest) for cell, manifest in stored if manifest and manifest["learning_rate"] is not None]
+    # A cell may have been given a stored one's timing since.
+    untimed = [cell for cell in work.untimed if store.read_timing(cell.identity) is None]
+    records = {cell.identity: store.read(cell.identity) for cell in untimed}
+    rates = {identity: rate for identity, record in records.items() if record and (rate := record.learning_rate)}
     # Cells of one program differ in numbers only: they run equally fast, and are timed once.
     programs: dict[int, list[Cell]] = {}
-    for cell, _ in rated:
-        programs.setdefault(cell.program, []).append(cell)
-    rates = {cell.identity: manifest["learning_rate"] for cell, manifest in rated}
+    for cell in untimed:
+        if cell.identity in rates:
+            programs.setdefault(cell.program, []).append(cell)
     for done, cells in enumerate(programs.values(), start=1):
         first = cells[0]
         timing = executor.time(plan.job(first, commit), rates[first.identity], baseline, limit)

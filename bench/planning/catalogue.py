@@ -21,6 +21,7 @@ from bench.plugins.source_file import load_plugin, module_name, watch_imports
 from bench.plugins.suite import Suite
 from bench.plugins.watching import watched
 from bench.plugins.workload import WorkloadKind
+from bench.results.views import Views, views_of
 from vae_jax.recipe.recipe import Recipe
 from vae_jax.training.instruments import INSTRUMENTS, Instrument
 
@@ -41,6 +42,7 @@ class Catalogue:
         bases: Where each name of a base comes from.
         from_plugins: Names of the remedies that came with a plugin that was named, and not with an installed package.
         skipped: What installed packages offer that does not load, a sentence each.
+        views: The columns and plots that came with plugins.
     """
 
     remedies: dict[str, Remedy]
@@ -50,6 +52,7 @@ class Catalogue:
     bases: dict[str, str]
     from_plugins: tuple[str, ...]
     skipped: tuple[str, ...] = ()
+    views: Views = field(default_factory=Views)
 
 
 def load_catalogue(plugins: Sequence[str] = (), data: bool = False) -> Catalogue:
@@ -100,22 +103,24 @@ def _load(plugins: Sequence[str], modules: Sequence[Sequence[ModuleType]], data:
                     found.add([thing])
             except InputError as error:
                 skipped.append(f"package {package_of(point)!r}, entry point {point.name!r} of {group}: {error}")
-    before = set(found.remedies)
+    before, views = set(found.remedies), Views()
     for path, loaded in zip(plugins, modules, strict=True):
+        own_views = views_of(loaded)
+        views = views.with_more(own_views)
         things = [thing for module in loaded for thing in _own_things(module)]
         for thing in things:
             # What a remedy does, `check` tells.
             if not isinstance(thing, Remedy):
                 _try(thing, data)
-        if not found.add(things):
+        if not found.add(things) and own_views == Views():
             raise InputError(
-                f"plugin {path} defines no remedy, workload or instrument: decorate a function with @remedy, "
-                "@workload or @instrument"
+                f"plugin {path} defines no remedy, workload or instrument, and no column or plot: decorate a function "
+                "with @remedy, @workload, @instrument, @column or @plot"
             )
     named_suites = {m.__name__.rpartition(".")[2]: (m.SUITE, (m.__doc__ or "").strip()) for m in _modules(suites)}
     added = tuple(name for name in found.remedies if name not in before)
     return Catalogue(
-        found.remedies, found.workloads, named_suites, found.instruments, found.bases, added, tuple(skipped)
+        found.remedies, found.workloads, named_suites, found.instruments, found.bases, added, tuple(skipped), views
     )
 
 

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from bench.language.errors import InputError, unknown
+from bench.language.figures import rates_words
 from bench.planning.catalogue import Catalogue
 from bench.planning.compose import build_workload, conflicts
 from bench.planning.protocol import Protocol
 from bench.plugins.remedy import FAMILIES, NotApplicable, Remedy
 from bench.plugins.workload import Workload
-from bench.results.readable import rates_words
 
 # On whose bases a remedy's own scale of rates is read off.
 _WORKLOAD = "digits-dense"

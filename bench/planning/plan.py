@@ -1,7 +1,7 @@
 """From what was asked to the cells that answer it: pure, and no backend is started."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 import jax
@@ -19,6 +19,7 @@ from bench.plugins.own_code import OwnCodeError
 from bench.plugins.reads import Reads
 from bench.plugins.remedy import NotApplicable
 from bench.plugins.workload import Workload
+from bench.results.records import PlannedCell, PlanRecord, ProtocolRecord, WorkloadRecord
 from vae_jax.diagnosis.verdict import RULES
 from vae_jax.recipe.recipe import Recipe
 
@@ -145,31 +146,27 @@ class Plan:
         training = self.protocol.trainings * self.protocol.steps * weights * _SECONDS_PER_STEP_AND_WEIGHT
         return len(cells) * training + len({cell.program for cell in cells}) * _COMPILE_SECONDS
 
-    def describe(self, command: str) -> dict[str, Any]:
+    def describe(self, command: str) -> PlanRecord:
         """The plan as the store keeps it."""
-        sizes = self.workload.architecture
-        return {
-            "schema": 1,
-            "suite": self.suite,
-            "command": command,
-            "plugins": list(self.plugins),
-            "workloads": {
-                self.workload_text: {
-                    "description": self.description,
-                    "plateau": self.plateau,
-                    "plateau_validation": self.plateau_validation,
-                    "layers": sizes.layers,
-                    "width": sizes.width,
-                    "latent": sizes.latent,
-                    "batch": self.workload.batch,
-                    "steps": self.protocol.steps,
-                    "bases": list(self.workload.bases),
-                }
-            },
-            "protocol": {"words": self.protocol.words(), **self.protocol.identity()},
-            "verdict_rules": list(RULES),
-            "cells": [asdict(cell) for cell in self.cells],
-        }
+        sizes, constants = self.workload.architecture, self.protocol.identity()
+        typed = {name: constants.pop(name) for name in ("steps", "seeds", "rates")}
+        workload = WorkloadRecord(
+            self.description, self.plateau, self.plateau_validation, sizes.layers, sizes.width, sizes.latent,
+            self.workload.batch, self.protocol.steps, tuple(self.workload.bases),
+        )  # fmt: skip
+        return PlanRecord(
+            suite=self.suite,
+            command=command,
+            plugins=self.plugins,
+            workloads={self.workload_text: workload},
+            protocol=ProtocolRecord(tuple(self.protocol.words()), **typed, constants=constants),
+            verdict_rules=tuple(RULES),
+            cells=tuple(
+                PlannedCell(each.workload, each.arm, each.base, each.family, each.identity, each.program, each.status,
+                            each.reason)
+                for each in self.cells
+            ),
+        )  # fmt: skip
 
 
 def make_plan(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from bench.language.errors import InputError
 from bench.report.diagnosis_words import diagnosis_table, diagnosis_words, figure
 from bench.report.plots.profile import layer_profile
+from bench.report.plots.sheet import svg
 from bench.report.template import environment, inline
 from bench.results.store import write_atomically
 
@@ -24,7 +25,7 @@ def write_diagnosis(case: "Case", folder: Path) -> Path:
     heads, rows = diagnosis_table(found.layers)
     page = environment().get_template("doctor.html.j2").render(
         case=case, words=diagnosis_words(case), heads=heads, rows=rows, blamed=found.blame.block,
-        figure=inline(layer_profile(found.layers, found.blame.block), "profile"),
+        figure=inline(svg(layer_profile(found.layers, found.blame.block), "profile")),
         kinds={kind: figure(factor, "x") for kind, factor in found.kind_factors.items()},
     )  # fmt: skip
     path = folder / "doctor.html"

@@ -4,10 +4,8 @@ import re
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
-from matplotlib.figure import Figure
 
-from bench.report import plots
-from bench.results.readable import fixed, significant, thousands
+from bench.language.figures import fixed, significant, thousands
 
 
 def environment() -> Environment:
@@ -20,12 +18,10 @@ def environment() -> Environment:
     return made
 
 
-def inline(figure: Figure, name: str) -> Markup:
-    """A figure as an SVG element: without the prolog, and without the style that would reach the whole page."""
-    text = plots.svg(figure, name)
-    text = re.sub(r"<style.*?</style>", "", text[text.index("<svg") :], flags=re.DOTALL)
+def inline(svg: str) -> Markup:
+    """A figure's SVG as an element: without the prolog, and without the style that would reach the whole page."""
     # Matplotlib's own markup, with every label escaped by it.
-    return Markup(text)
+    return Markup(re.sub(r"<style.*?</style>", "", svg[svg.index("<svg") :], flags=re.DOTALL))
 
 
 def breakable(text: str) -> Markup:

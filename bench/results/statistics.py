@@ -7,6 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import stdtrit
 
+from bench.language.figures import fixed
+
 CONFIDENCE = 0.95
 
 
@@ -33,3 +35,13 @@ def student_t(values: Sequence[float]) -> Interval:
     # Not scipy.stats, which takes longer to import than all else that a table needs.
     half = float(stdtrit(len(values) - 1, 0.5 + CONFIDENCE / 2) * np.std(values, ddof=1) / math.sqrt(len(values)))
     return Interval(mean, mean - half, mean + half)
+
+
+def interval_text(interval: Interval) -> str:
+    """A mean with its interval, as 23.41 [23.22, 23.60]; the mean alone with one seed, empty without a mean.
+
+    >>> interval_text(Interval(23.41, 23.22, 23.6))
+    '23.41 [23.22, 23.60]'
+    """
+    bounds = "" if math.isnan(interval.low) else f" [{fixed(interval.low)}, {fixed(interval.high)}]"
+    return fixed(interval.mean) + bounds

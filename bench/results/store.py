@@ -7,20 +7,23 @@ made it.
 
 import contextlib
 import hashlib
+import io
 import itertools
 import json
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, TypeVar
 
 import pandas as pd
 from filelock import FileLock, Timeout
 
 from bench.language.errors import InputError
-
-SCHEMA = 1
+from bench.results.records import SCHEMA, CellRecord, PlanRecord, TimingRecord
+from bench.results.typed_json import dump, typed
 
 CURVE_COLUMNS = (
     "workload", "arm", "phase", "split", "seed", "learning_rate", "step", "instrument", "tower", "layer", "value",
@@ -41,14 +44,39 @@ _STORED_TYPES = {
     "value": "float32",
 }
 
-Manifest = dict[str, Any]
+_CHECKSUM = "curves_sha256"
+
+_OTHERS_CURE = "read it with the version that wrote it, or give its command again, which keeps what is there"
+
+R = TypeVar("R")
 
 # What a file that is no JSON can raise: text that is none, bytes that are no text, brackets without end.
 _NO_JSON = (ValueError, RecursionError)
 
 
-class DamagedRecordError(Exception):
-    """A record is there and cannot be trusted: in a sentence, why."""
+class UnreadableError(Exception):
+    """A file of the store is there and cannot be used: in a sentence, which and why."""
+
+
+class DamagedError(UnreadableError):
+    """It is not what was written."""
+
+
+class OtherSchemaError(UnreadableError):
+    """It was written by another version of this project; nothing is wrong with it."""
+
+
+@dataclass(frozen=True)
+class StoredCell:
+    """A cell as it was read, once: its record, and its curves as they are stored."""
+
+    record: CellRecord
+    parquet: bytes
+
+    def curves(self, instruments: Iterable[str] | None = None) -> pd.DataFrame:
+        """The curves, or the named instruments' part, without what a plan calls the cell."""
+        filters = None if instruments is None else [("instrument", "in", list(instruments))]
+        return pd.read_parquet(io.BytesIO(self.parquet), filters=filters)
 
 
 class Store:
@@ -100,38 +128,53 @@ class Store:
         finally:
             lock.release()
 
-    def write_plan(self, plan: dict[str, Any]) -> None:
-        """Record which cells the last command asked for, so that what is missing can be counted."""
-        write_atomically(self.directory / "plan.json", _json(plan))
+    def write_plan(self, plan: PlanRecord) -> None:
+        """Record which cells the last command asked for, so that what is missing can be counted.
 
-    def has_plan(self, plan: dict[str, Any]) -> bool:
+        What another version has left there is set aside.
+        """
+        self._make_way(self.load_plan, self._plan)
+        write_atomically(self._plan, _json(plan))
+
+    def has_plan(self, plan: PlanRecord) -> bool:
         """Whether this is the plan that the tables were last made of."""
         try:
-            return (self.directory / "plan.json").read_bytes() == _json(plan)
+            return self._plan.read_bytes() == _json(plan)
         except OSError:
             return False
 
-    def read_plan(self) -> dict[str, Any]:
+    def load_plan(self) -> PlanRecord:
         """The plan.
 
         Raises:
-            InputError: If there is none.
+            FileNotFoundError: If there is none.
+            UnreadableError: If there is, and it cannot be used.
+        """
+        return _read(self._plan, PlanRecord)
+
+    def read_plan(self) -> PlanRecord:
+        """The plan, for a person who asked for it.
+
+        Raises:
+            InputError: If there is none, or it cannot be used.
         """
         try:
-            return json.loads((self.directory / "plan.json").read_bytes())
+            return self.load_plan()
         except FileNotFoundError:
             raise InputError(
                 f"{str(self.directory)!r} holds no plan.json: give a folder that a run has written, "
                 "as results/runs/quick"
             ) from None
-        except (OSError, *_NO_JSON) as error:
+        except OtherSchemaError as other:
+            raise InputError(f"in {str(self.directory)!r}, {other}: {_OTHERS_CURE}") from None
+        except (OSError, DamagedError) as error:
             raise InputError(
-                f"{self.directory / 'plan.json'} cannot be read ({error}): run the command again, its cells are kept"
+                f"in {str(self.directory)!r}, {error}: run the command again, its cells are kept"
             ) from error
 
-    def write(self, manifest: Manifest, curves: pd.DataFrame) -> None:
-        """Store one cell, or replace it: whole or not at all."""
-        self._write(manifest, curves.astype(_STORED_TYPES)[list(_STORED_TYPES)].to_parquet(index=False))
+    def write(self, record: CellRecord, curves: pd.DataFrame) -> None:
+        """Store one cell, or replace it: whole or not at all. What cannot be read there is set aside."""
+        self._write(record, curves.astype(_STORED_TYPES)[list(_STORED_TYPES)].to_parquet(index=False))
 
     def identities(self) -> set[str]:
         """The identities of all records that are there, whole or not."""
@@ -140,110 +183,135 @@ class Store:
         except FileNotFoundError:
             return set()
 
-    def require(self, identity: str) -> Manifest:
-        """One cell's manifest.
+    def load(self, identity: str) -> StoredCell:
+        """One cell with its curves.
 
-        The arm in it is what the cell was called when it was run; a plan may call it otherwise.
+        The arm in its record is what the cell was called when it was run; a plan may call it otherwise.
 
         Raises:
             FileNotFoundError: If it is not stored.
-            DamagedRecordError: If it is, and cannot be trusted.
+            UnreadableError: If it is, and cannot be used.
         """
         path = self._record(identity)
-        data = path.read_bytes()
-        try:
-            manifest = json.loads(data)
-        except _NO_JSON as error:
-            raise DamagedRecordError(f"{path.name} is no JSON: {error}") from error
-        if not isinstance(manifest, dict) or manifest.get("schema") != SCHEMA:
-            raise DamagedRecordError(f"{path.name} is not of schema {SCHEMA}")
-        if manifest.get("identity") != identity:
-            raise DamagedRecordError(f"{path.name} holds the identity of another cell")
+        about: dict[str, Any] = {}
+        record = _read(path, CellRecord, about)
+        if record.identity != identity:
+            raise DamagedError(f"damaged: {path.name} holds the identity of another cell")
         try:
             curves = path.with_suffix(".parquet").read_bytes()
         except FileNotFoundError as error:
-            raise DamagedRecordError(f"{path.name} has no curves beside it") from error
-        if hashlib.sha256(curves).hexdigest() != manifest.get("curves_sha256"):
-            raise DamagedRecordError(f"{path.stem}.parquet has another checksum than {path.name} says")
-        return manifest
+            raise DamagedError(f"damaged: {path.name} has no curves beside it") from error
+        if hashlib.sha256(curves).hexdigest() != about.get(_CHECKSUM):
+            raise DamagedError(f"damaged: {path.stem}.parquet has another checksum than {path.name} says")
+        return StoredCell(record, curves)
 
-    def read(self, identity: str) -> Manifest | None:
-        """One cell's manifest, or None where it is not stored whole."""
+    def read(self, identity: str) -> CellRecord | None:
+        """One cell's record, or None where it is not stored whole."""
         try:
-            return self.require(identity)
-        except (OSError, DamagedRecordError):
+            return self.load(identity).record
+        except (OSError, UnreadableError):
             return None
 
-    def set_aside(self, identity: str) -> None:
-        """Move a damaged record out of the way, to `set_aside/`, where a person can look at it."""
-        aside = self.directory / "set_aside"
-        aside.mkdir(exist_ok=True)
-        number = next(n for n in itertools.count() if not list(aside.glob(f"{identity}.{n}.*")))
-        for path in (self._record(identity), self._record(identity).with_suffix(".parquet")):
-            if path.exists():
-                path.replace(aside / f"{identity}.{number}{path.suffix}")
-
-    def adopt(self, stored: str, identity: str, changes: Mapping[str, Any]) -> Manifest:
+    def adopt(self, stored: str, identity: str, explanation: Mapping[str, Any]) -> CellRecord:
         """Let a stored record answer for another identity too; the old one stays, for sources that may come back.
 
         Args:
             stored: The identity that it is stored under.
             identity: The other one.
-            changes: What of it is found anew.
+            explanation: The theory and blame of it, which are found anew.
         """
-        manifest = self.require(stored) | changes | {"identity": identity}
-        self._write(manifest, self._record(stored).with_suffix(".parquet").read_bytes())
+        cell = self.load(stored)
+        record = replace(cell.record, identity=identity, **explanation)
+        self._write(record, cell.parquet)
         timing = self.read_timing(stored)
         if timing is not None:
             self.write_timing(identity, timing)
-        return manifest
+        return record
 
-    def read_curves(self, cells: Iterable[Manifest], instruments: Iterable[str] | None = None) -> pd.DataFrame:
-        """The curves of stored cells, one tidy frame, or the named instruments' part of it.
-
-        Args:
-            cells: Each with its identity, and the workload and arm to call it by.
-            instruments: Names of instruments; all by default.
-        """
-        filters = None if instruments is None else [("instrument", "in", list(instruments))]
-        frames = [
-            pd.read_parquet(self._record(cell["identity"]).with_suffix(".parquet"), filters=filters).assign(
-                workload=cell["workload"], arm=cell["arm"]
-            )
-            for cell in cells
-        ]
-        if not frames:
-            return pd.DataFrame(columns=list(CURVE_COLUMNS))
-        return pd.concat(frames, ignore_index=True).reindex(columns=list(CURVE_COLUMNS))
-
-    def write_timing(self, identity: str, timing: dict[str, Any]) -> None:
+    def write_timing(self, identity: str, timing: TimingRecord) -> None:
         """Store how fast a cell's program runs; measured apart from its training, so it is a record of its own."""
-        (self.directory / "timings").mkdir(parents=True, exist_ok=True)
-        write_atomically(self.directory / "timings" / f"{identity}.json", _json(timing))
+        path = self._timing(identity)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._make_way(lambda: self.load_timing(identity), path)
+        write_atomically(path, _json(timing))
 
-    def read_timing(self, identity: str) -> dict[str, Any] | None:
-        """How fast a cell's program runs, or None where that was not measured."""
+    def load_timing(self, identity: str) -> TimingRecord:
+        """How fast a cell's program runs.
+
+        Raises:
+            FileNotFoundError: If that was not measured.
+            UnreadableError: If it was, and cannot be used.
+        """
+        return _read(self._timing(identity), TimingRecord)
+
+    def read_timing(self, identity: str) -> TimingRecord | None:
+        """How fast a cell's program runs, or None where there is no usable measurement."""
         try:
-            return json.loads((self.directory / "timings" / f"{identity}.json").read_bytes())
-        except (OSError, *_NO_JSON):
+            return self.load_timing(identity)
+        except (OSError, UnreadableError):
             return None
 
-    def _write(self, manifest: Manifest, curves: bytes) -> None:
-        path = self._record(manifest["identity"])
+    def _write(self, record: CellRecord, curves: bytes) -> None:
+        path = self._record(record.identity)
+        self._make_way(lambda: self.load(record.identity), path, path.with_suffix(".parquet"))
         # Between the two renames no JSON may stand that speaks of other curves: a kill there would look like damage.
         write_atomically(path.with_suffix(".parquet"), curves, before=lambda: path.unlink(missing_ok=True))
-        write_atomically(
-            path, _json(manifest | {"schema": SCHEMA, "curves_sha256": hashlib.sha256(curves).hexdigest()})
-        )
+        write_atomically(path, _json(record, {_CHECKSUM: hashlib.sha256(curves).hexdigest()}))
+
+    def _make_way(self, read: Callable[[], Any], *paths: Path) -> None:
+        """Move what is about to be replaced to `set_aside/`, where it cannot be read: nobody knows what it is worth."""
+        try:
+            read()
+        except FileNotFoundError:
+            return
+        except UnreadableError:
+            aside, stem = self.directory / "set_aside", paths[0].stem
+            aside.mkdir(exist_ok=True)
+            number = next(n for n in itertools.count() if not list(aside.glob(f"{stem}.{n}.*")))
+            for path in paths:
+                if path.exists():
+                    path.replace(aside / f"{stem}.{number}{path.suffix}")
+
+    @property
+    def _plan(self) -> Path:
+        return self.directory / "plan.json"
 
     def _record(self, identity: str) -> Path:
         # By identity, not by arm: one cell may be called by several arms' names.
         return self.cells / f"{identity}.json"
 
+    def _timing(self, identity: str) -> Path:
+        return self.directory / "timings" / f"{identity}.json"
 
-def _json(value: Any) -> bytes:
-    # No NaN or infinity: they are no JSON, and other readers refuse them.
-    return (json.dumps(value, indent=1, allow_nan=False) + "\n").encode()
+
+def _json(record: Any, about: Mapping[str, Any] = MappingProxyType({})) -> bytes:
+    return dump({"schema": SCHEMA, **about, **asdict(record)})
+
+
+def _read(path: Path, kind: type[R], about: dict[str, Any] | None = None) -> R:
+    """A record from its file; what the file says beside it goes into `about`.
+
+    Raises:
+        OSError: If it cannot be opened.
+        UnreadableError: If it is no such record of this schema.
+    """
+    try:
+        content = json.loads(path.read_bytes())
+    except _NO_JSON as error:
+        raise DamagedError(f"damaged: {path.name} is no JSON: {error}") from error
+    if not isinstance(content, dict):
+        raise DamagedError(f"damaged: {path.name} is no record")
+    # Before anything else is looked for: only of this schema is it known what must be there.
+    schema = content.pop("schema", None)
+    if schema != SCHEMA:
+        says = "names no schema" if schema is None else f"is of schema {schema!r:.40}"
+        raise OtherSchemaError(f"{path.parent.name}/{path.name} {says}, and this version reads schema {SCHEMA}")
+    if about is not None:
+        about[_CHECKSUM] = content.pop(_CHECKSUM, None)
+    try:
+        return typed(kind, content)
+    except TypeError as error:
+        raise DamagedError(f"damaged: {path.name} is not as it was written: {error}") from error
 
 
 def write_atomically(path: Path, data: bytes, before: Callable[[], None] | None = None) -> None:

@@ -54,4 +54,4 @@ def describe_machine() -> dict[str, Any]:
     with contextlib.suppress(importlib.metadata.PackageNotFoundError):
         found["torch"] = importlib.metadata.version("torch")
     system = f"{platform.system()} {platform.machine()}"
-    return {"processor": device["name"], "cores": len(_CORES), "system": system, "versions": found}
+    return {"processor": device.name, "cores": len(_CORES), "system": system, "versions": found}

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from bench.report.plots.panels import COLOURS
-from bench.report.plots.sheet import PANEL_WIDTH, Place, styled
+from bench.report.plots.sheet import PANEL_WIDTH, Panel, styled
 
 OVER, UNDER, THIRD = COLOURS[:3]
 GOAL, GREY = "black", "#7a7a7a"
@@ -40,17 +40,17 @@ def speed_plot(table: pd.DataFrame) -> Figure:
     figure = Figure(figsize=(3 * PANEL_WIDTH, 3.75 + sum(bars) + 0.85 * len(bars)))
     for index, (by, unit) in enumerate((("depth", "blocks in each tower"), ("width", "units in a layer"))):
         held, at = ("width", 64) if by == "depth" else ("depth", 8)
-        _growth(Place(figure, index * PANEL_WIDTH, 0.0), shape.loc[shape[held] == at].sort_values(by), by, unit)
-    _lanes(Place(figure, 2 * PANEL_WIDTH, 0.0), table.loc[table["group"] == "lanes"].sort_values("lanes"))
+        _growth(Panel(figure, index * PANEL_WIDTH, 0.0), shape.loc[shape[held] == at].sort_values(by), by, unit)
+    _lanes(Panel(figure, 2 * PANEL_WIDTH, 0.0), table.loc[table["group"] == "lanes"].sort_values("lanes"))
     top = 3.75
     for (title, rows), height in zip(kinds, bars, strict=True):
-        axes = Place(figure, 0.0, top).axes(LABELS, 0.3, 3 * PANEL_WIDTH - LABELS - 0.5, height)
+        axes = Panel(figure, 0.0, top).axes(LABELS, 0.3, 3 * PANEL_WIDTH - LABELS - 0.5, height)
         _bars(axes, title, rows)
         top += height + 0.85
     return figure
 
 
-def _growth(place: Place, rows: pd.DataFrame, by: str, unit: str) -> None:
+def _growth(place: Panel, rows: pd.DataFrame, by: str, unit: str) -> None:
     """Above, milliseconds per step; below, their ratio to those of the bare products."""
     sizes = rows[by].to_numpy(float)
     upper, lower = place.axes(0.62, 0.35, PANEL_WIDTH - 0.85, 1.7), place.axes(0.62, 2.2, PANEL_WIDTH - 0.85, 0.85)
@@ -72,7 +72,7 @@ def _growth(place: Place, rows: pd.DataFrame, by: str, unit: str) -> None:
     upper.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 
 
-def _lanes(place: Place, rows: pd.DataFrame) -> None:
+def _lanes(place: Panel, rows: pd.DataFrame) -> None:
     axes = place.axes(0.62, 0.35, PANEL_WIDTH - 0.85, 2.7)
     lanes = rows["lanes"].to_numpy(float)
     axes.set_title("a training's step by lanes")

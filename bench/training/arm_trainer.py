@@ -20,10 +20,11 @@ from bench.planning.identity import identify
 from bench.planning.loaded_workload import load_workload
 from bench.planning.plan import Job
 from bench.plugins.workload import Workload
+from bench.results.records import TrainingRecord
 from bench.training.curves import CurveWriter
 from bench.training.precision import cast, computing
 from bench.training.programs import Program, program
-from bench.training.record import Run, figures
+from bench.training.record import Run, training_record
 from vae_jax.evaluation.estimates import estimate
 from vae_jax.evaluation.evaluate import validate
 from vae_jax.models.equal_size import comparable
@@ -138,7 +139,7 @@ class ArmTrainer:
         phase: str,
         curves: CurveWriter,
         tell: Callable[[], None],
-    ) -> list[dict[str, Any]]:
+    ) -> list[TrainingRecord]:
         """Train for each (seed, learning rate); the final figures on a split.
 
         Args:
@@ -149,7 +150,7 @@ class ArmTrainer:
             tell: Called after each training.
 
         Returns:
-            For each: seed, learning_rate, and its `record.figures`.
+            A record for each.
         """
         results = []
         for first in range(0, len(wanted), self.lanes):
@@ -158,7 +159,7 @@ class ArmTrainer:
             filled = group + group[-1:] * (self.lanes - len(group))
             for (seed, rate), run in zip(group, self._train(filled, split, phase == "reporting"), strict=False):
                 curves.add(phase, seed, rate, run.readings, run.validation)
-                results.append({"seed": seed, "learning_rate": rate, **figures(run, self.protocol.steps, self.limit)})
+                results.append(training_record(seed, rate, run, self.protocol.steps, self.limit))
                 tell()
         return results
 

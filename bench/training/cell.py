@@ -1,5 +1,6 @@
 """One cell, from its question to its record: tuned, chosen, reported."""
 
+import math
 import platform
 import time
 from collections.abc import Callable
@@ -10,11 +11,12 @@ import pandas as pd
 
 from bench.planning.identity import versions
 from bench.planning.plan import Job
+from bench.results.records import CellRecord, TrainingRecord
 from bench.training.arm_trainer import ArmTrainer
 from bench.training.curves import CurveWriter
 from bench.training.explanation import explain
 from bench.training.machine import describe_device
-from bench.training.record import choose, commonest_verdict, manifest, outcome
+from bench.training.record import cell_record, choose, commonest_verdict, outcome
 
 
 @dataclass(frozen=True)
@@ -27,10 +29,10 @@ class Unchanged:
     """
 
     identity: str
-    explanation: dict[str, dict[str, Any]]
+    explanation: dict[str, Any]
 
 
-def run_cell(job: Job, tell: Callable[[], None]) -> tuple[dict[str, Any], pd.DataFrame] | Unchanged:
+def run_cell(job: Job, tell: Callable[[], None]) -> tuple[CellRecord, pd.DataFrame] | Unchanged:
     """Tune and report one arm, unless a stored cell has the figures already.
 
     Args:
@@ -38,7 +40,7 @@ def run_cell(job: Job, tell: Callable[[], None]) -> tuple[dict[str, Any], pd.Dat
         tell: Called after each training.
 
     Returns:
-        The cell's manifest and its curves; or which stored cell is this one in all but its sources.
+        The cell's record and its curves; or which stored cell is this one in all but its sources.
     """
     started = time.perf_counter()
     trainer = ArmTrainer(job)
@@ -48,7 +50,7 @@ def run_cell(job: Job, tell: Callable[[], None]) -> tuple[dict[str, Any], pd.Dat
 
 def _run(
     trainer: ArmTrainer, job: Job, tell: Callable[[], None], started: float
-) -> tuple[dict[str, Any], pd.DataFrame] | Unchanged:
+) -> tuple[CellRecord, pd.DataFrame] | Unchanged:
     fingerprint = trainer.fingerprint()
     if fingerprint in job.known:
         known = job.known[fingerprint]
@@ -56,26 +58,26 @@ def _run(
     protocol, curves, rates = job.protocol, CurveWriter(job.protocol), trainer.rates
     seeds = [(protocol.tuning_seed, rate) for rate in rates]
     tuning = trainer.trainings(seeds, "validation", "tuning", curves, tell)
-    chosen = choose([result["negative_elbo"] for result in tuning])
-    reporting: list[dict[str, Any]] = []
+    validated = [math.nan if each.negative_elbo is None else each.negative_elbo for each in tuning]
+    chosen = choose(validated)
+    reporting: list[TrainingRecord] = []
     if chosen is not None:
         seeds = [(seed, rates[chosen]) for seed in protocol.reporting_seeds]
         reporting = trainer.trainings(seeds, "test", "reporting", curves, tell)
     status, reason = outcome(tuning, reporting)
     verdict, agreeing = commonest_verdict(reporting)
-    found = manifest(
+    found = cell_record(
         job,
         status=status,
         reason=reason,
         recipe=trainer.recipe.describe(),
         changes={
-            slot: [trainer.baseline.describe()[slot], trainer.recipe.describe()[slot]]
+            slot: (trainer.baseline.describe()[slot], trainer.recipe.describe()[slot])
             for slot in trainer.recipe.changes(trainer.baseline)
         },
         learning_rate=None if chosen is None else rates[chosen],
-        rate_at_edge=chosen in (0, len(rates) - 1),
-        tuning=tuning,
-        trainings=reporting,
+        tuning=tuple(tuning),
+        trainings=tuple(reporting),
         parameters=trainer.parameters,
         gradient_evaluations=trainer.gradient_evaluations,
         verdict=verdict,

@@ -7,6 +7,7 @@ import jax
 from flax import nnx
 from jaxtyping import Array
 
+from bench.results.records import BlameRecord, TheoryRecord
 from bench.training.arm_trainer import ArmTrainer
 from bench.training.programs import program
 from vae_jax.diagnosis.attribution import arrivals, blame
@@ -23,8 +24,8 @@ from vae_jax.theory.mean_field import predict
 _BLAMED = ("vanishing", "exploding", "saturated")
 
 
-def explain(trainer: ArmTrainer, seed: int, verdict: str) -> dict[str, dict[str, Any]]:
-    """What a manifest keeps of it: `theory`, by tower, and `blame`, empty where nobody is to blame.
+def explain(trainer: ArmTrainer, seed: int, verdict: str) -> dict[str, Any]:
+    """The part of a record that says it: `theory`, by tower, and `blame`, None where nobody is to blame.
 
     Args:
         trainer: The arm's.
@@ -37,14 +38,14 @@ def explain(trainer: ArmTrainer, seed: int, verdict: str) -> dict[str, dict[str,
     # As many examples as a step sees.
     batch = (each[: trainer.workload.batch] for each in (x, centred, noise))
     return {
-        "theory": {tower: asdict(profile) for tower, profile in theory.items()},
-        "blame": _blamed(trainer, seed, parameters, statistics, *batch) if verdict in _BLAMED else {},
+        "theory": {tower: TheoryRecord(**asdict(profile)) for tower, profile in theory.items()},
+        "blame": _blamed(trainer, seed, parameters, statistics, *batch) if verdict in _BLAMED else None,
     }
 
 
 def _blamed(
     trainer: ArmTrainer, seed: int, parameters: Any, statistics: Any, x: Array, centred: Array, noise: Array
-) -> dict[str, Any]:
+) -> BlameRecord | None:
     """The block, or the kind of step, that keeps the gradient of -ELBO from the pixels' end."""
     architecture, recipe = trainer.workload.architecture, trainer.recipe.program()
     graph = structure(recipe, architecture)
@@ -73,4 +74,4 @@ def _blamed(
         )  # fmt: skip
         states = jax.device_get(through_time(*given))
         found = blame_over_time({b.name: over_time(own) for b, own in zip(chain.blocks, states, strict=True)})
-    return found._asdict() if found.kind else {}
+    return BlameRecord(**found._asdict()) if found.kind else None

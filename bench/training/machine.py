@@ -3,17 +3,18 @@
 import os
 import platform
 from pathlib import Path
-from typing import Any
 
 import jax
 
+from bench.results.records import DeviceRecord
 
-def describe_device() -> dict[str, Any]:
-    """The machine, as a manifest keeps it."""
+
+def describe_device() -> DeviceRecord:
+    """The machine, as a record keeps it."""
     name = jax.devices()[0].device_kind
     if name == "cpu":
         name = _processor()
-    return {"kind": jax.default_backend(), "name": name, "cores": os.cpu_count()}
+    return DeviceRecord(jax.default_backend(), name, os.cpu_count())
 
 
 def _processor() -> str:

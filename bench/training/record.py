@@ -1,15 +1,16 @@
-"""What is kept of a cell: its trainings' figures, made on the host from what a program gave, and its manifest."""
+"""The record of a cell: its trainings' figures, made on the host from what a program gave, and what was asked."""
 
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 
 from bench.planning.plan import Job
+from bench.results.records import CellRecord, TrainingRecord
 from vae_jax.diagnosis.verdict import Code, judge, ratio_of_norms
 
 
@@ -32,34 +33,35 @@ class Run:
     estimates: Any = None
 
 
-def figures(run: Run, steps: int, limit: float) -> dict[str, Any]:
-    """A training's figures: -ELBO, reconstruction, KL (NaN where it diverged), when it diverged, what its signal was
+def training_record(seed: int, learning_rate: float, run: Run, steps: int, limit: float) -> TrainingRecord:
+    """A training's figures: -ELBO, reconstruction, KL (none where it diverged), when it diverged, what its signal was
     like; and of one that is reported on, the estimates and the verdict.
 
     Args:
+        seed: Its seed.
+        learning_rate: Its rate.
         run: The training.
         steps: Its length.
         limit: -ELBO in nats beyond which it has diverged.
     """
-    final = {name: float(value) for name, value in run.final._asdict().items()}
+    final: dict[str, Any] = {name: float(value) for name, value in run.final._asdict().items()}
     diverged_at = run.diverged_at
     if diverged_at < 0 and not final["negative_elbo"] <= limit:
         diverged_at = steps
-    if diverged_at >= 0:
-        final = dict.fromkeys(final, float("nan"))
+    diverged = diverged_at >= 0
+    if diverged:
+        final = dict.fromkeys(final, math.nan)
     signal = _signal(run.readings)
-    found = {**final, "diverged_at": diverged_at if diverged_at >= 0 else None, **signal}
-    if run.estimates is None:
-        return found
-    estimated = _estimated(run.estimates)
-    if diverged_at >= 0:
-        return {**found, **dict.fromkeys((*estimated, "verdict", "because"))}
-    code = Code(final["kl_nats"], estimated["active_units"], signal["reconstruction_share_end"])
-    verdict = judge(signal["gradient_ratio_init"], signal["mean_cosine_init"], signal["flat_init"], code)
-    return {**found, **estimated, "verdict": verdict.word, "because": verdict.because}
+    record = TrainingRecord(seed, learning_rate, diverged_at if diverged else None, **final, **signal)
+    if run.estimates is not None and not diverged:
+        estimated = _estimated(run.estimates)
+        code = Code(final["kl_nats"], estimated["active_units"], signal["reconstruction_share_end"])
+        verdict = judge(signal["gradient_ratio_init"], signal["mean_cosine_init"], signal["flat_init"], code)
+        record = replace(record, **estimated, verdict=verdict.word, because=verdict.because)
+    return finite(record)
 
 
-def _signal(readings: dict[str, Any]) -> dict[str, float]:
+def _signal(readings: dict[str, Any]) -> dict[str, Any]:
     """What came through the encoder at the start and at the end."""
     profile, reconstruction, kl = (
         readings[name]["encoder"].astype(float)
@@ -95,7 +97,7 @@ def _estimated(estimates: Any) -> dict[str, Any]:
         "mutual_information": float(information.nats),
         "mutual_information_ceiling": float(information.ceiling),
         "marginal_kl": float(information.marginal_kl),
-        "kl_units": [float(value) for value in estimates.kl_units],
+        "kl_units": tuple(float(value) for value in estimates.kl_units),
     }
 
 
@@ -105,64 +107,39 @@ def choose(validation: Sequence[float]) -> int | None:
     return min(finished, key=lambda index: validation[index]) if finished else None
 
 
-def outcome(tuning: list[dict[str, Any]], reporting: list[dict[str, Any]]) -> tuple[str, str]:
+def outcome(tuning: Sequence[TrainingRecord], reporting: Sequence[TrainingRecord]) -> tuple[str, str]:
     """A cell's status, `ok` or `diverged`, and the reason, from its trainings' figures."""
-    ended = sorted(result["diverged_at"] for result in reporting if result["diverged_at"] is not None)
+    ended = sorted(training.diverged_at for training in reporting if training.diverged_at is not None)
     if ended:
         steps = ", ".join(map(str, ended))
         return "diverged", f"{len(ended)} of {len(reporting)} seeds diverged, at step {steps}"
     return ("ok", "") if reporting else ("diverged", f"all {len(tuning)} tuning rates diverged")
 
 
-def commonest_verdict(trainings: list[dict[str, Any]]) -> tuple[str, int]:
+def commonest_verdict(trainings: Sequence[TrainingRecord]) -> tuple[str, int]:
     """The word that most seeds' verdict is, and how many of them; empty where none has one."""
-    words = Counter(training["verdict"] for training in trainings if training["verdict"] is not None)
+    words = Counter(training.verdict for training in trainings if training.verdict is not None)
     return words.most_common(1)[0] if words else ("", 0)
 
 
-def manifest(job: Job, **found: Any) -> dict[str, Any]:
-    """A cell's manifest: what was asked, and what was found, with nothing where it was not.
+def cell_record(job: Job, **found: Any) -> CellRecord:
+    """A cell's record: what was asked, and what was found.
 
     Args:
         job: The cell's.
-        **found: Status, and all that is known beside it.
-
-    Returns:
-        The same keys for every cell, one that failed too.
+        **found: Status and reason, and all that is known beside them.
     """
     about = {name: getattr(job.cell, name) for name in ("identity", "workload", "arm", "base", "family")}
-    nothing = dict.fromkeys(
-        ("learning_rate", "parameters", "compile_seconds", "memory_bytes", "train_seconds", "program")
-    )
-    whole = {
-        **about,
-        "status": "ok",
-        "reason": "",
-        "recipe": {},
-        "changes": {},
-        "plateau": job.plateau,
-        "rate_at_edge": False,
-        "tuning": [],
-        "trainings": [],
-        "gradient_evaluations": job.protocol.steps,
-        "versions": {},
-        "commit": job.commit,
-        "device": {},
-        "verdict": "",
-        "verdict_seeds": 0,
-        "theory": {},
-        "blame": {},
-        **nothing,
-        **found,
-        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
-    return {name: _finite(value) for name, value in whole.items()}
+    asked = {"plateau": job.plateau, "gradient_evaluations": job.protocol.steps, "commit": job.commit}
+    return CellRecord(**about, **finite({**asked, **found}), finished=datetime.now(UTC).isoformat(timespec="seconds"))
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
     """A value as JSON can hold it, which has neither NaN nor infinity: None in their place."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return replace(value, **{each.name: finite(getattr(value, each.name)) for each in fields(value)})
     if isinstance(value, dict):
-        return {name: _finite(member) for name, member in value.items()}
+        return {name: finite(member) for name, member in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(member) for member in value]
+        return type(value)(finite(member) for member in value)
     return None if isinstance(value, float) and not math.isfinite(value) else value

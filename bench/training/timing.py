@@ -2,11 +2,11 @@
 
 import math
 import time
-from typing import Any
 
 import numpy as np
 
 from bench.planning.plan import Job
+from bench.results.records import TimingRecord
 from bench.results.statistics import student_t
 from bench.training.arm_trainer import ArmTrainer
 from bench.training.machine import describe_device
@@ -16,7 +16,7 @@ TIMING_ROUNDS = 6
 TIMING_STEPS = 100
 
 
-def time_cell(job: Job, learning_rate: float, baseline: Job) -> dict[str, Any]:
+def time_cell(job: Job, learning_rate: float, baseline: Job) -> TimingRecord:
     """Time a cell's program beside the baseline's, in interleaved rounds; the machine must be doing nothing else."""
     trainers = {"cell": (ArmTrainer(job), learning_rate), "baseline": (ArmTrainer(baseline), None)}
     runners = {}
@@ -36,14 +36,14 @@ def time_cell(job: Job, learning_rate: float, baseline: Job) -> dict[str, Any]:
     with trainer.computing():
         flops_per_step = trainer.flops_per_step
     slowdown = student_t(np.log(np.divide(seconds["cell"], seconds["baseline"])).tolist())
-    return {
-        "seconds_per_step": seconds["cell"],
-        "baseline_seconds_per_step": seconds["baseline"],
-        "examples_per_second": trainer.workload.batch * trainer.lanes / float(np.median(seconds["cell"])),
-        "slowdown": math.exp(slowdown.mean),
-        "slowdown_low": math.exp(slowdown.low),
-        "slowdown_high": math.exp(slowdown.high),
-        "flops_per_step": flops_per_step,
-        "batch": trainer.workload.batch,
-        "device": describe_device(),
-    }
+    return TimingRecord(
+        seconds_per_step=tuple(seconds["cell"]),
+        baseline_seconds_per_step=tuple(seconds["baseline"]),
+        examples_per_second=trainer.workload.batch * trainer.lanes / float(np.median(seconds["cell"])),
+        slowdown=math.exp(slowdown.mean),
+        slowdown_low=math.exp(slowdown.low),
+        slowdown_high=math.exp(slowdown.high),
+        flops_per_step=flops_per_step,
+        batch=trainer.workload.batch,
+        device=describe_device(),
+    )

@@ -1,6 +1,7 @@
 """A small store that looks like a real run, from fixed numbers: for tests of what reads a store, and for looking."""
 
 import hashlib
+import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,11 +10,28 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from bench.results.columns import COLUMNS
+from bench.results.records import (
+    BlameRecord,
+    CellRecord,
+    DeviceRecord,
+    PlannedCell,
+    PlanRecord,
+    ProtocolRecord,
+    TheoryRecord,
+    TimingRecord,
+    TrainingRecord,
+    WorkloadRecord,
+)
+from bench.results.results import Results
 from bench.results.store import CURVE_COLUMNS, Store
 
 WORKLOAD = "digits-dense"
+DEVICE = DeviceRecord("cpu", "Example CPU at 2.5 GHz", 2)
 PLATEAU = 27.21
 RATES = (0.001, 0.003, 0.01, 0.03, 0.1)
+_SIGNAL = ("reconstruction", "kl_nats", *(f"{name}_{when}" for name in ("gradient_ratio", "mean_cosine",
+           "reconstruction_share") for when in ("init", "end")), "gradient_per_layer_init", "flat_init")  # fmt: skip
 
 
 class FakeArm(NamedTuple):
@@ -82,108 +100,116 @@ def build(
         if arm.status in ("missing", "not applicable"):
             continue
         random = np.random.default_rng(number)
-        manifest = _manifest(arm, seeds, steps, depth, random)
-        store.write(manifest, _curves(arm, manifest, steps, depth, random))
+        record = _record(arm, seeds, steps, depth, random)
+        store.write(record, _curves(arm, record, steps, depth, random))
         if arm.status != "failed":
             store.write_timing(_identity(arm.arm), _timing(arm))
     return store
+
+
+def read(store: Store) -> Results:
+    """A store's results with the columns that come with this package."""
+    return Results.read(store, COLUMNS)
+
+
+def change(path: Path, **values: Any) -> None:
+    """Change what a JSON file of a store says; None takes a value out."""
+    content = json.loads(path.read_text()) | values
+    path.write_text(json.dumps({name: value for name, value in content.items() if value is not None}))
 
 
 def _identity(arm: str) -> str:
     return hashlib.sha256(arm.encode()).hexdigest()
 
 
-def _plan(arms: Sequence[FakeArm], seeds: int, steps: int, depth: int) -> dict[str, Any]:
-    words = [
+def _plan(arms: Sequence[FakeArm], seeds: int, steps: int, depth: int) -> PlanRecord:
+    words = (
         "Each arm trains 5 learning rates, log-spaced around its optimizer's own scale, on tuning seed 0.",
         "The rate with the lowest -ELBO on validation is then trained on fresh seeds, reported on test.",
-    ]
+    )
     reason = "changes nothing on this base: beta's weight is 1 already"
-    return {
-        "schema": 1, "suite": "quick", "command": "python -m bench run --suite quick",
-        "workloads": {WORKLOAD: {
-            "description": "1,797 real 8x8 digits, sigmoid layers: the gradient vanishes through depth.",
-            "plateau": PLATEAU,
-            "plateau_validation": PLATEAU - 0.15,
-            "depth": depth, "width": 64, "latent": 8, "batch": 128, "steps": steps,
-        }},
-        "verdict_rules": ["healthy: z is used", "vanishing: rms dL/dh at the first hidden layer is below 0.01"],
-        "protocol": {"words": words, "tuning_seed": 0, "seeds": seeds, "rates": len(RATES), "steps": None},
-        "cells": [{
-            "workload": WORKLOAD, "arm": arm.arm, "family": arm.family, "base": "baseline",
-            "identity": _identity(arm.arm), "status": "not applicable" if arm.status == "not applicable" else "planned",
-            "reason": reason if arm.status == "not applicable" else "",
-        } for arm in arms],
-    }  # fmt: skip
+    description = "1,797 real 8x8 digits, sigmoid layers: the gradient vanishes through depth."
+    layers = {"encoder": depth + 1, "decoder": depth + 1}
+    workload = WorkloadRecord(description, PLATEAU, PLATEAU - 0.15, layers, 64, 8, 128, steps, ("baseline",))
+    return PlanRecord(
+        suite="quick", command="python -m bench run --suite quick", plugins=(), workloads={WORKLOAD: workload},
+        protocol=ProtocolRecord(words, steps, seeds, len(RATES), {"tuning_seed": 0}),
+        verdict_rules=("healthy: z is used", "vanishing: rms dL/dh at the first hidden layer is below 0.01"),
+        cells=tuple(
+            PlannedCell(WORKLOAD, arm.arm, "baseline", arm.family, _identity(arm.arm), number,
+                        *(("not applicable", reason) if arm.status == "not applicable" else ()))
+            for number, arm in enumerate(arms)
+        ),
+    )  # fmt: skip
 
 
-def _manifest(arm: FakeArm, seeds: int, steps: int, depth: int, random: np.random.Generator) -> dict[str, Any]:
+def _record(arm: FakeArm, seeds: int, steps: int, depth: int, random: np.random.Generator) -> CellRecord:
     failed = arm.status == "failed"
     diverged = [400 if arm.status == "diverged" and seed == 2 else None for seed in range(1, seeds + 1)]
     ratios = [shrink ** (depth - 1) for shrink in arm.shrink]
     kl = max(PLATEAU - arm.negative_elbo, 0.0) * 2 + 0.001
-    trainings = [{
-        "seed": seed,
-        "negative_elbo": None if at else float(value),
-        "reconstruction": None if at else float(value - kl),
-        "kl_nats": None if at else float(kl),
-        "diverged_at": at,
-        "gradient_ratio_init": ratios[0] * math.exp(random.normal(0, 0.1)),
-        "gradient_ratio_end": None if at else ratios[1] * math.exp(random.normal(0, 0.1)),
-        "gradient_per_layer_init": arm.shrink[0],
-        "reconstruction_share_init": 0.6, "reconstruction_share_end": None if at else 0.7,
-        "mean_cosine_init": 0.1, "mean_cosine_end": None if at else 0.2,
-        "importance_weighted": None if at else float(value - 0.2),
-        "active_units": None if at else int(kl > 0.01) * 5, "mutual_information": None if at else min(kl, 5.0),
-        "verdict": None if at else "healthy" if kl > 0.01 else "vanishing",
-        "because": None if at else "5 active units" if kl > 0.01 else "rms dL/dh at the first is 4e-05 of the last",
-    } for seed, at, value in zip(
+    trainings = tuple(TrainingRecord(
+        seed=seed,
+        learning_rate=0.01,
+        negative_elbo=None if at else float(value),
+        reconstruction=None if at else float(value - kl),
+        kl_nats=None if at else float(kl),
+        diverged_at=at,
+        gradient_ratio_init=ratios[0] * math.exp(random.normal(0, 0.1)),
+        gradient_ratio_end=None if at else ratios[1] * math.exp(random.normal(0, 0.1)),
+        gradient_per_layer_init=arm.shrink[0],
+        reconstruction_share_init=0.6, reconstruction_share_end=None if at else 0.7, flat_init=0.0,
+        mean_cosine_init=0.1, mean_cosine_end=None if at else 0.2,
+        importance_weighted=None if at else float(value - 0.2),
+        active_units=None if at else int(kl > 0.01) * 5, mutual_information=None if at else min(kl, 5.0),
+        verdict=None if at else "healthy" if kl > 0.01 else "vanishing",
+        because=None if at else "5 active units" if kl > 0.01 else "rms dL/dh at the first is 4e-05 of the last",
+    ) for seed, at, value in zip(
         range(1, seeds + 1), diverged, arm.negative_elbo + random.normal(0, 0.08, seeds) * (kl > 0.01), strict=True
-    )]  # fmt: skip
-    tuning = [{
-        "seed": 0, "learning_rate": rate, "diverged_at": 90 if rate == RATES[-1] else None,
-        "negative_elbo": None if rate == RATES[-1] else arm.negative_elbo + 0.4 * abs(place - 2),
-    } for place, rate in enumerate(RATES)]  # fmt: skip
+    ))  # fmt: skip
+    # Of tanh no higher rate was tried than the best.
+    tuning = tuple(TrainingRecord(
+        seed=0, learning_rate=rate, diverged_at=90 if rate == RATES[-1] else None,
+        negative_elbo=None if rate == RATES[-1] else arm.negative_elbo + 0.4 * abs(place - 2),
+        **dict.fromkeys(_SIGNAL),
+    ) for place, rate in enumerate(RATES[: 3 if arm.arm == "tanh" else None]))  # fmt: skip
     reasons = {"diverged": f"1 of {seeds} seeds diverged", "failed": "TypeError: unsupported operand <int> & 'str'"}
-    changes = {} if arm.arm == "baseline" else {"activation": ["sigmoid", "tanh"], "optimizer": ["sgd", "adam"]}
-    return {
-        "identity": _identity(arm.arm), "workload": WORKLOAD, "arm": arm.arm, "base": "baseline", "family": arm.family,
-        "status": arm.status, "reason": reasons.get(arm.status, ""),
-        **({"traceback": "Traceback (most recent call last):\n  File \"x.py\", line 1, in <module>\nTypeError"}
-           if failed else {}),
-        "recipe": {"activation": "sigmoid", "optimizer": "sgd"}, "changes": changes, "plateau": PLATEAU,
-        "learning_rate": None if failed else 0.01, "rate_at_edge": arm.arm == "tanh",
-        "tuning": [] if failed else tuning, "trainings": [] if failed else trainings,
-        "parameters": 76_112, "gradient_evaluations": steps, "compile_seconds": 3.912,
-        "memory_bytes": 9_270_000, "train_seconds": 9.8,
-        "verdict": "" if failed else "healthy" if kl > 0.01 else "vanishing", "verdict_seeds": 0 if failed else seeds,
-        "blame": {} if failed or kl > 0.01 else {"block": "", "kind": "activation", "factor": 2.5e4},
-        "theory": {tower: {"gradient_ratio": [arm.shrink[0] * 1.02] * depth} if arm.family != "residual"
-                   else {"reason": "no map is known here for HighwayBlock: plain blocks have one"}
-                   for tower in ("encoder", "decoder")},
-        "versions": {"jax": "0.10.2", "flax": "0.12.8", "optax": "0.2.8"}, "commit": "5b2d0ef" * 5 + "5b2d0",
-        "device": {"kind": "cpu", "name": "Example CPU at 2.5 GHz", "cores": 2}, "finished": "2026-11-21T03:00:00Z",
-    }  # fmt: skip
+    changes = {} if arm.arm == "baseline" else {"activation": ("sigmoid", "tanh"), "optimizer": ("sgd", "adam")}
+    theory = TheoryRecord(gradient_ratio=(arm.shrink[0] * 1.02,) * depth)
+    if arm.family == "residual":
+        theory = TheoryRecord(reason="no map is known here for HighwayBlock: plain blocks have one")
+    return CellRecord(
+        identity=_identity(arm.arm), workload=WORKLOAD, arm=arm.arm, base="baseline", family=arm.family,
+        status=arm.status, reason=reasons.get(arm.status, ""),
+        traceback='Traceback (most recent call last):\n  File "x.py", line 1, in <module>\nTypeError' * failed,
+        recipe={"activation": "sigmoid", "optimizer": "sgd"}, changes=changes, plateau=PLATEAU,
+        learning_rate=None if failed else 0.01, tuning=() if failed else tuning,
+        trainings=() if failed else trainings,
+        parameters=76_112, gradient_evaluations=steps, compile_seconds=3.912,
+        memory_bytes=9_270_000, train_seconds=9.8,
+        verdict="" if failed else "healthy" if kl > 0.01 else "vanishing", verdict_seeds=0 if failed else seeds,
+        blame=None if failed or kl > 0.01 else BlameRecord("", "activation", 2.5e4),
+        theory=dict.fromkeys(("encoder", "decoder"), theory),
+        versions={"jax": "0.10.2", "flax": "0.12.8", "optax": "0.2.8"}, commit="5b2d0ef" * 5 + "5b2d0",
+        device=DEVICE, finished="2026-11-21T03:00:00Z",
+    )  # fmt: skip
 
 
-def _timing(arm: FakeArm) -> dict[str, Any]:
+def _timing(arm: FakeArm) -> TimingRecord:
     seconds, base = 128 / arm.throughput, 128 / 186e3
-    return {
-        "seconds_per_step": [seconds, seconds * 1.01, seconds * 0.99], "baseline_seconds_per_step": [base] * 3,
-        "examples_per_second": arm.throughput, "slowdown": seconds / base,
-        "slowdown_low": seconds / base - 0.02, "slowdown_high": seconds / base + 0.02, "flops_per_step": 6e7,
-        "batch": 128,
-        "device": {"kind": "cpu", "name": "Example CPU at 2.5 GHz", "cores": 2},
-    }  # fmt: skip
+    return TimingRecord(
+        seconds_per_step=(seconds, seconds * 1.01, seconds * 0.99), baseline_seconds_per_step=(base,) * 3,
+        examples_per_second=arm.throughput, slowdown=seconds / base,
+        slowdown_low=seconds / base - 0.02, slowdown_high=seconds / base + 0.02, flops_per_step=6e7,
+        batch=128, device=DEVICE,
+    )  # fmt: skip
 
 
-def _curves(
-    arm: FakeArm, manifest: dict[str, Any], steps: int, depth: int, random: np.random.Generator
-) -> pd.DataFrame:
+def _curves(arm: FakeArm, record: CellRecord, steps: int, depth: int, random: np.random.Generator) -> pd.DataFrame:
     rows: list[tuple[Any, ...]] = []
     records = sorted({*range(0, steps, 25), steps - 1})
-    for training in manifest["trainings"]:
-        end = training["diverged_at"] or steps
+    for training in record.trainings:
+        end = training.diverged_at or steps
         offset, fall = random.normal(0, 0.1), random.uniform(200, 300)
         start = (WORKLOAD, arm.arm, "reporting")
         for step in records:
@@ -192,13 +218,13 @@ def _curves(
             elbo = arm.negative_elbo + offset * share + (PLATEAU + 0.5 - arm.negative_elbo) * math.exp(-step / fall)
             elbo = elbo if step < end else math.nan
             if step % 100 == 0 or step == records[-1]:
-                rows.append((*start, "validation", training["seed"], 0.01, step, "negative_elbo", "", -1, elbo))
-            rows.append((*start, "train", training["seed"], 0.01, step, "negative_elbo", "", -1, elbo + 0.3))
+                rows.append((*start, "validation", training.seed, 0.01, step, "negative_elbo", "", -1, elbo))
+            rows.append((*start, "train", training.seed, 0.01, step, "negative_elbo", "", -1, elbo + 0.3))
             for tower, above in (("encoder", depth + 1), ("decoder", 0)):
                 for layer in range(depth + 1):
                     value = 0.02 * shrink ** (depth - layer + above * (arm.shrink[0] > 0.02))
                     value = value * math.exp(random.normal(0, 0.2)) if step < end else math.inf
-                    rows.append((*start, "train", training["seed"], 0.01, step, "hidden_gradient", tower, layer, value))
+                    rows.append((*start, "train", training.seed, 0.01, step, "hidden_gradient", tower, layer, value))
     frame = pd.DataFrame(rows, columns=list(CURVE_COLUMNS))
     # The types that a worker writes.
     names = ("workload", "arm", "phase", "split", "instrument", "tower")

@@ -1,6 +1,7 @@
 """Whatever a person types, and whatever befalls a store: never a traceback, never a wrong cell."""
 
 import tempfile
+from dataclasses import replace
 
 import pandas as pd
 from hypothesis import example, given, settings
@@ -14,6 +15,7 @@ from bench.planning.compose import build_workload, compose
 from bench.planning.plan import make_plan
 from bench.plugins.remedy import NotApplicable
 from bench.results.store import CURVE_COLUMNS, Store
+from tests.bench.results.test_store import RECORD
 
 BASES = ("baseline", "trainable")
 CATALOGUE = load_catalogue()
@@ -125,7 +127,7 @@ class StoreMachine(RuleBasedStateMachine):
             "learning_rate": 0.1,
             "value": value,
         }
-        self.store.write({"identity": identity, "workload": "w", "arm": "a", "status": "ok"}, pd.DataFrame([row]))
+        self.store.write(replace(RECORD, identity=identity), pd.DataFrame([row]))
         self.expected[identity] = value
 
     @rule(
@@ -152,24 +154,18 @@ class StoreMachine(RuleBasedStateMachine):
         (self.store.cells / f"{identity}.{ending}").unlink(missing_ok=True)
         self.expected.pop(identity, None)
 
-    @rule(identity=st.sampled_from(IDENTITIES))
-    def set_aside(self, identity):
-        self.store.set_aside(identity)
-        self.expected.pop(identity, None)
-
     @rule(stored=st.sampled_from(IDENTITIES), identity=st.sampled_from(IDENTITIES))
     def adopt(self, stored, identity):
         if stored in self.expected:
-            assert self.store.adopt(stored, identity)["identity"] == identity
+            assert self.store.adopt(stored, identity).identity == identity
             self.expected[identity] = self.expected[stored]
 
     @invariant()
     def what_is_read_is_what_was_written(self):
         for identity in IDENTITIES:
-            manifest = self.store.read(identity)
-            assert (manifest is not None) == (identity in self.expected)
-            if manifest is not None:
-                (value,) = self.store.read_curves([manifest])["value"]
+            assert (self.store.read(identity) is not None) == (identity in self.expected)
+            if identity in self.expected:
+                (value,) = self.store.load(identity).curves()["value"]
                 assert value == self.expected[identity]
 
     def teardown(self):

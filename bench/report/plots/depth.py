@@ -3,61 +3,57 @@
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator
 
-from bench.report.plots.gradient import Gradients, decades
-from bench.report.plots.panels import REFERENCE, Panels, panels, styles
-from bench.report.plots.sheet import PANEL_WIDTH, legend_height, sheet, styled
+from bench.report.plots.gradient import Gradients, decades, hidden_gradients
+from bench.report.plots.panels import REFERENCE, TITLE_LINE, fold_title, panels, styles, title_lines
+from bench.report.plots.sheet import PANEL_WIDTH, legend_height, sheet
+from bench.results.plot import plot
+from bench.results.results import Results
 
 PLOT_HEIGHT = 2.0
 THEORY: dict[str, Any] = {"color": "#222222", "linewidth": 0.8, "linestyle": (0, (2, 2))}
 
 
-@styled
-def gradient_over_depth(
-    summary: pd.DataFrame, gradients: Gradients, shown: Panels | None = None, columns: int = 3
-) -> Figure | None:
-    """Rms dL/dh at every hidden layer from data through z to data, at the first and at the last recorded step.
-
-    Args:
-        summary: One workload's rows.
-        gradients: Its hidden gradients.
-        shown: Titles and arms of the panels to draw; None for all. The scale is that of all arms either way.
-        columns: Panels side by side; each has two plots.
-
-    Returns:
-        The figure, or None where no gradient was recorded.
+@plot(
+    title="Gradient norm over depth", needs=("hidden_gradient",),
+    caption="Look for lines that fall towards the left: that gradient vanishes on its way back. Layers in the order of "
+    "the signal, from data through z to data, of a recurrent tower one for each step; the median over seeds at the "
+    "first and at the last recorded step, on one scale. Below 1e-20, and 0, is drawn at 1e-20. Dashed: mean-field "
+    "theory, from the last layer of each tower backwards.",
+)  # fmt: skip
+def gradient_over_depth(results: Results) -> list[Figure]:
+    """Rms dL/dh at every hidden layer from data through z to data, at the first and at the last recorded step: a figure
+    for each panel of arms, all on one scale.
     """
-    shown = {
-        title: drawn for title, arms in (panels(summary) if shown is None else shown).items()
-        if (drawn := [arm for arm in arms if arm in gradients]) or (title == REFERENCE and REFERENCE in gradients)
-    }  # fmt: skip
-    if not shown:
-        return None
+    gradients = hidden_gradients(results)
+    return [_panel(title, arms, gradients) for title, arms in panels(results.summary, gradients).items()]
+
+
+def _panel(title: str, arms: list[str], gradients: Gradients) -> Figure:
     low, high = decades(gradients)
-    places = sheet([0.52 + PLOT_HEIGHT + 0.5 + legend_height(len(arms) + 2) for arms in shown.values()], columns)
+    top = 0.52 + TITLE_LINE * title_lines(title)
+    (place,) = sheet([top + PLOT_HEIGHT + 0.5 + legend_height(len(arms) + 2)], 1)
     width = (PANEL_WIDTH - 0.62 - 0.2) / 2
-    for place, (title, arms) in zip(places, shown.items(), strict=True):
-        handles: list[Artist] = []
-        for side, (moment, column) in enumerate({"initialisation": 0, "end": -1}.items()):
-            axes = place.axes(0.62 + side * (width + 0.1), 0.52, width, PLOT_HEIGHT, yscale="log")
-            handles = _lines(axes, gradients, arms, column)
-            axes.set_ylim(10.0**low, 10.0**high)
-            axes.yaxis.set_major_locator(LogLocator(numticks=8))
-            axes.minorticks_off()
-            axes.text(0.0, 1.03, moment, transform=axes.transAxes, color="#444444")
-            if side == 0:
-                axes.set_ylabel("rms dL/dh", labelpad=1)
-                axes.set_title(title, pad=17)
-            else:
-                axes.tick_params(axis="y", labelleft=False, length=0)
-        place.legend(0.52 + PLOT_HEIGHT + 0.42, handles)
-    return places[0].figure
+    handles: list[Artist] = []
+    for side, (moment, column) in enumerate({"initialisation": 0, "end": -1}.items()):
+        axes = place.axes(0.62 + side * (width + 0.1), top, width, PLOT_HEIGHT, yscale="log")
+        handles = _lines(axes, gradients, arms, column)
+        axes.set_ylim(10.0**low, 10.0**high)
+        axes.yaxis.set_major_locator(LogLocator(numticks=8))
+        axes.minorticks_off()
+        axes.text(0.0, 1.03, moment, transform=axes.transAxes, color="#444444")
+        if side == 0:
+            axes.set_ylabel("rms dL/dh", labelpad=1)
+            axes.set_title(fold_title(title), pad=17)
+        else:
+            axes.tick_params(axis="y", labelleft=False, length=0)
+    place.legend(top + PLOT_HEIGHT + 0.42, handles)
+    return place.figure
 
 
 def _lines(axes: Axes, gradients: Gradients, arms: list[str], column: int) -> list[Artist]:

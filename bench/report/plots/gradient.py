@@ -1,10 +1,12 @@
 """The hidden gradient of each arm: layers in the order of the signal, by steps."""
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+
+from bench.results.records import TheoryRecord
+from bench.results.results import Results
 
 TOWERS = ("encoder", "decoder")
 FLOOR = 1e-20
@@ -37,33 +39,30 @@ class HiddenGradient(NamedTuple):
 Gradients = dict[str, HiddenGradient]
 
 
-def hidden_gradients(curves: pd.DataFrame, theories: Mapping[str, dict[str, Any]]) -> Gradients:
-    """The hidden gradient of each arm of which any reading is finite.
-
-    Args:
-        curves: One workload's.
-        theories: What theory expects, by arm, as a manifest keeps it.
-    """
-    chosen = (curves["instrument"] == "hidden_gradient") & (curves["phase"] == "reporting")
-    rows = curves.loc[chosen & np.isfinite(curves["value"])]
+def hidden_gradients(results: Results) -> Gradients:
+    """The hidden gradient of each arm of one workload of which any reading is finite."""
+    theories = {row.cell.arm: row.record.theory for row in results.stored}
+    curves = results.curves(["hidden_gradient"])
+    curves = curves.loc[curves["phase"] == "reporting"]
+    finite = curves.loc[np.isfinite(curves["value"])]
+    medians = finite.groupby(["arm", "tower", "layer", "step"], sort=False)["value"].median()
+    # Steps at which no seed was finite any more: a gap, not the last reading stretched.
+    steps_of = {arm: np.sort(steps.unique()) for arm, steps in curves.groupby("arm", sort=False)["step"]}
     gradients: Gradients = {}
-    for arm, own in rows.groupby("arm", sort=False):
-        matrix = own.pivot_table(index=["tower", "layer"], columns="step", values="value", aggfunc="median")
-        # Steps at which no seed was finite any more: a gap, not the last reading stretched.
-        steps = np.unique(curves.loc[chosen & (curves["arm"] == arm), "step"].to_numpy())
-        matrix = matrix.reindex(columns=steps)
+    for arm, own in medians.groupby(level="arm", sort=False):
+        matrix = own.droplevel("arm").unstack("step").reindex(columns=steps_of[arm])
         order = sorted(matrix.index, key=lambda place: (TOWERS.index(place[0]), place[1]))
         values = matrix.reindex(pd.MultiIndex.from_tuples(order)).to_numpy(dtype=float)
         values = np.where(values < FLOOR, FLOOR, values)
         encoder = sum(tower == "encoder" for tower, _ in order)
         parts = zip(TOWERS, np.split(values[:, 0], [encoder]), strict=True)
-        predicted = [_predicted(theories.get(str(arm), {}).get(tower, {}), measured) for tower, measured in parts]
-        gradients[str(arm)] = HiddenGradient(values, steps, encoder, np.concatenate(predicted))
+        predicted = [_predicted(theories[str(arm)].get(tower), measured) for tower, measured in parts]
+        gradients[str(arm)] = HiddenGradient(values, steps_of[arm], encoder, np.concatenate(predicted))
     return gradients
 
 
-def _predicted(theory: dict[str, Any], measured: np.ndarray) -> np.ndarray:
-    ratios = theory.get("gradient_ratio", [])
+def _predicted(theory: TheoryRecord | None, measured: np.ndarray) -> np.ndarray:
+    ratios = np.array(theory.gradient_ratio if theory else (), float)
     if len(ratios) != len(measured) - 1:
         return np.full(len(measured), np.nan)
     return np.maximum(measured[-1] * np.append(np.cumprod(ratios[::-1])[::-1], 1.0), FLOOR)

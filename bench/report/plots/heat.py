@@ -6,50 +6,40 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from bench.report.plots.gradient import Gradients, HiddenGradient, decades
-from bench.report.plots.sheet import sheet, styled
+from bench.report.plots.gradient import HiddenGradient, decades, hidden_gradients
+from bench.report.plots.sheet import sheet
+from bench.results.plot import plot
+from bench.results.results import Results
 
 TILE_WIDTH, TILE_HEIGHT = 2.1, 1.7
 COLOUR_MAP = "viridis"
 NOTHING = "#d9d9d9"
 
 
-@styled
-def gradient_heat_maps(gradients: Gradients, arms: list[str] | None = None, columns: int = 5) -> Figure | None:
-    """Log10 rms dL/dh by layer and step, from data (top) through z to data, the median over the reporting seeds.
-
-    Args:
-        gradients: One workload's hidden gradients.
-        arms: The arms to draw; None for all. The colour scale is that of all arms either way.
-        columns: Tiles side by side.
-
-    Returns:
-        The figure, with `colour_scale` as its last tile where several arms are drawn, or None where nothing was
-        recorded.
+@plot(
+    title="Gradient norm by layer and step", needs=("hidden_gradient",), columns=5, layout="tiles",
+    caption="Look for rows that stay dark: layers that no gradient reaches. Each tile is one arm, layers from data "
+    "(top) through z (white line) to data, the median over seeds, on one colour scale.",
+)  # fmt: skip
+def gradient_heat_maps(results: Results) -> list[Figure]:
+    """Log10 rms dL/dh by layer and step, from data (top) through z to data, the median over the reporting seeds: the
+    colour scale, and a figure for each arm.
     """
-    drawn = [arm for arm in (gradients if arms is None else arms) if arm in gradients]
-    if not drawn:
-        return None
-    norm = Normalize(*decades(gradients))
-    scale = arms is None or len(arms) > 1
-    places = sheet([TILE_HEIGHT] * (len(drawn) + scale), columns, TILE_WIDTH)
-    for place, arm in zip(places, drawn, strict=False):
-        axes = place.axes(0.5, 0.34, TILE_WIDTH - 0.6, TILE_HEIGHT - 0.66)
-        _tile(axes, gradients[arm], norm, decades(gradients)[0])
-        axes.set_title(_folded(arm), fontsize=7.5 if len(arm) > 22 else 8.5, x=-0.3, pad=3)
-    if scale:
-        _bar(places[-1].axes(0.2, 0.75, TILE_WIDTH - 0.4, 0.16), norm, "\n")
-    return places[0].figure
-
-
-@styled
-def colour_scale(gradients: Gradients) -> Figure | None:
-    """The colour scale of all heat maps by itself, or None where nothing was recorded."""
+    gradients = hidden_gradients(results)
     if not gradients:
-        return None
-    (place,) = sheet([0.66], 1, 3.4)
-    _bar(place.axes(0.2, 0.08, 3.0, 0.16), Normalize(*decades(gradients)), " ")
-    return place.figure
+        return []
+    lowest, highest = decades(gradients)
+    norm = Normalize(lowest, highest)
+    (scale,) = sheet([TILE_HEIGHT], 1, TILE_WIDTH)
+    _bar(scale.axes(0.2, 0.75, TILE_WIDTH - 0.4, 0.16), norm)
+    figures = [scale.figure]
+    for arm, gradient in gradients.items():
+        (place,) = sheet([TILE_HEIGHT], 1, TILE_WIDTH)
+        axes = place.axes(0.5, 0.34, TILE_WIDTH - 0.6, TILE_HEIGHT - 0.66)
+        _tile(axes, gradient, norm, lowest)
+        axes.set_title(_folded(arm), fontsize=7.5 if len(arm) > 22 else 8.5, x=-0.3, pad=3)
+        figures.append(place.figure)
+    return figures
 
 
 def _tile(axes: Axes, gradient: HiddenGradient, norm: Normalize, lowest: float) -> None:
@@ -78,10 +68,10 @@ def _tile(axes: Axes, gradient: HiddenGradient, norm: Normalize, lowest: float) 
     axes.set_xlabel("step", labelpad=-8)
 
 
-def _bar(axes: Axes, norm: Normalize, between: str) -> None:
+def _bar(axes: Axes, norm: Normalize) -> None:
     figure = axes.figure
     bar = figure.colorbar(ScalarMappable(norm, COLOUR_MAP), cax=axes, orientation="horizontal")
-    bar.set_label(f"log10 rms dL/dh{between}(grey: not finite)")
+    bar.set_label("log10 rms dL/dh\n(grey: not finite)")
     bar.outline.set_linewidth(0.5)  # pyright: ignore[reportCallIssue]
 
 

@@ -10,8 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from bench.report.plots.panels import REFERENCE, Panels, panels, styles
-from bench.report.plots.sheet import PANEL_WIDTH, legend_height, sheet, styled
+from bench.report.plots.panels import REFERENCE, TITLE_LINE, fold_title, panels, styles, title_lines
+from bench.report.plots.sheet import PANEL_WIDTH, legend_height, sheet
+from bench.results.plot import plot
+from bench.results.results import Results
 from bench.results.tables import past_the_code
 
 PLOT_HEIGHT = 2.1
@@ -31,62 +33,63 @@ Bands = dict[str, Band]
 
 def validation_bands(curves: pd.DataFrame) -> Bands:
     """The band of each arm of which any reading is finite."""
-    chosen = (curves["instrument"] == "negative_elbo") & (curves["split"] == "validation")
-    rows = curves.loc[chosen & (curves["phase"] == "reporting")]
+    rows = curves.loc[(curves["split"] == "validation") & (curves["phase"] == "reporting")]
+    rows = rows.assign(value=rows["value"].where(np.isfinite(rows["value"])))
+    by_step = rows.groupby(["arm", "step"])["value"]
+    low, high, mean, finite = by_step.min(), by_step.max(), by_step.mean(), by_step.count()
+    # A seed that diverged has no readings any more, and a mean of the others would not be the arm's.
+    seeds = rows.groupby("arm")["seed"].nunique()
+    mean = mean.where(finite == seeds.reindex(finite.index, level="arm"))
     bands: Bands = {}
-    for arm, own in rows.groupby("arm", sort=False):
-        seeds = own.pivot_table(index="step", columns="seed", values="value", dropna=False)
-        seeds = seeds.where(np.isfinite(seeds))
-        if seeds.notna().to_numpy().any():
-            over = (seeds.mean(axis=1, skipna=False), seeds.min(axis=1), seeds.max(axis=1))
-            bands[str(arm)] = Band(seeds.index.to_numpy(), *(column.to_numpy(dtype=float) for column in over))
+    for arm in rows["arm"].unique():
+        if finite[arm].any():
+            parts = (mean[arm], low[arm], high[arm])
+            bands[str(arm)] = Band(finite[arm].index.to_numpy(), *(part.to_numpy(dtype=float) for part in parts))
     return bands
 
 
-@styled
-def elbo_over_steps(
-    summary: pd.DataFrame, bands: Bands, shown: Panels | None = None, columns: int = 3
-) -> Figure | None:
-    """Mean -ELBO on validation over steps, with a band from the lowest to the highest seed.
-
-    Args:
-        summary: One workload's rows.
-        bands: Its bands.
-        shown: Titles and arms of the panels to draw; None for all. The scale is that of all arms either way.
-        columns: Panels side by side.
-
-    Returns:
-        The figure, or None where no validation was recorded.
+@plot(
+    title="-ELBO over steps", needs=("negative_elbo",),
+    caption="Look for lines that fall below the dashed plateau, and when they do. Mean over seeds on validation; the "
+    "band spans the lowest to the highest seed. All panels share one scale, and what starts above it is cut. A line "
+    "ends where a seed diverged.",
+)  # fmt: skip
+def elbo_over_steps(results: Results) -> list[Figure]:
+    """Mean -ELBO on validation over steps, with a band from the lowest to the highest seed: a figure for each panel of
+    arms, all on one scale.
     """
-    shown = {
-        title: drawn for title, arms in (panels(summary) if shown is None else shown).items()
-        if (drawn := [arm for arm in arms if arm in bands]) or (title == REFERENCE and REFERENCE in bands)
-    }  # fmt: skip
-    if not shown:
-        return None
-    plateau = float(summary["plateau_validation"].iloc[0])
+    bands, table = validation_bands(results.curves(["negative_elbo"])), results.summary
+    plateaus = list(table["plateau_validation"].dropna().unique())
     # An arm that needs no code lies far below all others, and would press them flat.
-    past = set(summary["arm"][past_the_code(summary)])
-    limits = _limits({arm: band for arm, band in bands.items() if arm not in past}, plateau)
-    last = max(float(band.steps.max()) for band in bands.values())
-    entries = [len(arms) + 2 for arms in shown.values()]
-    places = sheet([0.3 + PLOT_HEIGHT + 0.5 + legend_height(count) for count in entries], columns)
-    for place, (title, arms) in zip(places, shown.items(), strict=True):
-        axes = place.axes(0.58, 0.3, PANEL_WIDTH - 0.73, PLOT_HEIGHT)
-        axes.set(xlim=(0, last or 1.0), ylim=limits, xlabel="step", title=title)
-        axes.set_ylabel("-ELBO on validation, nats", labelpad=2)
-        handles = _lines(axes, bands, arms)
+    past = set(table["arm"][past_the_code(table)])
+    limits = _limits({arm: band for arm, band in bands.items() if arm not in past}, plateaus)
+    last = max((float(band.steps.max()) for band in bands.values()), default=0.0)
+    return [_panel(title, arms, bands, plateaus, limits, last) for title, arms in panels(table, bands).items()]
+
+
+def _panel(
+    title: str, arms: list[str], bands: Bands, plateaus: list[float], limits: tuple[float, float], last: float
+) -> Figure:
+    lines = fold_title(title)
+    top = 0.3 + TITLE_LINE * title_lines(title)
+    (place,) = sheet([top + PLOT_HEIGHT + 0.5 + legend_height(len(arms) + 2)], 1)
+    axes = place.axes(0.58, top, PANEL_WIDTH - 0.73, PLOT_HEIGHT)
+    axes.set(xlim=(0, last or 1.0), ylim=limits, xlabel="step", title=lines)
+    axes.set_ylabel("-ELBO on validation, nats", labelpad=2)
+    handles = _lines(axes, bands, arms)
+    for plateau in plateaus:
         line = axes.axhline(plateau, color="black", linestyle=(0, (4, 3)), linewidth=0.9, label="plateau")
-        place.legend(0.3 + PLOT_HEIGHT + 0.48, [*handles, line])
-    return places[0].figure
+        handles = [*handles, line]
+    place.legend(top + PLOT_HEIGHT + 0.48, handles)
+    return place.figure
 
 
-def _limits(bands: Bands, plateau: float) -> tuple[float, float]:
+def _limits(bands: Bands, plateaus: list[float]) -> tuple[float, float]:
     """From below the best arm to above the plateau: a start far above it would press all else flat."""
     lows = [low for band in bands.values() if math.isfinite(low := float(np.nanmin(band.low)))]
     ends = [end for band in bands.values() if math.isfinite(end := float(band.mean[-1]))]
-    low, high = min([plateau, *lows]), max([plateau, *ends])
-    span = max(high - low, 0.05 * abs(plateau), 0.1)
+    low, high = min([*plateaus, *lows], default=0.0), max([*plateaus, *ends], default=1.0)
+    span = max(high - low, 0.05 * abs(max(plateaus, default=0.0)), 0.1)
     return low - 0.06 * span, high + 0.3 * span
 
 

@@ -41,7 +41,7 @@ def styled(function: Callable[P, R]) -> Callable[P, R]:
     return within
 
 
-class Place(NamedTuple):
+class Panel(NamedTuple):
     """One panel's corner on a sheet, from the sheet's upper left, in inches."""
 
     figure: Figure
@@ -63,13 +63,13 @@ class Place(NamedTuple):
         )  # fmt: skip
 
 
-def sheet(heights: Sequence[float], columns: int, width: float = PANEL_WIDTH) -> list[Place]:
+def sheet(heights: Sequence[float], columns: int, width: float = PANEL_WIDTH) -> list[Panel]:
     """An empty figure with room for panels of these heights, row by row."""
     columns = max(1, min(columns, len(heights)))
     rows = [heights[start : start + columns] for start in range(0, len(heights), columns)]
     figure = Figure(figsize=(width * columns, sum(map(max, rows))))
     tops = [sum(map(max, rows[:row])) for row in range(len(rows))]
-    return [Place(figure, width * (index % columns), tops[index // columns]) for index in range(len(heights))]
+    return [Panel(figure, width * (index % columns), tops[index // columns]) for index in range(len(heights))]
 
 
 def legend_height(entries: int) -> float:

@@ -12,7 +12,9 @@ from matplotlib.text import Text
 from matplotlib.ticker import FuncFormatter
 
 from bench.report.plots.labels import LINED, place_labels, spread
-from bench.report.plots.sheet import styled
+from bench.results.plot import plot
+from bench.results.results import Results
+from bench.results.statistics import CONFIDENCE
 from bench.results.tables import left_plateau, past_the_code
 
 SIZE = (9.2, 6.2)
@@ -36,21 +38,24 @@ class Points(NamedTuple):
     named: np.ndarray
 
 
-@styled
-def elbo_against_throughput(summary: pd.DataFrame) -> Figure | None:
+@plot(
+    title="-ELBO against throughput", columns=1, layout="scroll card-box",
+    caption=f"Look to the lower right: better and faster. Bars are {CONFIDENCE:.0%} intervals over seeds. Filled "
+    "points have left the plateau, hollow ones have not. Where there are many arms only the bases are named, and those "
+    "that no other beats in both; an arm that needs no code is not drawn.",
+)  # fmt: skip
+def elbo_against_throughput(results: Results) -> Figure | None:
     """Each arm's mean -ELBO on test with its interval, against its throughput over the baseline's.
 
-    Both were timed in turns: examples per second would tell as much of the machine's hour as of the arm.
-
-    Args:
-        summary: One workload's rows; not drawn are those without a mean or a throughput, and those that know x past z.
-
-    Returns:
-        The figure, or None where no arm has both.
+    Both were timed in turns: examples per second would tell as much of the machine's hour as of the arm. Not drawn are
+    arms without a mean or a throughput, and those that know x past z.
     """
+    summary = results.summary
     drawn = summary.loc[~past_the_code(summary)].dropna(subset=["negative_elbo", "slowdown"])
-    if drawn.empty:
-        return None
+    return None if drawn.empty else _against(drawn)
+
+
+def _against(drawn: pd.DataFrame) -> Figure:
     slowdown, y, high = (drawn[name].to_numpy(float) for name in ("slowdown", "negative_elbo", "negative_elbo_high"))
     x = 1 / slowdown
     left = left_plateau(drawn).to_numpy()
@@ -62,10 +67,12 @@ def elbo_against_throughput(summary: pd.DataFrame) -> Figure | None:
     axes.set(xlabel="training throughput over the baseline's (right is faster)",
              ylabel="-ELBO on test, nats (down is better)")  # fmt: skip
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.2g}x"))
-    plateau = float(drawn["plateau"].iloc[0])
-    axes.axhline(plateau, color="black", linestyle=(0, (4, 3)), linewidth=0.9)
-    axes.annotate("plateau", (1, plateau), xycoords=("axes fraction", "data"), xytext=(3, 0), va="center",
-                  textcoords="offset points")  # fmt: skip
+    # One, but where the data have changed between two runs of a suite.
+    plateaus = drawn["plateau"].unique().tolist()
+    for plateau in plateaus:
+        axes.axhline(plateau, color="black", linestyle=(0, (4, 3)), linewidth=0.9)
+        axes.annotate("plateau", (1, plateau), xycoords=("axes fraction", "data"), xytext=(3, 0), va="center",
+                      textcoords="offset points")  # fmt: skip
     for chosen, colour, fill in ((points.left, LEFT, LEFT), (~points.left, STAYED, "white")):
         axes.errorbar(x[chosen], y[chosen], points.half[chosen], fmt="o", color=colour, mfc=fill, capsize=2,
                       elinewidth=1, markersize=5.5)  # fmt: skip
@@ -75,7 +82,7 @@ def elbo_against_throughput(summary: pd.DataFrame) -> Figure | None:
     renderer = FigureCanvasAgg(figure).get_renderer()
     extents = [text.get_window_extent(renderer) for text in texts]
     sizes = np.array([(extent.width, extent.height) for extent in extents])
-    base = _limits(axes, points, sizes, plateau)
+    base = _limits(axes, points, sizes, plateaus)
     _name_crowd(axes, points, texts, sizes, base)
     _name_others(axes, points, texts, sizes, base)
     return figure
@@ -88,11 +95,11 @@ def unbeaten(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     ])  # fmt: skip
 
 
-def _limits(axes: Axes, points: Points, sizes: np.ndarray, plateau: float) -> float:
+def _limits(axes: Axes, points: Points, sizes: np.ndarray, plateaus: list[float]) -> float:
     """Leave room for the names at the sides, and above for those of the crowd; returns where their row begins."""
     width = max(np.ptp(points.x), 0.2 * points.x.max())
-    low, high = min((points.y - points.half).min(), plateau), max((points.y + points.half).max(), plateau)
-    low -= 0.08 * max(high - low, 0.05 * abs(plateau), 0.1)
+    low, high = min((points.y - points.half).min(), *plateaus), max((points.y + points.half).max(), *plateaus)
+    low -= 0.08 * max(high - low, 0.05 * abs(max(plateaus)), 0.1)
     axes.set_xlim(max(0, points.x.min() - 0.12 * width), points.x.max() + 0.14 * width)
     inches = axes.get_position().height * SIZE[1] * axes.figure.dpi
     crowd = sizes[~points.left & points.named]

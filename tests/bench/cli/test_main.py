@@ -136,8 +136,8 @@ def test_report_rebuilds_from_whatever_is_there(ran, tmp_path):
     out = tmp_path / "partial"
     subprocess.run(["cp", "-r", folder / "out", out], check=True)
     plan = Store(out).read_plan()
-    gone = next(cell for cell in plan["cells"] if cell["arm"] == "orthogonal")
-    for path in (out / "cells").glob(f"{gone['identity'][:24]}*"):
+    gone = next(cell for cell in plan.cells if cell.arm == "orthogonal")
+    for path in (out / "cells").glob(f"{gone.identity[:24]}*"):
         path.unlink()
     (out / "report.html").unlink()
     answer = bench("report", out)

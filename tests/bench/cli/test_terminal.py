@@ -1,25 +1,34 @@
 import pytest
 from rich.console import Console
 
+import bench.cli.terminal
 from bench.cli.terminal import summary_table
-from bench.results.readable import readable
-from bench.results.store import Store
-from bench.results.tables import summary
-from tests.bench.fake_store import build
+from bench.results.tables import readable
+from tests.bench.fake_store import build, read
 
 
 @pytest.mark.parametrize("width", [80, 100, 160, 300])
 def test_however_narrow_a_terminal_is_arms_status_and_figures_stay_whole(tmp_path, width):
-    build(tmp_path)
-    table = summary(Store(tmp_path))
+    results = read(build(tmp_path))
     console = Console(width=width)
     with console.capture() as printed:
-        console.print(summary_table(table, console))
+        console.print(summary_table(results, console))
     lines = [line.rstrip() for line in printed.get().splitlines()]
     assert max(map(len, lines)) <= width
-    shown = readable(table)
-    title = next(name for name in shown.columns if name.startswith("-ELBO"))
-    for arm, status, figure in zip(shown["arm"], shown["status"], shown[title], strict=True):
+    text = readable(results)
+    for arm, status, figure in zip(text["arm"], text["status"], text["negative_elbo"], strict=True):
         assert [line for line in lines if line.startswith(arm[:24]) and status in line and figure in line], arm
     # Nothing is left out where there is room.
     assert ("examples/s" in printed.get()) == (width == 300)
+
+
+def test_a_table_is_laid_out_once_however_many_columns_go(tmp_path, monkeypatch):
+    results, made = read(build(tmp_path)), []
+    laid_out = bench.cli.terminal._summary_table
+    monkeypatch.setattr(
+        bench.cli.terminal, "_summary_table", lambda text, columns: made.append(len(text)) or laid_out(text, columns)
+    )
+    summary_table(results, Console(width=80))
+    # What is measured is a row of the longest texts.
+    assert len(made) > 4
+    assert made == [1] * (len(made) - 1) + [len(results.rows)]

@@ -84,10 +84,10 @@ def test_cells_of_one_program_are_compiled_once(cache):
         events = list(executor.run([plan.job(cell) for cell in plan.planned], limit_seconds=120))
     assert sum(event.count for event in events if isinstance(event, TrainingsEnded)) == 3 * 7
     ended = [event.outcome for event in events if isinstance(event, CellEnded)]
-    manifests = [outcome[0] for outcome in ended if isinstance(outcome, tuple)]
-    assert len(manifests) == 3
+    records = [outcome[0] for outcome in ended if isinstance(outcome, tuple)]
+    assert len(records) == 3
     # The later cells of a program report the same compilation, to the last digit: it was not compiled again.
-    assert len({manifest["compile_seconds"] for manifest in manifests}) == 1
+    assert len({record.compile_seconds for record in records}) == 1
 
 
 @pytest.mark.parametrize(

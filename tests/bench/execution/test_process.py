@@ -24,10 +24,10 @@ def ran(job):
     return outcome
 
 
-def figures(manifest):
-    rows = [*manifest["tuning"], *manifest["trainings"]]
+def figures(record):
+    rows = [*record.tuning, *record.trainings]
     return np.array(
-        [[row[name] or np.nan for name in ("negative_elbo", "kl_nats", "gradient_ratio_end")] for row in rows]
+        [[getattr(row, name) or np.nan for name in ("negative_elbo", "kl_nats", "gradient_ratio_end")] for row in rows]
     )
 
 
@@ -38,8 +38,8 @@ def test_lanes_side_by_side_give_the_figures_of_single_trainings(arm, monkeypatc
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
     together, lanes = ran(job)
     np.testing.assert_allclose(figures(together), figures(alone), rtol=2e-3, atol=2e-3)
-    assert [row["seed"] for row in together["trainings"]] == [1, 2, 3]
-    assert together["parameters"] == alone["parameters"]
+    assert [row.seed for row in together.trainings] == [1, 2, 3]
+    assert together.parameters == alone.parameters
     keys = ["phase", "split", "seed", "learning_rate", "step", "instrument", "tower", "layer"]
     assert lanes[keys].equals(curves[keys])
 
@@ -49,21 +49,21 @@ def test_a_diverged_lane_does_not_end_the_others(monkeypatch):
     monkeypatch.setattr("bench.planning.protocol.Protocol.learning_rates", lambda *_: [0.01, 1e7, 0.03, 1e7, 0.1])
     for backend in ("cpu", "gpu"):
         monkeypatch.setattr(jax, "default_backend", lambda backend=backend: backend)
-        manifest, _ = ran(job)
-        assert [row["diverged_at"] is None for row in manifest["tuning"]] == [True, False, True, False, True]
-        assert manifest["learning_rate"] in (0.01, 0.03, 0.1)
-        assert manifest["status"] == "ok"
+        record, _ = ran(job)
+        assert [row.diverged_at is None for row in record.tuning] == [True, False, True, False, True]
+        assert record.learning_rate in (0.01, 0.03, 0.1)
+        assert record.status == "ok"
 
 
 def test_a_cell_records_its_start_and_its_end():
     (job,) = jobs("tanh").values()
-    manifest, curves = ran(job)
+    record, curves = ran(job)
     ratio = curves.query(
         "phase == 'reporting' and seed == 1 and instrument == 'hidden_gradient' and tower == 'encoder'"
     )
     for step, name in ((0, "gradient_ratio_init"), (130, "gradient_ratio_end")):
         values = ratio.query(f"step == {step}")["value"].to_numpy(float)
-        assert manifest["trainings"][0][name] == pytest.approx(values[1] / values[-1], rel=1e-5)
+        assert getattr(record.trainings[0], name) == pytest.approx(values[1] / values[-1], rel=1e-5)
     validation = curves.query("split == 'validation' and instrument == 'kl_nats' and phase == 'tuning'")
     assert sorted(set(validation["step"])) == [100, 130]
 
@@ -71,14 +71,14 @@ def test_a_cell_records_its_start_and_its_end():
 def test_timing_is_of_the_same_work_twice_for_the_baseline():
     (job,) = jobs("baseline", steps=20).values()
     timing = time_cell(job, 0.03, job)
-    assert len(timing["seconds_per_step"]) == len(timing["baseline_seconds_per_step"]) == 6
+    assert len(timing.seconds_per_step) == len(timing.baseline_seconds_per_step) == 6
     # One program against itself: a factor of two would be two measures.
-    assert 0.5 < timing["slowdown"] < 2
-    assert timing["slowdown_low"] < timing["slowdown"] < timing["slowdown_high"]
+    assert 0.5 < timing.slowdown < 2
+    assert timing.slowdown_low < timing.slowdown < timing.slowdown_high
     # Three products to a layer of two towers, and little else at this width.
     products = 3 * 2 * 128 * (64 * 16 + 16 * 64 + 16 * 16 + 8 * 16 + 4 * 16 * 16)
-    assert products < timing["flops_per_step"] < 1.5 * products
-    assert timing["examples_per_second"] == pytest.approx(128 / np.median(timing["seconds_per_step"]))
+    assert products < timing.flops_per_step < 1.5 * products
+    assert timing.examples_per_second == pytest.approx(128 / np.median(timing.seconds_per_step))
 
 
 @pytest.mark.long

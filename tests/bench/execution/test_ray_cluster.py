@@ -18,10 +18,11 @@ from bench.execution.executor import CellEnded, Failure, TrainingsEnded
 from bench.execution.local import LocalExecutor
 from bench.execution.ray_cluster import RayExecutor, groups
 from bench.execution.ray_node import NodeDiffersError, NodeSetup, installed, run_group
-from bench.execution.run import CellStored, Work, execute
+from bench.execution.run import CellStored, execute, find_work
 from bench.language.errors import InputError
 from bench.planning.catalogue import load_catalogue
 from bench.planning.plan import make_plan
+from bench.results.records import DeviceRecord
 from bench.results.store import Store
 
 # Ray leaves sockets and log files to the garbage collector, and warns of its own future.
@@ -116,7 +117,7 @@ def stored(directory):
 def run_local(plan, directory, cache):
     store = Store(directory)
     store.require_writable()
-    return list(execute(Work(plan, store), LocalExecutor(Device("cpu", "cpu"), 2, cache)))
+    return list(execute(find_work(plan, store), LocalExecutor(Device("cpu", "cpu"), 2, cache)))
 
 
 def test_groups_hold_one_program_and_every_cell_once():
@@ -145,7 +146,7 @@ def test_a_node_of_other_versions_is_named_and_computes_nothing():
     with pytest.raises(NodeDiffersError, match=r"has jax 0\..* made with 0\.1: .*install the same there"):
         next(run_group([], NodeSetup(device, setup, {}, 60)))
     with pytest.raises(NodeDiffersError, match="computed on 'cpu', where the plan was made for 'NVIDIA H200'"):
-        ray_node._require_device({"kind": "cpu", "name": "Xeon"}, Device("gpu", "NVIDIA H200"))
+        ray_node._require_device(DeviceRecord("cpu", "Xeon", 2), Device("gpu", "NVIDIA H200"))
 
 
 def test_without_ray_the_cure_is_named(monkeypatch, capsys):
@@ -179,18 +180,18 @@ def test_the_store_of_a_cluster_is_the_store_of_this_machine(address, cache, tmp
     plan = make("baseline,orthogonal,tiny_normal,raises", plugins)
     store = Store(tmp_path / "cluster")
     store.require_writable()
-    events = list(execute(Work(plan, store), RayExecutor(address)))
+    events = list(execute(find_work(plan, store), RayExecutor(address)))
     run_local(plan, tmp_path / "local", cache)
     assert stored(tmp_path / "cluster") == stored(tmp_path / "local")
-    manifests = {event.manifest["arm"]: event.manifest for event in events if isinstance(event, CellStored)}
-    assert {arm: manifest["status"] for arm, manifest in manifests.items()} == {
+    records = {event.record.arm: event.record for event in events if isinstance(event, CellStored)}
+    assert {arm: record.status for arm, record in records.items()} == {
         **dict.fromkeys(("baseline", "orthogonal", "tiny_normal"), "ok"), "raises": "failed",
     }  # fmt: skip
     assert sum(event.count for event in events if isinstance(event, TrainingsEnded)) == 4 * 7
     # One compilation, to the last digit: cells of one program that are one group went to one worker.
-    assert manifests["baseline"]["compile_seconds"] == manifests["orthogonal"]["compile_seconds"]
+    assert records["baseline"].compile_seconds == records["orthogonal"].compile_seconds
     # The plugin's text went to the node, and not its path.
-    assert "vae-jax-plugins-" in manifests["raises"]["traceback"]
+    assert "vae-jax-plugins-" in records["raises"].traceback
     assert all(store.read_timing(cell.identity) for cell in plan.planned if cell.arm != "raises")
 
 
@@ -248,10 +249,10 @@ def test_a_killed_worker_and_a_lost_node_leave_the_same_store(cache, tmp_path, p
     with cluster_of(2) as (cluster, (other,)):
         executor = RayExecutor(cluster.address)
         assert executor.slots == 2
-        for event in execute(Work(plan, store), executor):
+        for event in execute(find_work(plan, store), executor):
             if isinstance(event, CellStored):
-                finished.append(event.manifest["arm"])
-                assert event.manifest["status"] == "ok", event.manifest["reason"]
+                finished.append(event.record.arm)
+                assert event.record.status == "ok", event.record.reason
             processes = sorted(set(marks()[begun_by_planning:]))
             # In the middle of a cell, when both nodes are at work.
             if isinstance(event, TrainingsEnded) and event.count == 1 and len(processes) > 1:
@@ -268,8 +269,8 @@ def test_a_killed_worker_and_a_lost_node_leave_the_same_store(cache, tmp_path, p
     assert len(marks()) - begun_by_planning - timings > len(plan.planned)
     run_local(plan, tmp_path / "local", cache)
     assert stored(tmp_path / "cluster") == stored(tmp_path / "local")
-    assert not Work(plan, store).missing
-    assert not Work(plan, store).untimed
+    assert not find_work(plan, store).missing
+    assert not find_work(plan, store).untimed
 
 
 @pytest.mark.long

@@ -1,12 +1,13 @@
 import re
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
 import bench.planning.identity
 import bench.planning.plan
-from bench.execution.run import Work
+from bench.execution.run import find_work
 from bench.language.errors import InputError
 from bench.planning.applicability import slots_drawn_from, slots_read
 from bench.planning.catalogue import load_catalogue
@@ -152,13 +153,13 @@ def test_planning_starts_no_backend():
 
 def test_a_cell_is_expected_to_take_as_long_as_those_that_are_stored(tmp_path):
     planned = plan("baseline,gelu,orthogonal")
-    work = Work(planned, Store(tmp_path), timing=False)
+    work = find_work(planned, Store(tmp_path), timing=False)
     assert work.expected_seconds(2) == planned.expected_seconds(planned.planned) / 2
-    work.trained_seconds += [100.0, 200.0]
+    work = replace(work, trained_seconds=(100.0, 200.0))
     assert work.expected_seconds(2) == 3 * 150 / 2
     # A worker for each cell, and no less than one cell takes.
     assert work.expected_seconds(100) == 150
-    timed = Work(planned, Store(tmp_path))
+    timed = find_work(planned, Store(tmp_path))
     assert timed.expected_seconds(2) > work.plan.expected_seconds(planned.planned) / 2
 
 

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from bench.report.finding import finding
-from bench.report.page import write_report
+from bench.report.conclusions import conclusions
+from bench.report.plots import PLOTS
+from bench.report.publish import publish
 from bench.results.store import Store
-from bench.results.tables import summary
-from tests.bench.fake_store import build
+from tests.bench.fake_store import build, read
 
 ARMS = ["baseline", "tanh", "pre_activation_residual", "clip_by_global_norm", "beta[weight=1.0]", "free_bits"]
 
@@ -34,6 +34,11 @@ class Page(HTMLParser):
             self.text += " "
 
 
+def published(store: Store) -> str:
+    assert publish(read(store), PLOTS) == []
+    return (store.directory / "report.html").read_text()
+
+
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     return build(tmp_path_factory.mktemp("store"), ARMS, seeds=3, steps=200, depth=2)
@@ -41,7 +46,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
 
 @pytest.fixture(scope="module")
 def source(store: Store) -> str:
-    return write_report(store).read_text()
+    return published(store)
 
 
 @pytest.fixture(scope="module")
@@ -94,12 +99,12 @@ def test_page_tells_what_was_asked_for(source: str, page: Page) -> None:
 
 def test_table_sorts_by_full_precision(store: Store, page: Page) -> None:
     keys = [attributes.get("data-key") for tag, attributes in page.tags if tag in ("td", "th")]
-    rows = summary(store).set_index("arm")
+    rows = read(store).summary.set_index("arm")
     assert str(rows.loc["tanh", "negative_elbo"]) in keys
 
 
-def test_finding_counts_what_left_the_plateau(store: Store) -> None:
-    first, best, absent = finding(summary(store))
+def test_conclusions_counts_what_left_the_plateau(store: Store) -> None:
+    first, best, absent = conclusions(read(store).summary)
     assert first.startswith(
         "1 of 2 arms with an interval left the plateau of 27.21 nats: the whole 95% interval over 3"
     )
@@ -108,40 +113,40 @@ def test_finding_counts_what_left_the_plateau(store: Store) -> None:
     assert absent == "Without a mean: 1 diverged, 1 missing, 1 not applicable, 1 failed."
 
 
-def test_finding_leaves_an_open_order_open(tmp_path: Path) -> None:
-    rows = summary(build(tmp_path, ["baseline", "tanh", "selu"], seeds=3, steps=50, depth=1))
+def test_conclusions_leaves_an_open_order_open(tmp_path: Path) -> None:
+    rows = read(build(tmp_path, ["baseline", "tanh", "selu"], seeds=3, steps=50, depth=1)).summary
     rows.loc[rows["arm"] == "tanh", ["negative_elbo", "negative_elbo_low", "negative_elbo_high"]] = (23.9, 23.6, 24.2)
-    assert "overlaps with that of tanh, so the order among them is open" in finding(rows)[1]
+    assert "overlaps with that of tanh, so the order among them is open" in conclusions(rows)[1]
 
 
-def test_finding_ranks_no_arm_that_needs_no_code(tmp_path: Path) -> None:
-    rows = summary(build(tmp_path, ["baseline", "tanh", "selu"], seeds=3, steps=50, depth=1))
+def test_conclusions_ranks_no_arm_that_needs_no_code(tmp_path: Path) -> None:
+    rows = read(build(tmp_path, ["baseline", "tanh", "selu"], seeds=3, steps=50, depth=1)).summary
     far = ["negative_elbo", "negative_elbo_low", "negative_elbo_high", "kl_nats"]
     rows.loc[rows["arm"] == "selu", far] = (0.5, 0.4, 0.6, 0.0)
-    left, past, best = finding(rows)
+    left, past, best = conclusions(rows)
     assert left.startswith("1 of 2 arms")
     assert past.startswith("Not counted and not ranked: selu, below the plateau without a code")
     assert best.startswith("The lowest mean -ELBO is that of tanh")
 
 
-def test_only_arms_that_need_no_code_leave_a_finding(tmp_path: Path) -> None:
+def test_only_arms_that_need_no_code_leave_a_conclusion(tmp_path: Path) -> None:
     # One seed: no interval.
-    rows = summary(build(tmp_path, ["selu"], seeds=1, steps=50, depth=1))
+    rows = read(build(tmp_path, ["selu"], seeds=1, steps=50, depth=1)).summary
     rows[["negative_elbo", "kl_nats"]] = (0.5, 0.0)
-    (past,) = finding(rows)
+    (past,) = conclusions(rows)
     assert past.startswith("Not counted and not ranked: selu")
 
 
 def test_one_seed_claims_nothing(tmp_path: Path) -> None:
     store = build(tmp_path, ["baseline", "tanh"], seeds=1, steps=50, depth=1)
-    sentences = finding(summary(store))
+    sentences = conclusions(read(store).summary)
     assert sentences[0].startswith("No arm has an interval yet")
     assert sentences[1].endswith("nats, from one seed.")
-    assert "n&nbsp;=&nbsp;1</b> seed after" in write_report(store).read_text()
+    assert "n&nbsp;=&nbsp;1</b> seed after" in published(store)
 
 
 def test_page_of_a_store_without_cells(tmp_path: Path) -> None:
     store = build(tmp_path, ["clip_by_global_norm", "beta[weight=1.0]"], seeds=2)
-    text = write_report(store).read_text()
+    text = published(store)
     assert "<svg" not in text
     assert "0 of 2 cells" not in Page(text).text.split("How it was measured")[0]

@@ -1,30 +1,26 @@
 import re
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 
-from bench.report.plots import (
-    colour_scale,
-    elbo_against_throughput,
-    elbo_over_steps,
-    figures,
-    gradient_heat_maps,
-    gradient_over_depth,
-    hidden_gradients,
-    panels,
-    plotted_curves,
-    svg,
-    validation_bands,
-    write_plots,
-)
+from bench.report.drawing import draw, write_plots
+from bench.report.plots import PLOTS, elbo_against_throughput, elbo_over_steps, gradient_over_depth
+from bench.report.plots.gradient import hidden_gradients
 from bench.report.plots.labels import place_labels, spread
+from bench.report.plots.panels import panels
+from bench.report.plots.progress import validation_bands
+from bench.report.plots.sheet import SETTINGS, svg
+from bench.results.records import TheoryRecord
+from bench.results.results import Results, Table
 from bench.results.store import Store
-from bench.results.tables import summary
-from tests.bench.fake_store import build
+from tests.bench.fake_store import build, read
 
 ARMS = ["baseline", "tanh", "pre_activation_residual", "tiny_normal", "clip_by_global_norm", "free_bits"]
 
@@ -35,8 +31,27 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
 
 
 @pytest.fixture(scope="module")
-def curves(store: Store) -> pd.DataFrame:
-    return plotted_curves(store)
+def results(store: Store) -> Results:
+    return read(store)
+
+
+@pytest.fixture(scope="module")
+def curves(results: Results) -> pd.DataFrame:
+    return results.curves(["negative_elbo"])
+
+
+def changed(results: Results, summary: pd.DataFrame) -> Results:
+    """The same results with another summary."""
+    other = replace(results)
+    vars(other).update(table=Table(summary, ()), _curves=dict(results._curves))
+    return other
+
+
+def with_curves(results: Results, instrument: str, curves: pd.DataFrame) -> Results:
+    """The same results with other curves of an instrument."""
+    other = changed(results, results.summary)
+    other._curves[(instrument,)] = curves
+    return other
 
 
 def table_of(**families: str) -> pd.DataFrame:
@@ -46,20 +61,24 @@ def table_of(**families: str) -> pd.DataFrame:
 def test_panels_hold_every_trained_arm_once() -> None:
     many = {f"arm{index}": "activation" for index in range(8)}
     table = table_of(baseline="base", **many, adam="optimizer", cosine="schedule", ab="activation+optimizer")
-    found = panels(table)
+    found = panels(table, set(table["arm"]))
     assert list(found) == ["activation (1 of 2)", "activation (2 of 2)", "optimizer, schedule", "compositions"]
     assert sorted(arm for arms in found.values() for arm in arms) == sorted([*many, "adam", "cosine", "ab"])
-    assert panels(table.loc[table["arm"] == "baseline"]) == {"baseline": []}
-    assert panels(table.assign(seeds=pd.NA)) == {}
+    assert panels(table.loc[table["arm"] == "baseline"], {"baseline"}) == {"baseline": []}
+    assert panels(table.assign(seeds=pd.NA), set(table["arm"])) == {}
+    assert list(panels(table, {"baseline", "adam"})) == ["optimizer, schedule"]
 
 
-def test_theory_starts_from_the_measured_last_layer_of_each_tower(curves: pd.DataFrame) -> None:
-    theory = {"tanh": {"encoder": {"gradient_ratio": [0.5, 0.1]}, "decoder": {"reason": "no map"}}}
-    gradient = hidden_gradients(curves, theory)["tanh"]
+def test_theory_starts_from_the_measured_last_layer_of_each_tower(tmp_path: Path) -> None:
+    store = build(tmp_path, ["tanh"], seeds=3, steps=50, depth=2)
+    (row,) = read(store).rows
+    theory = {"encoder": TheoryRecord(gradient_ratio=(0.5, 0.1)), "decoder": TheoryRecord(reason="no map")}
+    store.write(replace(row.record, theory=theory), row.curves())
+    gradient = hidden_gradients(read(store))["tanh"]
     last = gradient.values[2, 0]
     np.testing.assert_allclose(gradient.predicted[:3], [0.05 * last, 0.1 * last, last])
     assert np.isnan(gradient.predicted[3:]).all()
-    assert gradient_over_depth(table_of(tanh="activation"), {"tanh": gradient}) is not None
+    assert gradient_over_depth.figures(read(store))
 
 
 def test_band_spans_the_seeds_and_ends_where_one_diverged(curves: pd.DataFrame) -> None:
@@ -76,8 +95,9 @@ def test_band_spans_the_seeds_and_ends_where_one_diverged(curves: pd.DataFrame) 
     assert np.isfinite(broken.low).all()
 
 
-def test_hidden_gradient_is_the_median_over_finite_seeds(curves: pd.DataFrame) -> None:
-    gradient = hidden_gradients(curves, {})["pre_activation_residual"]
+def test_hidden_gradient_is_the_median_over_finite_seeds(results: Results) -> None:
+    gradient = hidden_gradients(results)["pre_activation_residual"]
+    curves = results.curves(["hidden_gradient"])
     assert gradient.values.shape == (6, len(gradient.steps))
     assert gradient.encoder == 3
     chosen = (
@@ -89,15 +109,14 @@ def test_hidden_gradient_is_the_median_over_finite_seeds(curves: pd.DataFrame) -
     assert gradient.values[4, list(gradient.steps).index(500)] == pytest.approx(np.median(values[np.isfinite(values)]))
 
 
-def test_a_gradient_of_zero_is_drawn_and_not_lost(store: Store, curves: pd.DataFrame) -> None:
-    dead = curves.assign(value=curves["value"].where(curves["instrument"] != "hidden_gradient", 0.0))
-    gradients = hidden_gradients(dead, {})
-    assert (gradients["tanh"].values == 1e-20).all()
-    assert gradient_over_depth(summary(store), gradients) is not None
+def test_a_gradient_of_zero_is_drawn_and_not_lost(results: Results) -> None:
+    dead = with_curves(results, "hidden_gradient", results.curves(["hidden_gradient"]).assign(value=0.0))
+    assert (hidden_gradients(dead)["tanh"].values == 1e-20).all()
+    assert gradient_over_depth.figures(dead)
 
 
-def test_write_plots_writes_small_valid_files(store: Store) -> None:
-    paths = write_plots(store)
+def test_write_plots_writes_small_valid_files(results: Results) -> None:
+    paths = write_plots(results, draw(results, PLOTS)[0])
     names = {"elbo-over-steps", "gradient-heat-maps", "gradient-over-depth", "elbo-against-throughput"}
     assert {path.name for path in paths} == {f"{name}.{kind}" for name in names for kind in ("svg", "png")}
     for path in paths:
@@ -110,61 +129,101 @@ def test_write_plots_writes_small_valid_files(store: Store) -> None:
             assert path.read_bytes().startswith(b"\x89PNG")
 
 
-def test_svg_is_the_same_each_time_with_ids_of_its_own(store: Store, curves: pd.DataFrame) -> None:
-    def draw(name: str) -> str:
-        figure = elbo_over_steps(summary(store), validation_bands(curves))
-        assert figure is not None
-        return svg(figure, name)
+def test_svg_is_the_same_each_time_with_ids_of_its_own(results: Results) -> None:
+    def drawn(name: str) -> str:
+        return svg(elbo_over_steps.figures(results)[0], name)
 
-    first = draw("one")
-    assert first == draw("one")
-    ids = [set(re.findall(r'\bid="([^"]+)"', text)) for text in (first, draw("two"))]
+    first = drawn("one")
+    assert first == drawn("one")
+    ids = [set(re.findall(r'\bid="([^"]+)"', text)) for text in (first, drawn("two"))]
     assert not ids[0] & ids[1]
     used = set(re.findall(r'(?:href="|url\()#([^")]+)', first))
     assert used
     assert used <= ids[0]
 
 
-def test_drawing_changes_no_one_elses_settings(store: Store, curves: pd.DataFrame) -> None:
+def test_drawing_changes_no_one_elses_settings(results: Results) -> None:
     before = dict(matplotlib.rcParams)
-    figures(summary(store), curves, {})
+    draw(results, PLOTS)
     assert dict(matplotlib.rcParams) == before
 
 
-def test_nothing_recorded_draws_nothing(store: Store, curves: pd.DataFrame) -> None:
-    assert figures(summary(store).assign(slowdown=np.nan), curves.iloc[:0], {}) == {}
-    assert colour_scale({}) is None
-    assert gradient_heat_maps({}) is None
+def test_each_figure_is_drawn_once_for_the_page_and_the_files(
+    results: Results, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, written = [], []
+    begin, write = Figure.__init__, Figure.savefig
+
+    def counted(self: Figure, *args: Any, **keywords: Any) -> None:
+        made.append(self)
+        begin(self, *args, **keywords)
+
+    def saved(self: Figure, *args: Any, **keywords: Any) -> None:
+        written.append(self)
+        write(self, *args, **keywords)
+
+    monkeypatch.setattr(Figure, "__init__", counted)
+    monkeypatch.setattr(Figure, "savefig", saved)
+    drawn, _ = draw(results, PLOTS)
+    pieces = sum(len(each.pieces) for each in drawn)
+    # One panel of arms twice, a tile for each of four arms with their scale, and all in one.
+    assert len(made) == len(written) == pieces == 1 + 1 + 4 + 1 + 1
+
+
+def test_no_title_is_wider_than_its_panel(tmp_path: Path) -> None:
+    arms = ["baseline", "batch_norm", "adam", "clip_by_global_norm", "rezero"]
+    store = build(tmp_path, arms, seeds=2, steps=50, depth=2)
+    results = read(store)
+    families = ["base", "normalization", "optimizer", "gradient", "regularization"]
+    table = results.summary.assign(family=families, seeds=2)
+    for plot in (elbo_over_steps, gradient_over_depth):
+        with matplotlib.rc_context(SETTINGS):
+            (figure,) = plot.figures(changed(results, table))
+            figure.canvas.draw()
+        title = figure.axes[0]._left_title  # type: ignore
+        assert title.get_text().replace("\n", " ") == "normalization, optimizer, gradient, regularization"
+        extent = title.get_window_extent()
+        assert extent.x1 <= figure.bbox.x1
+        assert extent.y1 <= figure.bbox.y1
+
+
+def test_nothing_recorded_draws_nothing(results: Results) -> None:
+    nothing = changed(results, results.summary.assign(slowdown=np.nan))
+    for name in ("negative_elbo", "hidden_gradient"):
+        nothing._curves[(name,)] = results.curves([name]).iloc[:0]
+    assert draw(nothing, PLOTS) == ([], [])
 
 
 def test_one_arm_with_one_seed_and_one_step(tmp_path: Path) -> None:
     store = build(tmp_path, ["baseline"], seeds=1, steps=1, depth=1)
-    assert len(figures(summary(store), plotted_curves(store), {})) == 4
+    assert len(draw(read(store), PLOTS)[0]) == 4
 
 
 def test_a_cell_that_never_trained_is_no_hindrance(tmp_path: Path) -> None:
-    assert write_plots(build(tmp_path, ["free_bits", "clip_by_global_norm"], seeds=2, steps=50)) == []
+    results = read(build(tmp_path, ["free_bits", "clip_by_global_norm"], seeds=2, steps=50))
+    assert draw(results, PLOTS) == ([], [])
 
 
-def test_two_workloads_have_plots_of_their_own(store: Store, curves: pd.DataFrame, tmp_path: Path) -> None:
+def test_two_workloads_have_plots_of_their_own(tmp_path: Path) -> None:
     two = build(tmp_path, ["baseline", "tanh"], seeds=2, steps=50, depth=1)
     plan = two.read_plan()
-    plan["cells"][1]["workload"] = "digits-dense[depth=16]"
-    plan["workloads"]["digits-dense[depth=16]"] = plan["workloads"]["digits-dense"]
-    two.write_plan(plan)
-    assert {path.name for path in write_plots(two) if "throughput" in path.name and path.suffix == ".svg"} == {
+    deep = "digits-dense[depth=16]"
+    cells = (plan.cells[0], replace(plan.cells[1], workload=deep))
+    workloads = {**plan.workloads, deep: plan.workloads["digits-dense"]}
+    two.write_plan(replace(plan, cells=cells, workloads=workloads))
+    paths = write_plots(read(two), draw(read(two), PLOTS)[0])
+    assert {path.name for path in paths if "throughput" in path.name and path.suffix == ".svg"} == {
         "elbo-against-throughput--digits-dense.svg", "elbo-against-throughput--digits-dense_depth=16_.svg",
     }  # fmt: skip
 
 
-def test_names_in_the_throughput_plot_do_not_overlap(store: Store) -> None:
-    rows = summary(store)
+def test_names_in_the_throughput_plot_do_not_overlap(results: Results) -> None:
+    rows = results.summary
     crowd = pd.concat([rows.iloc[[0]].assign(arm=f"plateau_{index}") for index in range(9)])
     learnt = pd.concat([
         rows.iloc[[1]].assign(arm=f"learnt_{index}", slowdown=1.04 - 0.002 * index) for index in range(5)
     ])  # fmt: skip
-    figure = elbo_against_throughput(pd.concat([crowd, learnt], ignore_index=True))
-    assert figure is not None
+    (figure,) = elbo_against_throughput.figures(changed(results, pd.concat([crowd, learnt], ignore_index=True)))
     figure.canvas.draw()
     texts = [text for text in figure.axes[0].texts if "_" in text.get_text()]
     beside = [text.get_window_extent() for text in texts if text.get_rotation() == 0]
@@ -176,34 +235,32 @@ def test_names_in_the_throughput_plot_do_not_overlap(store: Store) -> None:
     assert np.diff(pixels).min() > 8 * figure.dpi / 72
 
 
-def test_of_many_arms_those_are_named_that_no_other_beats(store: Store) -> None:
-    rows = summary(store).set_index("arm")
+def test_of_many_arms_those_are_named_that_no_other_beats(results: Results) -> None:
+    rows = results.summary.set_index("arm")
     learnt = pd.concat([
         rows.loc[["tanh"]].assign(slowdown=2 - 0.01 * index, negative_elbo=23 + 0.01 * (index % 7))
         for index in range(60)
     ])  # fmt: skip
     many = pd.concat([rows.loc[["baseline"]], learnt])
     many["arm"] = ["baseline", *(f"learnt_{index}" for index in range(60))]
-    figure = elbo_against_throughput(many)
-    assert figure is not None
+    (figure,) = elbo_against_throughput.figures(changed(results, many))
     # 0.01 nats better each, back to where 56 is the fastest of the best.
     assert {text.get_text() for text in figure.axes[0].texts} - {"", "plateau"} == {
         "baseline", "learnt_56", "learnt_57", "learnt_58", "learnt_59",
     }  # fmt: skip
 
 
-def test_an_arm_that_needs_no_code_presses_nothing_flat(store: Store, curves: pd.DataFrame) -> None:
-    rows = summary(store)
+def test_an_arm_that_needs_no_code_presses_nothing_flat(results: Results) -> None:
+    rows = results.summary.copy()
     far = ["negative_elbo", "negative_elbo_low", "negative_elbo_high", "kl_nats"]
     rows.loc[rows["arm"] == "tanh", far] = (0.5, 0.4, 0.6, 0.0)
-    against = elbo_against_throughput(rows)
-    assert against is not None
+    (against,) = elbo_against_throughput.figures(changed(results, rows))
     assert "tanh" not in {text.get_text() for text in against.axes[0].texts}
-    bands = validation_bands(curves)
-    bands["tanh"] = bands["tanh"]._replace(mean=bands["tanh"].mean - 20, low=bands["tanh"].low - 20)
-    over = elbo_over_steps(rows, bands)
-    assert over is not None
-    assert over.axes[0].get_ylim()[0] > 20
+    curves = results.curves(["negative_elbo"])
+    sunk = curves.assign(value=curves["value"] - 20 * (curves["arm"] == "tanh"))
+    assert elbo_over_steps.figures(with_curves(results, "negative_elbo", sunk))[0].axes[0].get_ylim()[0] < 20
+    both = changed(with_curves(results, "negative_elbo", sunk), rows)
+    assert elbo_over_steps.figures(both)[0].axes[0].get_ylim()[0] > 20
 
 
 def test_spread_keeps_order_distance_and_limits() -> None:

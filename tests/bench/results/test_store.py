@@ -1,5 +1,6 @@
 import json
 import stat
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -7,11 +8,30 @@ import pytest
 
 import bench.results.store
 from bench.language.errors import InputError
-from bench.results.store import CURVE_COLUMNS, Store
+from bench.results.records import (
+    BlameRecord,
+    CellRecord,
+    DeviceRecord,
+    PlannedCell,
+    PlanRecord,
+    ProtocolRecord,
+    TheoryRecord,
+    TimingRecord,
+)
+from bench.results.store import CURVE_COLUMNS, DamagedError, OtherSchemaError, Store
+from tests.bench.fake_store import change
 
-
-def manifest(identity="a" * 64, arm="gelu"):
-    return {"identity": identity, "arm": arm, "workload": "digits-dense", "status": "ok"}
+ID = "a" * 64
+RECORD = CellRecord(
+    identity=ID, workload="digits-dense", arm="gelu", base="baseline", family="activation", status="ok", reason="",
+    plateau=27.2, gradient_evaluations=60, commit=None, finished="2026-11-21",
+    changes={"activation": ("tanh", {"a": 1})},
+    blame=BlameRecord("", "matrix", None), theory={"encoder": TheoryRecord(gradient_ratio=(0.5, 0.25))}, memory_bytes=7,
+)  # fmt: skip
+TIMING = TimingRecord((1.0, 2.0), (1.0, 2.0), 3.0, 1.2, 1.1, 1.3, 6e7, 128, DeviceRecord("cpu", "c", 2))
+PLAN = PlanRecord(
+    "quick", "run", (), {}, ProtocolRecord((), 1, 1, 1, {}), (), (PlannedCell("w", "a", "b", "f", ID, 0),)
+)
 
 
 def curves(value=1.5):
@@ -29,64 +49,56 @@ def store(tmp_path):
 
 
 def test_what_is_written_is_read(store):
-    store.write(manifest(), curves())
-    found = store.read("a" * 64)
-    assert found["arm"] == "gelu"
+    store.write(RECORD, curves())
+    found = store.load(ID)
+    assert found.record == store.read(ID) == RECORD
     assert store.read("b" * 64) is None
-    frame = store.read_curves([found])
-    np.testing.assert_array_equal(frame["value"], [1.5, np.nan])
-    assert list(frame["arm"]) == ["gelu", "gelu"]
-
-
-def test_a_cell_is_one_whatever_its_arm_is_called(store):
-    store.write(manifest(), curves())
-    frame = store.read_curves([{"identity": "a" * 64, "arm": "another name", "workload": "w"}])
-    assert set(frame["arm"]) == {"another name"}
+    np.testing.assert_array_equal(found.curves()["value"], [1.5, np.nan])
 
 
 def test_instruments_are_chosen_while_reading(store):
-    store.write(manifest(), curves())
-    assert len(store.read_curves([manifest()], ["kl_nats"])) == 2
-    assert len(store.read_curves([manifest()], ["reconstruction"])) == 0
+    store.write(RECORD, curves())
+    assert len(store.load(ID).curves(["kl_nats"])) == 2
+    assert len(store.load(ID).curves(["reconstruction"])) == 0
 
 
 def test_half_a_record_is_none(store):
-    store.write(manifest(), curves())
-    parquet = store.cells / f"{'a' * 64}.parquet"
+    store.write(RECORD, curves())
+    parquet = store.cells / f"{ID}.parquet"
     whole = parquet.read_bytes()
     parquet.write_bytes(whole[:-1] + b"x")
-    assert store.read("a" * 64) is None
+    assert store.read(ID) is None
     parquet.unlink()
-    assert store.read("a" * 64) is None
+    assert store.read(ID) is None
     parquet.write_bytes(whole)
-    assert store.read("a" * 64) is not None
-    (store.cells / f"{'a' * 64}.json").write_text('{"identity": ')
-    assert store.read("a" * 64) is None
+    assert store.read(ID) is not None
+    (store.cells / f"{ID}.json").write_text('{"identity": ')
+    assert store.read(ID) is None
 
 
 def test_a_record_is_replaced_whole(store):
-    store.write(manifest(), curves(1.0))
-    store.write(manifest(), curves(2.0))
-    assert store.read_curves([store.read("a" * 64)])["value"].iloc[0] == 2.0
+    store.write(RECORD, curves(1.0))
+    store.write(RECORD, curves(2.0))
+    assert store.load(ID).curves()["value"].iloc[0] == 2.0
     assert len(list(store.cells.iterdir())) == 2
 
 
 def test_a_failing_write_leaves_what_was_there(store, monkeypatch):
-    store.write(manifest(), curves(1.0))
+    store.write(RECORD, curves(1.0))
 
     def full(*_):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("os.fsync", full)
     with pytest.raises(OSError, match="No space"):
-        store.write(manifest(), curves(2.0))
+        store.write(RECORD, curves(2.0))
     monkeypatch.undo()
-    assert store.read_curves([store.read("a" * 64)])["value"].iloc[0] == 1.0
+    assert store.load(ID).curves()["value"].iloc[0] == 1.0
     assert not [path for path in store.cells.iterdir() if path.suffix == ".tmp"]
 
 
 def test_a_kill_between_the_two_files_of_a_record_is_no_damage(store, monkeypatch):
-    store.write(manifest() | {"status": "failed"}, curves(1.0))
+    store.write(replace(RECORD, status="failed"), curves(1.0))
     whole = bench.results.store.write_atomically
 
     def killed(path, data, **options):
@@ -96,18 +108,18 @@ def test_a_kill_between_the_two_files_of_a_record_is_no_damage(store, monkeypatc
 
     monkeypatch.setattr(bench.results.store, "write_atomically", killed)
     with pytest.raises(KeyboardInterrupt):
-        store.write(manifest(), curves(2.0))
+        store.write(RECORD, curves(2.0))
     assert store.identities() == set()
-    assert store.read("a" * 64) is None
+    assert store.read(ID) is None
 
 
 def test_nan_is_no_json(store):
     with pytest.raises(ValueError, match="JSON"):
-        store.write(manifest() | {"plateau": float("nan")}, curves())
+        store.write(replace(RECORD, plateau=float("nan")), curves())
 
 
 def test_records_can_be_read_by_others(store):
-    store.write(manifest(), curves())
+    store.write(RECORD, curves())
     for path in store.cells.iterdir():
         assert stat.S_IMODE(path.stat().st_mode) == 0o644
 
@@ -115,11 +127,63 @@ def test_records_can_be_read_by_others(store):
 def test_the_plan(store):
     with pytest.raises(InputError, match="holds no plan"):
         store.read_plan()
-    store.write_plan({"schema": 1, "cells": []})
-    assert store.read_plan() == {"schema": 1, "cells": []}
+    store.write_plan(PLAN)
+    assert store.read_plan() == PLAN
+    assert store.has_plan(PLAN)
+    assert not store.has_plan(replace(PLAN, suite="smoke"))
     (store.directory / "plan.json").write_text("{")
-    with pytest.raises(InputError, match="cannot be read"):
+    with pytest.raises(InputError, match="is no JSON"):
         store.read_plan()
+
+
+FILES = {"plan.json": "plan", f"cells/{ID}.json": "cell", f"timings/{ID}.json": "timing"}
+
+
+@pytest.fixture
+def full(store):
+    store.write(RECORD, curves())
+    store.write_timing(ID, TIMING)
+    store.write_plan(PLAN)
+    return store
+
+
+def write_again(store):
+    store.write(RECORD, curves(2.0))
+    store.write_timing(ID, TIMING)
+    store.write_plan(replace(PLAN, suite="smoke"))
+
+
+@pytest.mark.parametrize("file", FILES)
+@pytest.mark.parametrize(
+    ("schema", "said"), [(1, "is of schema 1"), (99, "is of schema 99"), (None, "names no schema")]
+)
+def test_what_another_version_wrote_is_said_and_kept(full, file, schema, said):
+    path = full.directory / file
+    change(path, schema=schema, another_versions="field")
+    before = path.read_bytes()
+    read = {"plan": full.load_plan, "cell": lambda: full.load(ID), "timing": lambda: full.load_timing(ID)}[FILES[file]]
+    with pytest.raises(OtherSchemaError, match=rf"{path.name} {said}, and this version reads schema 2"):
+        read()
+    write_again(full)
+    read()
+    (kept,) = (full.directory / "set_aside").glob("*.json")
+    assert kept.read_bytes() == before
+    # A cell takes its curves with it.
+    assert len(list((full.directory / "set_aside").glob("*.parquet"))) == (FILES[file] == "cell")
+
+
+def test_what_can_be_read_is_replaced_and_not_kept(full):
+    write_again(full)
+    assert not (full.directory / "set_aside").exists()
+
+
+@pytest.mark.parametrize("file", FILES)
+@pytest.mark.parametrize("values", [{"plugins": None, "arm": None, "batch": None}, {"unheard": "of"}])
+def test_a_field_too_few_or_too_many_is_damage(full, file, values):
+    change(full.directory / file, **values)
+    read = {"plan": full.load_plan, "cell": lambda: full.load(ID), "timing": lambda: full.load_timing(ID)}[FILES[file]]
+    with pytest.raises(DamagedError, match="lacks, or does not know"):
+        read()
 
 
 def test_two_runs_do_not_share_a_folder(store):
@@ -130,10 +194,10 @@ def test_two_runs_do_not_share_a_folder(store):
 
 
 def test_timings(store):
-    assert store.read_timing("a" * 64) is None
-    store.write_timing("a" * 64, {"slowdown": 1.2})
-    assert store.read_timing("a" * 64) == {"slowdown": 1.2}
-    assert json.loads((store.directory / "timings" / f"{'a' * 64}.json").read_text()) == {"slowdown": 1.2}
+    assert store.read_timing(ID) is None
+    store.write_timing(ID, TIMING)
+    assert store.read_timing(ID) == TIMING
+    assert json.loads((store.directory / "timings" / f"{ID}.json").read_text())["slowdown"] == 1.2
 
 
 def test_a_folder_that_cannot_be(tmp_path):

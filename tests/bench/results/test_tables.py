@@ -2,6 +2,8 @@ import json
 import math
 import subprocess
 import sys
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +12,15 @@ import pytest
 from scipy import stats
 
 from bench.language.errors import InputError
-from bench.results.readable import readable
+from bench.report.plots import PLOTS
+from bench.report.publish import publish
+from bench.results.columns import COLUMNS
+from bench.results.records import CellRecord
 from bench.results.store import CURVE_COLUMNS, Store
-from bench.results.tables import SUMMARY_TYPES, left_plateau, load, missing, summary, write_tables
-from tests.bench.fake_store import PLATEAU, build
+from bench.results.tables import columns_markdown, left_plateau, load, missing, readable, shown, write_tables
+from tests.bench.fake_store import PLATEAU, build, read
 
+NAMES = [column.name for column in COLUMNS]
 ARMS = ["baseline", "tanh", "pre_activation_residual", "clip_by_global_norm", "beta[weight=1.0]", "free_bits"]
 
 
@@ -25,26 +31,23 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
 
 @pytest.fixture(scope="module")
 def table(store: Store) -> pd.DataFrame:
-    return summary(store).set_index("arm", drop=False)
+    return read(store).summary.set_index("arm", drop=False)
 
 
-def manifest(store: Store, arm: str) -> dict:
-    cell = next(cell for cell in store.read_plan()["cells"] if cell["arm"] == arm)
-    found = store.read(cell["identity"])
-    assert found is not None
-    return found
+def record(store: Store, arm: str) -> CellRecord:
+    return next(row.record for row in read(store).rows if row.cell.arm == arm)
 
 
 def test_rows_are_the_plans_cells_in_its_order(table: pd.DataFrame) -> None:
     assert list(table["arm"]) == ARMS
-    assert list(table.columns) == list(SUMMARY_TYPES)
+    assert list(table.columns) == NAMES
     assert list(table["status"]) == ["ok", "ok", "diverged", "missing", "not applicable", "failed"]
     assert missing(table) == ["clip_by_global_norm"]
     assert "nothing" in table.loc["beta[weight=1.0]", "reason"]
 
 
 def test_interval_agrees_with_scipy(store: Store, table: pd.DataFrame) -> None:
-    values = [training["negative_elbo"] for training in manifest(store, "tanh")["trainings"]]
+    values = [training.negative_elbo or math.nan for training in record(store, "tanh").trainings]
     row = table.loc["tanh"]
     low, high = stats.t.interval(0.95, len(values) - 1, loc=np.mean(values), scale=stats.sem(values))
     assert row["negative_elbo"] == pytest.approx(np.mean(values), rel=1e-12)
@@ -52,16 +55,16 @@ def test_interval_agrees_with_scipy(store: Store, table: pd.DataFrame) -> None:
 
 
 def test_gradient_ratio_is_a_geometric_mean(store: Store, table: pd.DataFrame) -> None:
-    ratios = [training["gradient_ratio_init"] for training in manifest(store, "baseline")["trainings"]]
+    ratios = [training.gradient_ratio_init or math.nan for training in record(store, "baseline").trainings]
     assert table.loc["baseline", "gradient_ratio_init"] == pytest.approx(math.prod(ratios) ** (1 / 3), rel=1e-12)
 
 
 def test_underflowed_gradient_has_ratio_zero(tmp_path: Path) -> None:
     store = build(tmp_path, ["baseline"], seeds=2, steps=50, depth=1)
-    cell = manifest(store, "baseline")
-    cell["trainings"][0]["gradient_ratio_end"] = 0.0
-    store.write(cell, store.read_curves([cell]))
-    row = summary(store).iloc[0]
+    cell = record(store, "baseline")
+    first = replace(cell.trainings[0], gradient_ratio_end=0.0)
+    store.write(replace(cell, trainings=(first, *cell.trainings[1:])), store.load(cell.identity).curves())
+    row = read(store).summary.iloc[0]
     assert row["gradient_ratio_end"] == 0
     assert row["gradient_ratio_init"] > 0
 
@@ -76,7 +79,7 @@ def test_diverged_arm_has_no_mean(table: pd.DataFrame) -> None:
 
 
 def test_one_seed_has_a_mean_and_no_interval(tmp_path: Path) -> None:
-    row = summary(build(tmp_path, ["tanh"], seeds=1, steps=50, depth=1)).iloc[0]
+    row = read(build(tmp_path, ["tanh"], seeds=1, steps=50, depth=1)).summary.iloc[0]
     assert math.isfinite(row["negative_elbo"])
     assert math.isnan(row["negative_elbo_low"])
 
@@ -87,25 +90,26 @@ def test_only_an_interval_well_below_the_plateau_has_left_it(table: pd.DataFrame
     assert not left_plateau(close).any()
 
 
-def test_readable_sorts_and_rounds(table: pd.DataFrame) -> None:
-    shown = readable(table.reset_index(drop=True))
-    assert list(shown["arm"][:2]) == ["tanh", "baseline"]
+def test_readable_sorts_and_rounds(store: Store, table: pd.DataFrame) -> None:
+    results = read(store)
+    text = readable(results).set_axis([column.title for column in shown(results)], axis="columns")
+    assert list(text["arm"][:2]) == ["tanh", "baseline"]
     row = table.loc["tanh"]
-    first = shown.iloc[0]
+    first = text.iloc[0]
     interval = f"{row['negative_elbo']:.2f} [{row['negative_elbo_low']:.2f}, {row['negative_elbo_high']:.2f}]"
     assert first["-ELBO, nats [95%]"] == interval
     assert (first["examples/s"], first["slowdown [95%]"], first["learning rate"]) == (
         "179k/s", "1.04x [1.02, 1.06]", "0.010 (edge)",
     )  # fmt: skip
-    assert dict(zip(shown["arm"], shown["status"], strict=True))["pre_activation_residual"] == "diverged (1 of 3 seeds)"
-    assert "workload" not in shown
-    assert not any("nan" in text.lower() or "none" in text.lower() for text in shown.to_numpy().ravel())
+    assert dict(zip(text["arm"], text["status"], strict=True))["pre_activation_residual"] == "diverged (1 of 3 seeds)"
+    assert "workload" not in text
+    assert not any("nan" in cell.lower() or "none" in cell.lower() for cell in text.to_numpy().ravel())
 
 
 def test_written_tables_hold_everything(store: Store, table: pd.DataFrame) -> None:
-    csv, markdown, parquet = write_tables(store)
+    csv, markdown, parquet = write_tables(read(store))
     again = pd.read_csv(csv)
-    assert list(again.columns) == list(SUMMARY_TYPES)
+    assert list(again.columns) == NAMES
     assert again["negative_elbo"].to_numpy() == pytest.approx(table["negative_elbo"].to_numpy(), nan_ok=True, rel=1e-15)
     text = markdown.read_text()
     assert "27.21 nats" in text
@@ -138,10 +142,62 @@ def test_load_names_the_nearest(store: Store, tmp_path: Path) -> None:
         load(tmp_path)
 
 
-def test_readme_explains_every_column() -> None:
+def test_the_readme_has_the_columns_as_they_are() -> None:
     text = (Path(__file__).parents[3] / "results" / "README.md").read_text()
-    for column in {*SUMMARY_TYPES, *CURVE_COLUMNS}:
+    assert columns_markdown(COLUMNS) in text
+    for column in CURVE_COLUMNS:
         assert f"`{column}`" in text, column
+
+
+def test_each_file_is_read_once_for_everything_that_is_published(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = Counter[str]()
+    whole = Path.read_bytes
+
+    def counted(path: Path) -> bytes:
+        opened[path.relative_to(store.directory).as_posix()] += path.is_relative_to(store.directory)
+        return whole(path)
+
+    monkeypatch.setattr(Path, "read_bytes", counted)
+    publish(read(store), PLOTS)
+    stored = [path for name in ("cells", "timings") for path in (store.directory / name).iterdir()]
+    assert {path.relative_to(store.directory).as_posix() for path in stored} < set(opened)
+    assert set(opened.values()) == {1}
+
+
+def test_a_rate_is_at_the_edge_only_where_one_rate_is_better_than_another(tmp_path: Path) -> None:
+    store = build(tmp_path, ["gelu", "tanh"], seeds=2, steps=50, depth=1)
+
+    def at_edge(arm: str, *validation: float | None) -> bool:
+        cell = record(store, arm)
+        tuning = tuple(
+            replace(cell.tuning[0], learning_rate=0.01 * 3**place, negative_elbo=value, diverged_at=None)
+            for place, value in enumerate(validation)
+        )
+        store.write(replace(cell, tuning=tuning, learning_rate=0.01), store.load(cell.identity).curves())
+        return bool(read(store).summary.set_index("arm").loc[arm, "rate_at_edge"])
+
+    flat = PLATEAU - 0.15
+    assert not at_edge("gelu", flat, flat + 0.01, flat + 0.02)
+    # What diverged is no rate that ended.
+    assert not at_edge("gelu", flat, flat + 0.01, None)
+    # One that is worse leaves the question open, and one that has left the plateau answers it.
+    assert at_edge("gelu", flat, flat + 0.3, flat + 0.3)
+    assert at_edge("gelu", flat - 0.3, flat - 0.25, flat - 0.28)
+    assert not at_edge("gelu", flat)
+    assert read(store).summary.set_index("arm").loc["tanh", "rate_at_edge"]
+
+
+def test_an_old_figure_stands_beside_the_plateau_of_its_own_data(tmp_path: Path) -> None:
+    store = build(tmp_path, ["tanh", "clip_by_global_norm"], seeds=2, steps=50, depth=1)
+    plan = store.read_plan()
+    workload = replace(plan.workloads["digits-dense"], plateau=30.0, plateau_validation=29.9)
+    store.write_plan(replace(plan, workloads={"digits-dense": workload}))
+    table = read(store).summary.set_index("arm")
+    assert list(table["plateau"]) == [PLATEAU, 30.0]
+    # What the old data give on validation nobody has kept.
+    assert math.isnan(table.loc["tanh", "plateau_validation"])
+    assert "Plateau of digits-dense: 27.21 and 30.00 nats." in write_tables(read(store))[1].read_text()
+    publish(read(store), PLOTS)
 
 
 def test_reading_a_store_imports_no_jax() -> None:

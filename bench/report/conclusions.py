@@ -1,28 +1,30 @@
-"""What a summary shows, in sentences computed from it; nothing about causes."""
+"""Conclusions from a summary, in sentences computed from it; nothing about causes."""
 
 from collections import Counter
 from typing import Any
 
 import pandas as pd
 
-from bench.results.readable import fixed, interval_text, records, row_interval
-from bench.results.statistics import CONFIDENCE
-from bench.results.tables import NO_CODE_NATS, PLATEAU_MARGIN_NATS, left_plateau, past_the_code
+from bench.language.figures import significant
+from bench.results.columns import NO_CODE_NATS, row_interval
+from bench.results.records import BlameRecord
+from bench.results.results import PLATEAU_MARGIN_NATS
+from bench.results.statistics import CONFIDENCE, interval_text
+from bench.results.tables import left_plateau, past_the_code, plateaus, table_rows
 
 
-def finding(table: pd.DataFrame) -> list[str]:
-    """One workload's rows in a few sentences: how many arms left the plateau, which is best, what is not there."""
+def conclusions(table: pd.DataFrame) -> list[str]:
+    """A few sentences on one workload's rows: how many arms left the plateau, which is best, what is not there."""
     past = past_the_code(table)
     ranked = table.loc[~past]
-    rows = records(ranked)
+    rows = table_rows(ranked)
     left = int(left_plateau(ranked).to_numpy().sum())
-    return [*_plateau(rows, left), *_past(list(table.loc[past, "arm"])), *_best(rows), *_absent(rows)]
+    return [*_plateau(rows, left, plateaus(ranked)), *_past(list(table.loc[past, "arm"])), *_best(rows), *_absent(rows)]
 
 
-def _plateau(rows: list[Any], left: int) -> list[str]:
+def _plateau(rows: list[Any], left: int, plateau: str) -> list[str]:
     if not rows:
         return []
-    plateau = fixed(rows[0].plateau)
     judged = [row for row in rows if row.negative_elbo_high is not None]
     if not judged:
         return [f"No arm has an interval yet, so none can be said to have left the plateau of {plateau} nats."]
@@ -62,3 +64,19 @@ def _best(rows: list[Any]) -> list[str]:
 def _absent(rows: list[Any]) -> list[str]:
     counts = Counter(row.status for row in rows if row.status != "ok")
     return [f"Without a mean: {', '.join(f'{count} {status}' for status, count in counts.items())}."] if counts else []
+
+
+def blame_sentence(blame: BlameRecord) -> str:
+    """Which block, or kind of step, keeps the gradient from the first layer."""
+    if blame.kind.endswith("over time"):
+        return (
+            f"To blame: {blame.block}, over time: the gradient at its state after the first step and after the last "
+            f"differ by a factor of {significant(blame.factor) or 'inf'}."
+        )
+    which = f"{blame.block} ({blame.kind})" if blame.block else f"every {blame.kind}"
+    much = (
+        "a gradient comes back at the first layer, where none does otherwise"
+        if blame.factor is None
+        else f"{significant(blame.factor)} times as much of the gradient comes back at the first layer"
+    )
+    return f"To blame: {which}; with its Jacobian replaced by the identity, {much}."

@@ -1,0 +1,210 @@
+"""What a store keeps, as values: a cell's record, a plan, a timing. No jax.
+
+A figure that does not exist is None, never zero: JSON has neither NaN nor infinity.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+SCHEMA = 2
+"""The version of these records; to be raised by whoever adds, removes or renames a field."""
+
+
+@dataclass(frozen=True)
+class DeviceRecord:
+    """The machine of a measurement: `kind` is cpu or gpu."""
+
+    kind: str
+    name: str
+    cores: int | None
+
+
+@dataclass(frozen=True)
+class TrainingRecord:
+    """One training's figures, as `results/README.md` says them of a cell's mean.
+
+    The signal at the start and at the end could be read from the curves, but those are float32, and in an arm that
+    trains in float64 that would change printed digits: so it is kept as it was measured. A training that tunes has no
+    estimates and no verdict.
+    """
+
+    seed: int
+    learning_rate: float
+    diverged_at: int | None
+    negative_elbo: float | None
+    reconstruction: float | None
+    kl_nats: float | None
+    gradient_ratio_init: float | None
+    gradient_ratio_end: float | None
+    gradient_per_layer_init: float | None
+    mean_cosine_init: float | None
+    mean_cosine_end: float | None
+    reconstruction_share_init: float | None
+    reconstruction_share_end: float | None
+    flat_init: float | None
+    importance_weighted: float | None = None
+    importance_weighted_standard_error: float | None = None
+    effective_samples: float | None = None
+    active_units: int | None = None
+    mutual_information: float | None = None
+    mutual_information_ceiling: float | None = None
+    marginal_kl: float | None = None
+    kl_units: tuple[float | None, ...] | None = None
+    verdict: str | None = None
+    because: str | None = None
+
+
+@dataclass(frozen=True)
+class TheoryRecord:
+    """What mean-field theory expects of one tower's layers; `reason` where it expects nothing."""
+
+    mean_square: tuple[float | None, ...] = ()
+    mean_cosine: tuple[float | None, ...] | None = None
+    gradient_ratio: tuple[float | None, ...] = ()
+    head_mean_square: float | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class BlameRecord:
+    """What keeps the gradient from the first layer: a block, or a kind of step in all of them.
+
+    `factor` is how many times more comes back without it; None where nothing comes back otherwise.
+    """
+
+    block: str
+    kind: str
+    factor: float | None
+
+
+@dataclass(frozen=True)
+class CellRecord:
+    """One cell: what was asked and what was found, with nothing where it was not.
+
+    Attributes:
+        identity: What the store knows it by.
+        workload: What the workload was called when it was run; a plan may call it otherwise, and the next three.
+        arm: The arm's text.
+        base: Its base.
+        family: The families of its remedies.
+        status: `ok`, `diverged`, `failed`, `timeout`, `out of memory`.
+        reason: Why there are no figures.
+        plateau: What a dead arm sits at on the test set that its figures are of, in nats.
+        gradient_evaluations: How many gradients one training takes.
+        commit: Of the source tree that ran it.
+        finished: When it ended.
+        traceback: Of a failure.
+        recipe: Every slot's value.
+        changes: The baseline's value and its own, of every slot that it changes.
+        learning_rate: The one it is reported at.
+        tuning: A training for each rate.
+        trainings: A training for each fresh seed.
+        parameters: How many numbers are trained.
+        compile_seconds: Of its program.
+        memory_bytes: Of its program.
+        train_seconds: Of the whole cell.
+        program: Fingerprint of its programs and of all that they were given.
+        verdict: The commonest over seeds.
+        verdict_seeds: Of how many.
+        theory: By tower.
+        blame: None where nobody is to blame.
+        versions: Of the libraries.
+        device: None of a cell that failed before it met one.
+    """
+
+    identity: str
+    workload: str
+    arm: str
+    base: str
+    family: str
+    status: str
+    reason: str
+    plateau: float
+    gradient_evaluations: int
+    commit: str | None
+    finished: str
+    traceback: str = ""
+    recipe: dict[str, Any] = field(default_factory=dict)
+    changes: dict[str, tuple[Any, Any]] = field(default_factory=dict)
+    learning_rate: float | None = None
+    tuning: tuple[TrainingRecord, ...] = ()
+    trainings: tuple[TrainingRecord, ...] = ()
+    parameters: int | None = None
+    compile_seconds: float | None = None
+    memory_bytes: int | None = None
+    train_seconds: float | None = None
+    program: str | None = None
+    verdict: str = ""
+    verdict_seeds: int = 0
+    theory: dict[str, TheoryRecord] = field(default_factory=dict)
+    blame: BlameRecord | None = None
+    versions: dict[str, str] = field(default_factory=dict)
+    device: DeviceRecord | None = None
+
+
+@dataclass(frozen=True)
+class TimingRecord:
+    """How fast a cell's program runs, timed in turns with the baseline's."""
+
+    seconds_per_step: tuple[float, ...]
+    baseline_seconds_per_step: tuple[float, ...]
+    examples_per_second: float
+    slowdown: float
+    slowdown_low: float
+    slowdown_high: float
+    flops_per_step: float
+    batch: int
+    device: DeviceRecord
+
+
+@dataclass(frozen=True)
+class PlannedCell:
+    """A cell as a plan calls it: `status` is `planned` or, with a reason, `not applicable`."""
+
+    workload: str
+    arm: str
+    base: str
+    family: str
+    identity: str
+    program: int
+    status: str = "planned"
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class WorkloadRecord:
+    """A workload as a reader needs it; its plateaus on test and on validation, in nats."""
+
+    description: str
+    plateau: float
+    plateau_validation: float
+    layers: dict[str, int]
+    width: int
+    latent: int
+    batch: int
+    steps: int
+    bases: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ProtocolRecord:
+    """How every cell is tuned and reported: what can be typed, the other constants by name, and all of it in words."""
+
+    words: tuple[str, ...]
+    steps: int
+    seeds: int
+    rates: int
+    constants: dict[str, float]
+
+
+@dataclass(frozen=True)
+class PlanRecord:
+    """What the last command asked for."""
+
+    suite: str
+    command: str
+    plugins: tuple[str, ...]
+    workloads: dict[str, WorkloadRecord]
+    protocol: ProtocolRecord
+    verdict_rules: tuple[str, ...]
+    cells: tuple[PlannedCell, ...]

@@ -1,0 +1,276 @@
+"""Results: all that a store holds of a plan, read once; every reader is a function of it. No jax."""
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import pandas as pd
+
+from bench.language.errors import InputError
+from bench.results.column import Column
+from bench.results.records import CellRecord, PlannedCell, PlanRecord, TimingRecord, TrainingRecord, WorkloadRecord
+from bench.results.statistics import Interval, student_t
+from bench.results.store import CURVE_COLUMNS, Store, StoredCell, UnreadableError
+
+F = TypeVar("F")
+
+CURVE_TYPES = {
+    **dict.fromkeys(("workload", "arm", "phase", "split", "instrument", "tower"), "str"),
+    **dict.fromkeys(("seed", "step", "layer"), "int64"),
+    **dict.fromkeys(("learning_rate", "value"), "float64"),
+}
+
+PLATEAU_MARGIN_NATS = 0.2
+"""How far below the plateau an arm's whole interval must lie to count as having left it.
+
+The output bias is trained, so a dead arm lands a few hundredths of a nat to either side of the plateau, not on it.
+"""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One cell of a plan, with what is stored of it: what a column is a function of.
+
+    Attributes:
+        cell: The cell as the plan calls it.
+        workload: The plan's record of its workload.
+        stored: Its record and curves; None of a cell that has none.
+        timing: How fast it is; None where that was not measured.
+        unreadable: Why what is stored of it cannot be read, in a sentence; empty where nothing is wrong.
+        results: All cells of the run, this one among them.
+    """
+
+    cell: PlannedCell
+    workload: WorkloadRecord
+    stored: StoredCell | None
+    timing: TimingRecord | None
+    unreadable: str
+    results: "Results" = field(repr=False, compare=False)
+
+    @property
+    def record(self) -> CellRecord:
+        """The record of a stored cell.
+
+        Raises:
+            LookupError: If the cell is not stored.
+        """
+        if self.stored is None:
+            raise LookupError(f"{self.cell.arm} is not stored")
+        return self.stored.record
+
+    @property
+    def status(self) -> str:
+        """What became of it: `not applicable`, `missing`, or its record's status."""
+        if self.cell.status != "planned":
+            return self.cell.status
+        return self.record.status if self.stored else "missing"
+
+    @property
+    def reason(self) -> str:
+        """Why it has no figures, in a sentence."""
+        if self.cell.status != "planned":
+            return self.cell.reason
+        return self.record.reason if self.stored else self.unreadable
+
+    @property
+    def trainings(self) -> tuple[TrainingRecord, ...]:
+        """A record for each fresh seed; empty where none was trained."""
+        return self.record.trainings if self.stored else ()
+
+    def curves(self, *instruments: str) -> pd.DataFrame:
+        """Its readings, or those of some instruments, as `Results.curves` has them."""
+        return _tidy([self], instruments or None)
+
+    @property
+    def plateau(self) -> float:
+        """What -ELBO on test an arm sits at that has learnt nothing, of the data that its figures are of."""
+        return self.record.plateau if self.stored else self.workload.plateau
+
+    @property
+    def plateau_validation(self) -> float | None:
+        """The same on validation; None where the plan was made with other data than the cell."""
+        return self.workload.plateau_validation if math.isclose(self.plateau, self.workload.plateau) else None
+
+    @property
+    def at_edge(self) -> bool:
+        """Whether its rate is the lowest or highest tried, so that a better one may lie beyond.
+
+        Not where every rate that finished ended on the plateau, less than `PLATEAU_MARGIN_NATS` apart: none of them is
+        better than another.
+        """
+        if self.stored is None or self.record.learning_rate is None:
+            return False
+        rates = [training.learning_rate for training in self.record.tuning]
+        finished = [training.negative_elbo for training in self.record.tuning if training.negative_elbo is not None]
+        alike = (
+            self.plateau_validation is not None
+            and max(finished) - min(finished) < PLATEAU_MARGIN_NATS
+            and min(finished) > self.plateau_validation - PLATEAU_MARGIN_NATS
+        )
+        return self.record.learning_rate in (rates[0], rates[-1]) and not alike
+
+    def over_seeds(self, name: str) -> Interval:
+        """The mean of a figure over seeds with its interval; none where a seed diverged, whatever it reached."""
+        return student_t([
+            math.nan if training.diverged_at is not None else value
+            for value, training in zip(self._values(name), self.trainings, strict=True)
+        ])  # fmt: skip
+
+    def geometric_mean(self, name: str) -> float:
+        """The geometric mean of a ratio over seeds."""
+        return geometric_mean(self._values(name))
+
+    def _values(self, name: str) -> list[float]:
+        values = (getattr(training, name) for training in self.trainings)
+        return [math.nan if value is None else value for value in values]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A row per cell of the plan, in its order: the summary, and in sentences what could not be computed."""
+
+    frame: pd.DataFrame
+    complaints: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Results:
+    """All that a store holds of its plan.
+
+    Attributes:
+        directory: The store's folder.
+        plan: The plan.
+        columns: What its table shows of each cell.
+        found: What is stored of each cell of the plan, in its order: its record with curves, its timing, and what is
+            wrong with either.
+    """
+
+    directory: Path
+    plan: PlanRecord
+    columns: tuple[Column, ...]
+    found: tuple[tuple[StoredCell | None, TimingRecord | None, str], ...] = field(repr=False)
+
+    @classmethod
+    def read(cls, store: Store, columns: Sequence[Column], arms: Sequence[str] | None = None) -> "Results":
+        """The results of a run, or of some of its arms; each file is opened once.
+
+        Raises:
+            InputError: If the store holds no plan, or one that cannot be read.
+        """
+        plan = store.read_plan()
+        if arms is not None:
+            plan = replace(plan, cells=tuple(cell for cell in plan.cells if cell.arm in arms))
+        # Two arms may be one cell.
+        found = {cell.identity: _find(store, cell.identity) for cell in plan.cells if cell.status == "planned"}
+        nothing = (None, None, "")
+        return cls(store.directory, plan, tuple(columns), tuple(
+            found[cell.identity] if cell.status == "planned" else nothing for cell in plan.cells
+        ))  # fmt: skip
+
+    @cached_property
+    def rows(self) -> tuple[Row, ...]:
+        """The cells of the plan, in its order."""
+        return tuple(
+            Row(cell, self.plan.workloads[cell.workload], stored, timing, unreadable, self)
+            for cell, (stored, timing, unreadable) in zip(self.plan.cells, self.found, strict=True)
+        )
+
+    @property
+    def stored(self) -> list[Row]:
+        """The cells that are stored."""
+        return [row for row in self.rows if row.stored]
+
+    @property
+    def unreadable(self) -> list[str]:
+        """In a sentence each, what is stored and cannot be read."""
+        return list(dict.fromkeys(row.unreadable for row in self.rows if row.unreadable))
+
+    @cached_property
+    def table(self) -> Table:
+        """Every column of every cell."""
+        values: dict[str, list[Any]] = {}
+        complaints: dict[str, str] = {}
+        for each in self.columns:
+            values[each.name] = []
+            for row in self.rows:
+                try:
+                    values[each.name].append(each.value(row))
+                except InputError as error:
+                    values[each.name].append(None)
+                    complaints.setdefault(each.name, f"{error}, of {row.cell.arm!r} first: it is left empty there")
+        types = {each.name: each.type for each in self.columns}
+        return Table(pd.DataFrame(values, columns=list(types)).astype(types), tuple(complaints.values()))
+
+    @property
+    def summary(self) -> pd.DataFrame:
+        """One row per cell of the plan; a cell that diverged on any seed has no mean and no interval."""
+        return self.table.frame
+
+    def curves(self, instruments: Iterable[str] | None = None) -> pd.DataFrame:
+        """The tidy curves of the stored cells, or the named instruments' part, with the types of `CURVE_TYPES`."""
+        if instruments is None:
+            return _tidy(self.stored, None)
+        names = tuple(instruments)
+        if names not in self._curves:
+            self._curves[names] = _tidy(self.stored, names)
+        return self._curves[names]
+
+    @cached_property
+    def _curves(self) -> dict[tuple[str, ...], pd.DataFrame]:
+        # Several plots may show one instrument.
+        return {}
+
+    @cached_property
+    def workloads(self) -> dict[str, "Results"]:
+        """The part of each workload, by the workload's name."""
+        names = dict.fromkeys(cell.workload for cell in self.plan.cells)
+        return {name: self._part([cell.workload == name for cell in self.plan.cells]) for name in names}
+
+    def only(self, arms: Sequence[str]) -> "Results":
+        """The part of some arms."""
+        return self._part([cell.arm in arms for cell in self.plan.cells])
+
+    def _part(self, wanted: list[bool]) -> "Results":
+        if all(wanted):
+            return self
+        cells, found = ([each for each, is_in in zip(all_, wanted, strict=True) if is_in]
+                        for all_ in (self.plan.cells, self.found))  # fmt: skip
+        return replace(self, plan=replace(self.plan, cells=tuple(cells)), found=tuple(found))
+
+
+def geometric_mean(ratios: Sequence[float]) -> float:
+    """The geometric mean; NaN of none."""
+    # A ratio of exactly 0 is a gradient that has underflowed: the mean is then 0, not an error.
+    with np.errstate(divide="ignore"):
+        return float(np.exp(np.mean(np.log(ratios)))) if ratios else math.nan
+
+
+def _find(store: Store, identity: str) -> tuple[StoredCell | None, TimingRecord | None, str]:
+    """What is stored of a cell, and in a sentence what is there and cannot be read."""
+    wrong: list[UnreadableError] = []
+
+    def usable(read: Callable[[str], F]) -> F | None:
+        try:
+            return read(identity)
+        except OSError:
+            return None
+        except UnreadableError as error:
+            wrong.append(error)
+            return None
+
+    stored, timing = usable(store.load), usable(store.load_timing)
+    cure = "give the run's command again, which keeps that file and measures anew"
+    return stored, timing, "".join(f"{error}: {cure}" for error in wrong[:1])
+
+
+def _tidy(rows: Iterable[Row], instruments: Iterable[str] | None) -> pd.DataFrame:
+    names = None if instruments is None else list(instruments)
+    frames = [
+        row.stored.curves(names).assign(workload=row.cell.workload, arm=row.cell.arm) for row in rows if row.stored
+    ]
+    frame = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=list(CURVE_COLUMNS))
+    return frame.reindex(columns=list(CURVE_COLUMNS)).astype(CURVE_TYPES)
