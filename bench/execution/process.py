@@ -1,9 +1,9 @@
 """A worker process: how it is set up, and how it tells what it has done."""
 
+import multiprocessing
 import os
 import signal
 import threading
-import time
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 
@@ -46,6 +46,8 @@ def start_worker(device: str, place: int | None, cache: str, progress: Connectio
     _progress = progress
     # Ctrl-C reaches every process of the terminal; the one that schedules decides what ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # It ends this one by SIGTERM, which Pebble would answer only when the program being compiled is.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     _end_with_parent()
     configure_process(device, place, cache)
 
@@ -87,11 +89,13 @@ def tell_training() -> None:
 
 def _end_with_parent() -> None:
     """End this process when the one that started it is gone, however it went."""
-    parent = os.getppid()
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
 
     def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(1)
+        # Not by its number: it may be gone before this process has come as far as to ask for that.
+        parent.join()
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()

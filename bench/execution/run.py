@@ -1,7 +1,7 @@
 """One run of a suite: which cells are missing, their execution, their timing, and what is stored of them."""
 
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
@@ -110,7 +110,7 @@ class Work:
         return [cell for cell in self.plan.planned if self.store.read_timing(cell.identity) is None]
 
 
-def execute(work: Work, executor: Executor) -> Iterator[TrainingsEnded | CellStored | ProgramTimed]:
+def execute(work: Work, executor: Executor) -> Generator[TrainingsEnded | CellStored | ProgramTimed]:
     """Run what is missing, then time what is untimed, storing each as it ends.
 
     Args:
