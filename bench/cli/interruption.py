@@ -10,9 +10,8 @@ from collections.abc import Iterator
 from types import FrameType
 
 _LINE = "stopped; every finished cell is stored, and the same command goes on from there\n"
-_CURSOR_VISIBLE = "\x1b[?25h"
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
-_STDERR = 2
+_STDOUT, _STDERR = 1, 2
 
 # How long a run may take to end its workers; those that are left then see for themselves that it is gone.
 _PATIENCE_SECONDS = 2.0
@@ -75,14 +74,27 @@ def _end_when_woken(waking: int) -> None:
         pass
     if _unwinds:
         time.sleep(_PATIENCE_SECONDS)
-    # A bar that is shown has hidden the cursor, and stands in the line where the cursor is.
-    _say(f"{_CURSOR_VISIBLE}\n")
+    # The cursor stands behind the bar, or behind the ^C that a terminal shows.
+    _say("\n")
     os._exit(128 + number)
 
 
-def _say(before: str = "") -> None:
-    """Write the line once, after what a terminal needs before it."""
-    # Not by way of sys.stderr, whose lock the main thread may hold; a pipe that nobody reads is not waited for.
-    if _said.acquire(blocking=False) and select.select([], [_STDERR], [], 1)[1]:
+def _say(start: str = "") -> None:
+    """Write the line, once.
+
+    Args:
+        start: What a terminal needs before it.
+    """
+    if not _said.acquire(blocking=False):
+        return
+    for terminal in [each for each in (_STDERR, _STDOUT) if os.isatty(each)][:1]:
+        # A bar hides the cursor.
+        _write(terminal, f"\x1b[?25h{start}")
+    _write(_STDERR, _LINE)
+
+
+def _write(where: int, text: str) -> None:
+    # Not by way of sys.stderr, whose lock the main thread may hold; nor to a pipe that nobody reads.
+    if select.select([], [where], [], 1)[1]:
         with contextlib.suppress(OSError):
-            os.write(_STDERR, ((before if os.isatty(_STDERR) else "") + _LINE).encode())
+            os.write(where, text.encode())

@@ -1,9 +1,9 @@
 """A worker process: how it is set up, and how it tells what it has done."""
 
-import multiprocessing
 import os
 import signal
 import threading
+import time
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 
@@ -89,13 +89,11 @@ def tell_training() -> None:
 
 def _end_with_parent() -> None:
     """End this process when the one that started it is gone, however it went."""
-    parent = multiprocessing.parent_process()
-    if parent is None:
-        return
+    parent = os.getppid()
 
     def watch() -> None:
-        # Not by its number: it may be gone before this process has come as far as to ask for that.
-        parent.join()
+        while os.getppid() == parent:
+            time.sleep(1)
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
