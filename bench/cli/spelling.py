@@ -5,12 +5,13 @@ import shlex
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from inspect import Parameter
+from typing import get_args
 
 from tyro.conf import Positional, UseAppendAction
 
 from bench.language.errors import InputError
 
-_POSITIONAL, _APPENDED = (marked.__metadata__[0] for marked in (Positional[str], UseAppendAction[str]))
+_POSITIONAL, _APPENDED = (get_args(marked)[1] for marked in (Positional[str], UseAppendAction[str]))
 
 # Whose value is a list with commas.
 _ARMS = "--arms"
@@ -83,4 +84,4 @@ def _with_commas(words: Sequence[str]) -> str:
 
 
 def _marked(parameter: Parameter, marker: object) -> bool:
-    return marker in getattr(parameter.annotation, "__metadata__", ())
+    return marker in get_args(parameter.annotation)

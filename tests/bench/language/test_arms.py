@@ -59,7 +59,7 @@ def test_equal_numbers_are_one_arm_and_an_arms_text_means_itself(number):
     assert parse_arms(str(arm), BASES) == [arm]
     ((_, value),) = arm.remedies[0].parameters
     assert value == number
-    assert value < 0 or not str(value).startswith("-")
+    assert number < 0 or not str(value).startswith("-")
     # What is made of values, and not of a text, has the same text.
     assert str(Term("a", (("x", number),))) == str(arm)
 
