@@ -205,7 +205,7 @@ def test_load_gives_frames(ran):
 def test_trouble_is_a_row_and_the_others_go_on(tmp_path, cache):
     (tmp_path / "trouble.py").write_text(TROUBLE)
     # Nor does it stop anything, in this process or in its workers, that a file is called as a library's module.
-    (tmp_path / "queue.py").write_text("raise RuntimeError('not the module that was meant')")
+    (tmp_path / "socket.py").write_text("raise RuntimeError('not the module that was meant')")
     answer = bench(
         "run", "--suite", "smoke", "--plugin", tmp_path / "trouble.py", "--arms", "raises,hot,trainable+tanh,baseline",
         "--out", tmp_path / "out", *SMALL, "--steps", 20, "--workers", 1, "--no-timing",
@@ -371,7 +371,7 @@ def test_bad_input_ends_with_a_sentence_and_runs_nothing(arguments, said, capsys
 
 def test_a_file_called_as_a_module_of_the_library_stands_for_it_nowhere(tmp_path):
     (tmp_path / "random.py").write_text(PLUGIN)
-    for name in ("queue", "numpy"):
+    for name in ("socket", "queue", "numpy"):
         (tmp_path / f"{name}.py").write_text("raise RuntimeError('not the module that was meant')")
     said = bench("list", "remedies", "my_mish", "--plugin", "random.py", folder=tmp_path)
     assert said.stdout.startswith("my_mish (activation)"), said.stderr
