@@ -1,4 +1,4 @@
-"""What runs the cells: worker processes on this machine, or a Ray cluster."""
+"""The choice of what runs the cells: worker processes on this machine, or a Ray cluster."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""Which device the numbers will be computed on, found out without starting a backend in this process."""
+"""The device that numbers will be computed on, found out without starting a backend in this process."""
 
 import subprocess
 import sys
@@ -13,7 +13,7 @@ _PROBE = (
 
 
 class Device(NamedTuple):
-    """What is computed on.
+    """A kind of device that numbers are computed on.
 
     Attributes:
         platform: `cpu` or `gpu`.

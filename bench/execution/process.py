@@ -26,6 +26,8 @@ def start_worker(device: str, core_or_gpu: int | None, cache: str, progress: Con
     _progress = progress
     # Ctrl-C reaches every process of the terminal; the one that schedules decides what ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # It ends this one by SIGTERM, which Pebble would answer only when the program being compiled is.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     _end_with_parent()
     configure_process(device, core_or_gpu, cache)
 

@@ -1,7 +1,7 @@
 """One run of a suite: which cells are missing, their execution, their timing, and what is stored of them."""
 
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
@@ -81,13 +81,14 @@ class Work:
         return training / side_by_side + programs * _TIMING_SECONDS
 
 
-def find_work(plan: Plan, store: Store, timing: bool = True) -> Work:
+def find_work(plan: Plan, store: Store, timing: bool = True, verify: bool = False) -> Work:
     """The work that a plan still needs, by what is in a store.
 
     Args:
         plan: The plan.
         store: Where its cells are, or will be.
         timing: Whether speed is to be measured.
+        verify: Whether to lower what is stored again, and to trust it only where that comes out the same.
     """
     unreadable: list[str] = []
 
@@ -116,7 +117,7 @@ def find_work(plan: Plan, store: Store, timing: bool = True) -> Work:
         identity for identity in planned
         if timing and usable(lambda identity=identity: store.load_timing(identity), "it is timed anew, and ")
     }  # fmt: skip
-    missing = tuple(cell for cell in plan.planned if cell.identity not in results)
+    missing = tuple(cell for cell in plan.planned if verify or cell.identity not in results)
     known: dict[str, dict[str, Known]] = {}
     for cell in missing:
         same_question = [each for each in results.values() if each.identity.partition("-")[0] == cell.question]
@@ -130,7 +131,7 @@ def find_work(plan: Plan, store: Store, timing: bool = True) -> Work:
     )  # fmt: skip
 
 
-def execute(work: Work, executor: Executor) -> Iterator[TrainingsEnded | CellStored | ProgramTimed]:
+def execute(work: Work, executor: Executor) -> Generator[TrainingsEnded | CellStored | ProgramTimed]:
     """Run what is missing, then time what is untimed, storing each as it ends.
 
     Args:
@@ -157,6 +158,9 @@ def execute(work: Work, executor: Executor) -> Iterator[TrainingsEnded | CellSto
                 record, curves = cell_record(event.job, **about, versions=versions()), _no_curves()
             else:
                 record, curves = event.outcome
+            if record.status in RESULTS:
+                # What has come out different is not lost.
+                store.set_aside(record.identity)
             store.write(record, curves)
             yield CellStored(record)
         yield from _time(work, executor, commit, limit)

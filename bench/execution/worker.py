@@ -7,6 +7,7 @@ import traceback
 from collections.abc import Callable
 from concurrent.futures import Future
 from importlib.metadata import entry_points
+from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,8 @@ class Worker:
         """
         # A forked jax hangs: its threads are not copied with it.
         context = multiprocessing.get_context("spawn")
+        # Started with the first lock, it would let Ctrl-C through again, which `_schedule` holds back.
+        resource_tracker.ensure_running()
         self._progress, sender = context.Pipe(duplex=False)
         self._pool = ProcessPool(
             1, context=context, initializer=start_worker, initargs=(device, core_or_gpu, str(cache), sender)
@@ -55,7 +58,12 @@ class Worker:
         return self._schedule(limit_seconds, time_cell, job, learning_rate, baseline)
 
     def _schedule(self, limit_seconds: float, function: Callable[..., Any], *arguments: Any) -> "Future[Any]":
-        return self._pool.schedule(_in_process, args=[function, *arguments], timeout=limit_seconds)
+        # What the pool starts would answer Ctrl-C with a traceback before it has come as far as to ignore it.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+        try:
+            return self._pool.schedule(_in_process, args=[function, *arguments], timeout=limit_seconds)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def trainings(self) -> int:
         """How many trainings have ended since the last call."""

@@ -2,29 +2,38 @@
 
 >>> [str(arm) for arm in parse_arms("gelu, relu+rezero[alpha=[0,0.1]]", bases=("baseline",))]
 ['gelu', 'relu+rezero[alpha=0]', 'relu+rezero[alpha=0.1]']
+>>> [str(arm) for arm in parse_arms("trainable+*", bases=("baseline", "trainable"), names=("gelu", "adam"))]
+['trainable+gelu', 'trainable+adam']
 """
 
 import itertools
 import json
 import re
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from bench.language.errors import InputError
 
 Value = bool | int | float | str
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
-"""What remedies, workloads, bases and parameters are called."""
+"""The form of the names of remedies, workloads, bases and parameters."""
 
 _OPEN, _CLOSE = "[", "]"
+
+# From here on Python writes a float by its exponent.
+_LARGE = 10**16
 
 
 @dataclass(frozen=True)
 class Term:
-    """A name with parameters, as `rezero[alpha=0.1]`."""
+    """A name with parameters, as `rezero[alpha=0.1]`; 1, 1.0 and 1e0 are one number, the int."""
 
     name: str
     parameters: tuple[tuple[str, Value], ...] = ()
+
+    def __post_init__(self):
+        object.__setattr__(self, "parameters", tuple((name, _plain(value)) for name, value in self.parameters))
 
     def __str__(self) -> str:
         inside = ",".join(f"{name}={_show(value)}" for name, value in self.parameters)
@@ -44,17 +53,24 @@ class Arm:
         return "+".join([*start, *map(str, self.remedies)])
 
 
-def parse_arms(text: str, bases: Sequence[str]) -> list[Arm]:
-    """Every arm of a list separated by commas; a list value in an arm makes several of it.
+def parse_arms(text: str, bases: Sequence[str], names: Iterable[str] = ()) -> list[Arm]:
+    """Every arm of a list separated by commas; a list value in an arm makes several of it, and so does a star.
 
     Args:
         text: As a person writes it; commas inside brackets do not separate.
         bases: The names of the bases, the default first.
+        names: The names that a star stands for, one after another; without any, a star is not of the grammar.
 
     Raises:
         InputError: If an arm is empty, has a dangling plus, or is not of the grammar.
     """
-    return [arm for part in split_arms(text) for arm in _parse_arm(part, bases)]
+    names = tuple(names)
+    return [
+        arm
+        for part in split_arms(text)
+        for spelt in ([part.replace("*", name) for name in names] if names and "*" in part else [part])
+        for arm in _parse_arm(spelt, bases)
+    ]
 
 
 def split_arms(text: str) -> list[str]:
@@ -133,7 +149,8 @@ def _values(text: str, whole: str) -> Iterator[Value]:
         return
     try:
         value = json.loads(text)
-    except (json.JSONDecodeError, RecursionError):
+    except (ValueError, RecursionError):
+        # Not only what is no JSON: Python reads no number of more than some thousand digits.
         value = text
     if isinstance(value, float) and not abs(value) < float("inf"):
         raise InputError(f"{text!r} in {whole!r} is not finite: give a finite number")
@@ -142,5 +159,14 @@ def _values(text: str, whole: str) -> Iterator[Value]:
     yield value
 
 
+def _plain(value: Value) -> Value:
+    """A whole number as an int, so that -0.0 is 0; anything else as it is."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 def _show(value: Value) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
+    if isinstance(value, str):
+        return value
+    # A large number by its exponent, where that is the same number.
+    by_exponent = _LARGE <= abs(value) <= sys.float_info.max and float(value) == value
+    return json.dumps(float(value) if by_exponent else value)

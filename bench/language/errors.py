@@ -1,4 +1,4 @@
-"""What a person typed or wrote does not hold: told in a sentence, never as a traceback."""
+"""Errors of a person who types or writes something: told in a sentence, never as a traceback."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches

@@ -258,6 +258,11 @@ class Store:
         write_atomically(path.with_suffix(".parquet"), curves, before=lambda: path.unlink(missing_ok=True))
         write_atomically(path, _json(record, {_CHECKSUM: hashlib.sha256(curves).hexdigest()}))
 
+    def set_aside(self, identity: str) -> None:
+        """Move a cell's record to `set_aside/`, where it stays; nothing where there is none."""
+        path = self._record(identity)
+        self._move(path, path.with_suffix(".parquet"))
+
     def _make_way(self, read: Callable[[], Any], *paths: Path) -> None:
         """Move what is about to be replaced to `set_aside/`, where it cannot be read: nobody knows what it is worth."""
         try:
@@ -265,12 +270,16 @@ class Store:
         except FileNotFoundError:
             return
         except UnreadableError:
+            self._move(*paths)
+
+    def _move(self, *paths: Path) -> None:
+        there = [path for path in paths if path.exists()]
+        if there:
             aside, stem = self.directory / "set_aside", paths[0].stem
             aside.mkdir(exist_ok=True)
             number = next(n for n in itertools.count() if not list(aside.glob(f"{stem}.{n}.*")))
-            for path in paths:
-                if path.exists():
-                    path.replace(aside / f"{stem}.{number}{path.suffix}")
+            for path in there:
+                path.replace(aside / f"{stem}.{number}{path.suffix}")
 
     @property
     def _plan(self) -> Path:

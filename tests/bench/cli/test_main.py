@@ -7,6 +7,8 @@ import signal
 import subprocess
 import sys
 import time
+import tomllib
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -56,6 +58,8 @@ def hot(recipe):
 # As much as shows a vanishing gradient and compiles soon.
 SMALL = ("--workload", "digits-dense[depth=4,width=16]")
 
+ROOT = Path(__file__).parents[3]
+
 SUITE_ARMS = ["baseline", "orthogonal", "kl_warmup", "tanh+orthogonal+adam", "relu+rezero+adam"]
 
 
@@ -63,8 +67,10 @@ def command(*arguments):
     return [sys.executable, "-m", "bench", *map(str, arguments)]
 
 
-def bench(*arguments):
-    return subprocess.run(command(*arguments), capture_output=True, text=True, check=False)
+def bench(*arguments, folder=None):
+    # From another folder, too, this source tree is what is run.
+    environment = os.environ if folder is None else {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.run(command(*arguments), capture_output=True, text=True, check=False, cwd=folder, env=environment)
 
 
 @pytest.fixture(scope="module")
@@ -198,9 +204,12 @@ def test_load_gives_frames(ran):
 
 def test_trouble_is_a_row_and_the_others_go_on(tmp_path, cache):
     (tmp_path / "trouble.py").write_text(TROUBLE)
+    # Nor does it stop anything, in this process or in its workers, that a file is called as a library's module.
+    (tmp_path / "socket.py").write_text("raise RuntimeError('not the module that was meant')")
     answer = bench(
         "run", "--suite", "smoke", "--plugin", tmp_path / "trouble.py", "--arms", "raises,hot,trainable+tanh,baseline",
         "--out", tmp_path / "out", *SMALL, "--steps", 20, "--workers", 1, "--no-timing",
+        folder=tmp_path,
     )  # fmt: skip
     assert answer.returncode == 1
     assert "Traceback" not in answer.stderr
@@ -315,6 +324,16 @@ BAD = [
     (("run", "--executor", "ray", "--workers", "2"), "Ray counts its own"),
     (("run", "--out", "/proc/nothing/here"), "cannot write to"),
     (("run", "--sede", "3"), "--sede"),
+    (("run", "--arms", "gelu", "relu"), "write --arms gelu,relu, with commas"),
+    (("run", "--arms", "gelu,", "relu", "--dry-run"), "write --arms gelu,relu, with commas"),
+    (("run", "--arms=gelu", "+", "rezero[alpha=1,", "x=2]", "relu"), "'gelu+rezero[alpha=1,x=2],relu'"),
+    (("run", "--arms", "gelu", "--steps", "3", "--arms", "relu"), "write --arms gelu,relu, with commas"),
+    (("run", "--plugin", "a.py", "b.py"), "write --plugin a.py --plugin b.py"),
+    (("run", "--workload", "linear[data=3,", "latent=2]"), "write --workload 'linear[data=3, latent=2]'"),
+    (("run", "--dry_run", "true"), "write --dry-run or --no-dry-run alone"),
+    (("run", "gelu"), "run takes no words beside its options, got 'gelu'"),
+    (("show", "out", "gelu", "+", "tanh"), "show takes 2 words beside its options, got 'out gelu + tanh'"),
+    (("list", "remedies", "--family", "kl", "gelu", "tanh"), "--family takes one value, got 'kl gelu tanh'"),
     (("list", "remedys"), "did you mean 'remedies'?"),
     (("list", "remedies", "geluu"), "did you mean 'gelu'?"),
     (("list", "remedies", "--family", "kll"), "did you mean 'kl'?"),
@@ -325,6 +344,9 @@ BAD = [
     (("new-remedy", "My-Remedy"), "lower-case letters"),
     (("new-remedy", "mine", "--family", "kll"), "did you mean 'kl'?"),
     (("new-remedy", "mine", "--out", "mine.txt"), "must end in .py"),
+    (("new-remedy", "random"), "would hide the module 'random'"),
+    (("new-remedy", "optax"), "would hide the module 'optax'"),
+    (("new-remedy", "mine", "--out", "numpy.py"), "would hide the module 'numpy'"),
     (("report", "nowhere"), "holds no plan.json"),
     (("show", "nowhere", "gelu"), "holds no plan.json"),
     (("show",), "Missing"),
@@ -345,6 +367,30 @@ def test_bad_input_ends_with_a_sentence_and_runs_nothing(arguments, said, capsys
     assert said in captured.err.splitlines()[0]
     assert "Traceback" not in captured.err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_called_as_a_module_of_the_library_stands_for_it_nowhere(tmp_path):
+    (tmp_path / "random.py").write_text(PLUGIN)
+    for name in ("socket", "queue", "numpy"):
+        (tmp_path / f"{name}.py").write_text("raise RuntimeError('not the module that was meant')")
+    said = bench("list", "remedies", "my_mish", "--plugin", "random.py", folder=tmp_path)
+    assert said.stdout.startswith("my_mish (activation)"), said.stderr
+
+
+def test_the_console_script_is_the_same_command():
+    scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
+    assert list(scripts) == ["vae-bench"]
+    module, _, name = scripts["vae-bench"].partition(":")
+    code = f"import sys; from {module} import {name}; sys.argv = ['vae-bench', '--help']; sys.exit({name}())"
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert answer.stdout == bench("--help").stdout
+
+
+def test_a_list_starts_no_backend():
+    code = "from bench.cli.main import main\ntry: main(['list', 'suites'])\nexcept SystemExit: pass\n"
+    code += "from jax._src import xla_bridge; print(xla_bridge.backends_are_initialized())"
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert answer.stdout.strip().endswith("False")
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["show", "--help"]])

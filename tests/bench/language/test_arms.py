@@ -1,4 +1,8 @@
+import json
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from bench.language.arms import Arm, Term, parse_arms, parse_term
 from bench.language.errors import InputError
@@ -26,10 +30,44 @@ def test_a_list_is_a_sweep():
     assert len(texts("a[x=[1,2],y=[3,4,5]]+b[z=[1,2]]")) == 12
 
 
-def test_values_keep_their_type():
+def test_values_keep_their_type_but_a_whole_number_is_an_int():
     (term,) = parse_term("a[b=1,c=1.0,d=true,e=name,f=-1e-3]")
-    assert term == Term("a", (("b", 1), ("c", 1.0), ("d", True), ("e", "name"), ("f", -1e-3)))
-    assert [type(value) for _, value in term.parameters] == [int, float, bool, str, float]
+    assert term == Term("a", (("b", 1), ("c", 1), ("d", True), ("e", "name"), ("f", -1e-3)))
+    assert [type(value) for _, value in term.parameters] == [int, int, bool, str, float]
+
+
+NUMBERS = st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(10**400), 10**400)
+
+
+def spellings(number):
+    """Ways to write one number; a float only where it is that number."""
+    yield json.dumps(number)
+    if abs(number) < 1e300 and float(number) == number:
+        yield from (json.dumps(float(number)), f"{float(number):.17e}")
+    if number == int(number):
+        yield str(int(number))
+    if number == 0:
+        yield "-0.0"
+
+
+@settings(max_examples=500, deadline=None)
+@given(NUMBERS)
+def test_equal_numbers_are_one_arm_and_an_arms_text_means_itself(number):
+    arms = [parse_arms(f"a[x={text}]", BASES) for text in spellings(number)]
+    assert len({str(arm) for (arm,) in arms}) == 1
+    ((arm,), *_) = arms
+    assert parse_arms(str(arm), BASES) == [arm]
+    ((_, value),) = arm.remedies[0].parameters
+    assert value == number
+    assert number < 0 or not str(value).startswith("-")
+    # What is made of values, and not of a text, has the same text.
+    assert str(Term("a", (("x", number),))) == str(arm)
+
+
+def test_a_star_stands_for_every_name():
+    assert [str(arm) for arm in parse_arms("trainable+*,relu,*[x=[1,2]]", BASES, iter(["gelu", "tanh"]))] == [
+        "trainable+gelu", "trainable+tanh", "relu", "gelu[x=1]", "gelu[x=2]", "tanh[x=1]", "tanh[x=2]",
+    ]  # fmt: skip
 
 
 def test_an_arms_text_means_itself():
@@ -55,6 +93,8 @@ def test_an_arms_text_means_itself():
         ("gelu[x=[1,]]", "empty member"),
         ("gelu[x=NaN]", "is not finite"),
         ("gelu[x=1e999]", "is not finite"),
+        (f"gelu[x={'1' * 5000}]", "is no value"),
+        ("trainable+*", "is no name"),
         ("gelu[x=null]", "is no value"),
         ("gelu[x={}]", "is no value"),
         ("1gelu", "is no name"),

@@ -1,0 +1,50 @@
+"""`list`: what can be named."""
+
+from tyro.conf import Positional, UseAppendAction
+
+from bench.cli.console import console, print_json
+from bench.cli.plugins import with_plugins
+from bench.cli.terminal import entries_table, remedies_table, remedy_texts
+from bench.language.errors import InputError, unknown
+
+_LISTINGS = ("remedies", "workloads", "suites", "instruments")
+
+
+def list_(
+    what: Positional[str],
+    name: Positional[str | None] = None,
+    family: str | None = None,
+    plugin: UseAppendAction[tuple[str, ...]] = (),
+    json: bool = False,
+    markdown: bool = False,
+) -> int:
+    """List what can be named: remedies, workloads, suites or instruments.
+
+    Args:
+        what: remedies, workloads, suites or instruments.
+        name: One remedy, to be shown in full.
+        family: Only remedies of this family.
+        plugin: A Python file, or a folder of them, whose remedies, workloads and instruments are listed too.
+        json: Print as JSON.
+        markdown: Print remedies as the page REMEDIES.md.
+    """
+    if what not in _LISTINGS:
+        raise unknown("listing", what, _LISTINGS)
+    if what != "remedies" and (name is not None or markdown):
+        given = "--markdown" if markdown else f"a name, {name!r},"
+        raise InputError(f"{given} goes with list remedies: {what} are always listed whole, as a table or as JSON")
+    from bench.planning.listing import list_entries, remedies_markdown, remedy_entry
+
+    _, catalogue = with_plugins(plugin, data=what == "workloads")
+    entries = [remedy_entry(catalogue, name)] if name is not None else list_entries(catalogue, what, family)
+    screen = console()
+    if json:
+        print_json(entries if name is None else entries[0])
+    elif markdown:
+        print(remedies_markdown(entries), end="")
+    elif name is not None:
+        for text in remedy_texts(entries[0]):
+            screen.print(text, highlight=False)
+    else:
+        screen.print(remedies_table(entries) if what == "remedies" else entries_table(entries))
+    return 0

@@ -1,0 +1,116 @@
+"""`run`: a suite, trained, timed and published."""
+
+import contextlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tyro.conf import UseAppendAction
+
+from bench.cli.console import console
+from bench.cli.interruption import unwinding
+from bench.cli.plugins import with_plugins
+from bench.cli.progress import bar
+from bench.cli.publish import publish
+from bench.cli.terminal import cell_line, forecast
+from bench.execution.choose import choose_executor
+from bench.results.store import Store
+
+if TYPE_CHECKING:
+    # What is run imports jax, and --help does not.
+    from bench.execution.executor import Executor
+    from bench.execution.run import Work
+
+
+def run(
+    typed: str,
+    suite: str = "quick",
+    workload: str | None = None,
+    arms: str | None = None,
+    seeds: int | None = None,
+    rates: int | None = None,
+    steps: int | None = None,
+    plugin: UseAppendAction[tuple[str, ...]] = (),
+    out: str | None = None,
+    workers: int | None = None,
+    device: str | None = None,
+    executor: str = "local",
+    address: str | None = None,
+    timing: bool = True,
+    verify: bool = False,
+    dry_run: bool = False,
+) -> int:
+    """Run a suite: train, time, and write tables, plots and a page. What is stored already is not run again.
+
+    Args:
+        typed: The command itself.
+        suite: Which arms on which workload; `list suites` shows them.
+        workload: Another workload than the suite's, as "digits-dense[depth=16,width=128]".
+        arms: Other arms than the suite's, as "baseline,gelu,gelu+rezero[alpha=0.1]"; a list value is a sweep,
+            and "trainable+*" stands for every remedy on that base.
+        seeds: Fresh seeds to report on.
+        rates: Learning rates to tune over.
+        steps: Steps of each training.
+        plugin: A Python file, or a folder of them, with remedies, workloads or instruments of your own; each remedy in
+            it becomes an arm.
+        out: Where to write; by default results/runs/SUITE.
+        workers: Worker processes; by default one per core, or one per GPU.
+        device: cpu or gpu; by default a GPU where jax finds one.
+        executor: local, for worker processes on this machine, or ray, for a Ray cluster.
+        address: HOST:PORT of the Ray cluster; by default RAY_ADDRESS, or the cluster that this machine is a node of.
+        timing: Measure throughput after the trainings.
+        verify: Lower every stored cell again, and run anew those whose programs or arguments came out different.
+        dry_run: Only say what would be run, and how long it may take.
+    """
+    from bench.execution.run import find_work
+    from bench.planning.plan import make_plan
+    from bench.report.own_views import BUILT_IN
+
+    plugins, catalogue = with_plugins(plugin)
+    views = BUILT_IN.with_more(catalogue.views)
+    engine = choose_executor(executor, address, workers, device)
+    plan = make_plan(
+        catalogue, suite=suite, workload=workload, arms=arms, seeds=seeds, rates=rates, steps=steps, plugins=plugins,
+        device_kind=engine.device.kind,
+    )  # fmt: skip
+    store = Store(out if out is not None else Path("results", "runs", suite))
+    if not dry_run:
+        store.require_writable()
+    # What another run is writing, no plan is made from.
+    with contextlib.nullcontext() if dry_run else store.locked():
+        work = find_work(plan, store, timing, verify)
+        print(forecast(work, engine), flush=True)
+        for sentence in work.unreadable:
+            print(sentence)
+        if dry_run:
+            return 0
+        described = plan.describe(typed)
+        current = store.has_plan(described) and (store.directory / "report.html").exists()
+        store.write_plan(described)
+        with unwinding():
+            statuses = _follow(work, engine)
+        publish(store, views, rebuild=bool(statuses) or not current)
+    return 1 if set(statuses) & {"failed", "timeout", "out of memory"} else 0
+
+
+def _follow(work: "Work", executor: "Executor") -> list[str]:
+    """Run, with one bar and a line per finished cell; the statuses of what was run, and of what was only timed."""
+    from bench.execution.executor import TrainingsEnded
+    from bench.execution.run import CellStored, execute
+
+    screen = console()
+    total = len(work.missing) * work.plan.protocol.trainings
+    statuses: list[str] = []
+    with bar(screen, "trainings", total) as advance, contextlib.closing(execute(work, executor)) as events:
+        for event in events:
+            if isinstance(event, TrainingsEnded):
+                advance(event.count, None)
+            elif isinstance(event, CellStored):
+                statuses.append(event.record.status)
+                line = cell_line(event.record, len(statuses), len(work.missing), event.kept)
+                screen.print(line, markup=False, highlight=False)
+            else:
+                statuses.append("timed")
+                advance(0, f"timing {event.done} of {event.of}")
+                if event.failure is not None:
+                    screen.print(f"timing of {event.arm}: {event.failure.reason}", markup=False, highlight=False)
+    return statuses
