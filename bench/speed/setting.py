@@ -66,9 +66,7 @@ class Training:
         numbers = Numbers(recipe.program(), rates[0], weights[0], stop, limit)
         draw = jax.jit(init, static_argnums=2)
         keys = [jax.random.key(seed) for seed in range(setting.lanes)]
-        states = [
-            start(numbers, *draw(named_key(key, "init"), recipe, setting.architecture, data.mean)) for key in keys
-        ]
+        states = [start(numbers, *draw(named_key(key, "init"), recipe, setting.architecture, data)) for key in keys]
         self._setting = setting
         self._arguments: Any = (states[0], keys[0], numbers, data)
         if setting.lanes > 1:
