@@ -127,7 +127,7 @@ def find_chain(graph: Graph, parameters: Any) -> Chain:
         recurrences = tuple(operation.outputs[0] for operation in inside if operation.recurrent)
         name = _name([names[leaf] for leaf in matrices])
         blocks.append(Block(name, own[0].before, own[-1].after, tuple(matrices), recurrences))
-    units += [inner for unit in units if unit.kind == "block" for inner in paths.nested(unit)]
+    units = paths.with_nested(units)
     root, graph = _isolated(graph, start, paths.ancestors[end])
     return Chain(graph, root, tuple(_moved(_distinct(blocks), start, root)), tuple(_moved(units, start, root)))
 
@@ -260,17 +260,25 @@ class _Paths:
         shape, given = self.graph.shapes[number].shape, self.graph.shapes[self.graph.batch[0]].shape
         return shape[:1] == given[:1]
 
-    def nested(self, unit: Unit) -> Iterator[Unit]:
-        """The steps inside a residual branch and the like: on each way into its last operation."""
-        seen: set[int] = set()
-        for number in self.graph.operations[self.made[unit.core]].inputs:
-            if number in self.graph.signal and number != unit.before and number not in seen:
-                seen.add(number)
-                for inner in self.units(unit.before, number)[1]:
-                    own = inner._replace(block=unit.block)
-                    yield own
-                    if inner.kind == "block":
-                        yield from self.nested(own)
+    def with_nested(self, units: list[Unit]) -> list[Unit]:
+        """These steps, and after them the steps inside residual branches and the like: on each way into the last one.
+
+        Each is opened once: where layers share a path, as by a vector that modulates them all, the ways double with
+        every layer.
+        """
+        found, opened, waiting = dict.fromkeys(units), set[Unit](), units[::-1]
+        while waiting:
+            unit = waiting.pop()
+            if unit in opened:
+                continue
+            opened.add(unit)
+            found[unit] = None
+            ways = self.graph.operations[self.made[unit.core]].inputs if unit.kind == "block" else ()
+            for number in reversed(ways):
+                if number in self.graph.signal and number != unit.before:
+                    inside = self.units(unit.before, number)[1]
+                    waiting += [inner._replace(block=unit.block) for inner in reversed(inside)]
+        return list(found)
 
 
 def _numbered(units: Sequence[Unit]) -> list[Unit]:

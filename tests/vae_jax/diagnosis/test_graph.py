@@ -72,6 +72,24 @@ def test_a_residual_branch_is_one_block_with_its_steps_inside():
     assert [unit.kind for unit in chain.units if unit.block == 1] == ["block", "matrix", "activation", "matrix"]
 
 
+def test_a_step_is_visited_once_however_many_ways_lead_through_it():
+    """Every block is modulated by one vector, as in FiLM, so that each may be reached through all before it or not."""
+
+    def apply(kernels, x):
+        condition = jnp.tanh(x @ kernels[0][0])
+        for into, scale, shift in kernels[1:]:
+            x = x + jnp.tanh(x @ into * (condition @ scale) + condition @ shift)
+        return x
+
+    counts = []
+    for blocks in (4, 8):
+        kernels = [jax.random.normal(jax.random.key(i), (3, 8, 8)) for i in range(1 + blocks)]
+        chain = find_chain(trace(apply, kernels, X[:, 0]), kernels)
+        assert len(set(chain.units)) == len(chain.units)
+        counts.append(len(chain.units))
+    assert 4 * 6 < counts[0] < counts[1] <= 2 * counts[0]
+
+
 def test_the_derivative_that_a_function_brings_along_is_kept():
     """jax.nn.relu has slope 0 at 0; written out as a maximum it would have 1/2."""
     graph = trace(lambda kernel, x: jax.nn.relu(x @ kernel), jnp.eye(8), X[:, 0])
