@@ -9,6 +9,7 @@ from jaxtyping import Array, Float
 
 from vae_jax.diagnosis.chain import Chain, Unit
 from vae_jax.diagnosis.graph import Rewrite, ThroughTime
+from vae_jax.layers.slope import relative_slope
 
 
 class LayerReadings(NamedTuple):
@@ -22,7 +23,7 @@ class LayerReadings(NamedTuple):
         hidden_gradient: dL/dh of each block.
         state_gradient: For each block with recurrences, dL/d(state) after each step, for each of its states, with an
             axis of steps in front, the first that is run first; empty for the others.
-        slopes: phi'(z) of each unit that is an activation, keyed by its place in `Chain.units`.
+        slopes: The `relative_slope` of each unit that is an activation, keyed by its place in `Chain.units`.
     """
 
     result: Any
@@ -90,7 +91,7 @@ def read_layers(chain: Chain, loss: Callable[[Any], Float[Array, ""]], parameter
 
 
 def _slope(chain: Chain, unit: Unit, values: dict[int, Any]) -> Array:
-    """phi'(z), entry by entry, as the derivative in the direction of ones: exact for what acts on each entry alone."""
+    """How steep a step was, entry by entry: exact for what acts on each entry alone."""
 
     def activation(z: Array) -> Array:
         own = {**values, unit.before: z}
@@ -100,8 +101,7 @@ def _slope(chain: Chain, unit: Unit, values: dict[int, Any]) -> Array:
         return own[unit.core]
 
     needed = chain.within(unit.before, unit.core)
-    z = values[unit.before]
-    return jax.jvp(activation, (z,), (jnp.ones_like(z),))[1]
+    return relative_slope(activation, values[unit.before], of_each_entry=True)
 
 
 def _plus(number: int, tap: Array) -> Rewrite:

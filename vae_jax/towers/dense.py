@@ -13,6 +13,7 @@ from vae_jax.initialization.data_dependent import no_calibration
 from vae_jax.initialization.initializers import looks_linear
 from vae_jax.layers.blocks import PlainBlock
 from vae_jax.layers.dense import Dense
+from vae_jax.layers.slope import relative_slope
 from vae_jax.recipe.configured import made_by
 from vae_jax.recipe.forward_pass import ForwardPass, Place
 from vae_jax.recipe.keys import named_key
@@ -25,7 +26,7 @@ class Hidden(NamedTuple):
 
     Attributes:
         output: What each layer adds to what is known: its output, after the activation.
-        slope: |phi'| of its activation there, as a share of the largest slope that phi has within 8 of 0.
+        slope: How steep its activation was there, see `relative_slope`.
     """
 
     output: Float[Array, "layers batch width"]
@@ -193,18 +194,13 @@ def watched(run: ForwardPass, slopes: list[Array]) -> ForwardPass:
         def own(z: Array) -> Array:
             return phi(z, *learnt)
 
-        steepest = jnp.max(jnp.abs(_slope(own, jnp.linspace(-8.0, 8.0, 321))))
-        slopes.append(jnp.abs(_slope(own, jax.lax.stop_gradient(z))) / steepest)
+        slopes.append(relative_slope(own, z))
         return own(z)
 
     recipe = copy.copy(run.recipe)
     # Past __init__: inside a program, a recipe's leaves are not the numbers that it is declared for.
     object.__setattr__(recipe, "activation", activation)
     return run._replace(recipe=recipe)
-
-
-def _slope(activation: Callable[[Array], Array], z: Array) -> Array:
-    return jax.jvp(activation, (z,), (jnp.ones_like(z),))[1]
 
 
 def _draw_blocks(depth: int, width: int, context: int, recipe: Recipe, key: PRNGKeyArray) -> list[PlainBlock]:

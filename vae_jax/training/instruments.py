@@ -13,11 +13,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from vae_jax.layers.slope import FLAT_SLOPE
 from vae_jax.models.vae import TOWERS
 from vae_jax.objective.bound import LossParts
-
-# Below this share of its largest slope an activation passes nothing on: for sigmoid, |z| beyond 4.4.
-_FLAT = 0.05
 
 # As many as leave a batch of 128 enough examples in each.
 _MICROBATCHES = 8
@@ -243,7 +241,7 @@ def _rms(layers: Float[Array, "layers rows columns"]) -> Layers:
 
 
 def _flat(slope: HiddenLayers) -> HiddenLayers:
-    return (slope < _FLAT).astype(slope.dtype)
+    return (slope < FLAT_SLOPE).astype(slope.dtype)
 
 
 def _signal_to_noise(gradient: Float[Array, "batch width"]) -> Float[Array, ""]:
