@@ -107,7 +107,7 @@ def _plan(arms: Sequence[FakeArm], seeds: int, steps: int, depth: int) -> dict[s
             "plateau_validation": PLATEAU - 0.15,
             "depth": depth, "width": 64, "latent": 8, "batch": 128, "steps": steps,
         }},
-        "verdict_rules": ["healthy: z is used", "vanishing: rms dL/dh at the first hidden layer is below 0.01"],
+        "verdict_rules": ["healthy: z is used", "vanishing: rms dL/dh at the first block is below 0.01"],
         "protocol": {"words": words, "tuning_seed": 0, "seeds": seeds, "rates": len(RATES), "steps": None},
         "cells": [{
             "workload": WORKLOAD, "arm": arm.arm, "family": arm.family, "base": "baseline",

@@ -69,8 +69,8 @@ class Diagnosis:
     Attributes:
         layers: In the order of the signal; the last is the head.
         loss: What was differentiated, in words.
-        gradient_ratio: |dL/dh| of the first layer over that of the last hidden one; of a recurrence alone, of its
-            state after the first step over that after the last.
+        gradient_ratio: |dL/dh| of the first layer over that of the last hidden one, or of a recurrence's state after
+            its first step over that after its last, whichever is further from 1.
         arrived_ratio: |dL/dx| at what the first layer is given, over |dL/dh| at the head's output.
         verdict: One word of `vae_jax.diagnosis.verdict.RULES`.
         because: The figure that decided it.
