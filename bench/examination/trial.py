@@ -80,7 +80,7 @@ class Trial(Bench):
                 readings.append(read)
             joined = {} if self.lanes > 1 else jax.tree.map(lambda *parts: jnp.concatenate(parts), *readings)
             evaluated = over_lanes(chosen, (None, STATE_AXES, None), 0, self.lanes)
-            now = evaluated(self.recipe.program(), state, jnp.asarray(False))
+            now = evaluated(self.recipe.traced(), state, jnp.asarray(False))
         return Trained(began, state, now, joined)
 
     @cached_property

@@ -215,7 +215,7 @@ def make_plan(
             reason = idle(arm, recipe) if arm.remedies else ""
         except NotApplicable as unfit:
             recipe, reason = built.bases[arm.base], str(unfit)
-        key = jax.tree.structure(recipe.program())
+        key = jax.tree.structure(recipe.traced())
         return Cell(
             workload=text,
             arm=str(arm),

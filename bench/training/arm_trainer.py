@@ -194,7 +194,7 @@ class Bench:
         return Run(readings, validation, final, int(diverged_at), estimates)
 
     def _numbers(self, rates: list[float], stop: int) -> list[Numbers]:
-        recipe = self.recipe.program()
+        recipe = self.recipe.traced()
         every = self.protocol.validate_every
         per_lane = [schedules(self.recipe, rate, self.protocol.steps, every) for rate in rates]
         learning_rates = _stack([lane[0] for lane in per_lane])
@@ -242,7 +242,7 @@ class Bench:
         number, whole = jax.ShapeDtypeStruct((), jnp.float32), jax.ShapeDtypeStruct((), jnp.int32)
         rates = jax.ShapeDtypeStruct((chunk,) if self.lanes == 1 else (self.lanes, chunk), jnp.float32)
         weights = jax.ShapeDtypeStruct((chunk,), jnp.float32)
-        return Numbers(self.recipe.program(), rates, weights, whole, number)  # type: ignore
+        return Numbers(self.recipe.traced(), rates, weights, whole, number)  # type: ignore
 
     def _train_program(self, chunk: int, record_every: int, instruments: tuple[Any, ...]) -> Program:
         architecture, loop = self.workload.architecture, Loop(self.workload.batch, chunk, record_every, instruments)
@@ -267,7 +267,7 @@ class Bench:
 
     def _validated(self, state: TrainState, split: str, *, ended: bool) -> tuple[Any, ...]:
         key = jax.random.key(_EVALUATION_SEED)
-        return state, jnp.asarray(ended), Evaluation(key, self.recipe.program(), self.data, self.held_out[split])
+        return state, jnp.asarray(ended), Evaluation(key, self.recipe.traced(), self.data, self.held_out[split])
 
 
 # What differs between lanes: all of the state but the step, and of the numbers the learning rates.

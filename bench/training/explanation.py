@@ -46,7 +46,7 @@ def _blamed(
     bench: Bench, seed: int, parameters: Any, statistics: Any, x: Array, centred: Array, noise: Array
 ) -> dict[str, Any]:
     """The block, or the kind of step, that keeps the gradient of -ELBO from the pixels' end."""
-    architecture, recipe = bench.workload.architecture, bench.recipe.program()
+    architecture, recipe = bench.workload.architecture, bench.recipe.traced()
     graph = structure(recipe, architecture)
 
     def outputs(parameters: Any, centred: Array) -> tuple[Array, Array, Array]:

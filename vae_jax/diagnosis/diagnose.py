@@ -216,11 +216,11 @@ def _layers(chain: Chain, readings: LayerReadings, arrived: Arrived, examples: i
     layers = []
     for index, block in enumerate(chain.blocks):
         h, gradient = _double(readings.hidden[index]), _double(readings.hidden_gradient[index])
-        units = [(place, unit) for place, unit in enumerate(chain.units) if unit.block == index]
+        steps = [(place, step) for place, step in enumerate(chain.steps) if step.block == index]
         # Of what is flat wherever it is asked the share is no number.
-        flat = [~(_double(readings.slopes[place]) >= FLAT_SLOPE) for place, _ in units if place in readings.slopes]
+        flat = [~(_double(readings.slopes[place]) >= FLAT_SLOPE) for place, _ in steps if place in readings.slopes]
         matrices = [gradients[leaf].ravel() for leaf in block.matrices]
-        kinds = dict.fromkeys(unit.kind for _, unit in units)
+        kinds = dict.fromkeys(step.kind for _, step in steps)
         layers.append(Layer(
             name=block.name,
             kind=" + ".join(kinds),

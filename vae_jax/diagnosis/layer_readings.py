@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from vae_jax.diagnosis.chain import Chain, Unit
+from vae_jax.diagnosis.chain import Chain, Step
 from vae_jax.diagnosis.graph import Rewrite, ThroughTime
 from vae_jax.layers.slope import relative_slope
 
@@ -23,7 +23,7 @@ class LayerReadings(NamedTuple):
         hidden_gradient: dL/dh of each block.
         state_gradient: For each block with recurrences, dL/d(state) after each step, for each of its states, with an
             axis of steps in front, the first that is run first; empty for the others.
-        slopes: The `relative_slope` of each unit that is an activation, keyed by its place in `Chain.units`.
+        slopes: The `relative_slope` of each step that is an activation, keyed by its place in `Chain.steps`.
     """
 
     result: Any
@@ -83,25 +83,25 @@ def read_layers(chain: Chain, loss: Callable[[Any], Float[Array, ""]], parameter
             for block in chain.blocks
         ),
         slopes={
-            index: _slope(chain, unit, values)
-            for index, unit in enumerate(chain.units)
-            if unit.kind == "activation" and graph.shapes[unit.before].shape == graph.shapes[unit.core].shape
+            index: _slope(chain, step, values)
+            for index, step in enumerate(chain.steps)
+            if step.kind == "activation" and graph.shapes[step.before].shape == graph.shapes[step.core].shape
         },
     )
 
 
-def _slope(chain: Chain, unit: Unit, values: dict[int, Any]) -> Array:
+def _slope(chain: Chain, step: Step, values: dict[int, Any]) -> Array:
     """How steep a step was, entry by entry: exact for what acts on each entry alone."""
 
     def activation(z: Array) -> Array:
-        own = {**values, unit.before: z}
+        own = {**values, step.before: z}
         for operation in chain.graph.operations:
             if any(number in needed for number in operation.outputs):
                 own |= zip(operation.outputs, operation.apply([own[n] for n in operation.inputs]), strict=True)
-        return own[unit.core]
+        return own[step.core]
 
-    needed = chain.within(unit.before, unit.core)
-    return relative_slope(activation, values[unit.before], of_each_entry=True)
+    needed = chain.within(step.before, step.core)
+    return relative_slope(activation, values[step.before], of_each_entry=True)
 
 
 def _plus(number: int, tap: Array) -> Rewrite:

@@ -21,7 +21,7 @@ class Evaluation(NamedTuple):
 
     Attributes:
         key: The evaluation's own, the same for every arm.
-        recipe: The recipe's program, with its numbers.
+        recipe: From `Recipe.traced`, with its numbers.
         data: The training set.
         x: Held-out examples, in their one presentation.
     """

@@ -14,7 +14,7 @@ import optax
 from flax import nnx
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
-from vae_jax.initialization.data_dependent import no_calibration
+from vae_jax.initialization.data_dependent import no_data_dependent_init
 from vae_jax.models.vae import VAE, Architecture
 from vae_jax.objective.loss import Given, Parameters, Statistics, TreatmentState, loss, observed_paths, structure
 from vae_jax.recipe.forward_pass import ForwardPass
@@ -77,7 +77,7 @@ class Numbers(NamedTuple):
     """All that differs between two trainings of one program, beside their initial weights and key.
 
     Attributes:
-        recipe: `Recipe.program()`, for the numbers in it.
+        recipe: `Recipe.traced()`, for the numbers in it.
         learning_rates: Rate of each step of this chunk.
         kl_weights: Weight of the KL term at each step of this chunk.
         stop: The training's length: no step is taken at or after it.
@@ -105,10 +105,11 @@ def init(key: PRNGKeyArray, recipe: Recipe, architecture: Architecture, data: Da
     rest. Every layer's draw depends on the key and the layer's name alone.
     """
     model = VAE(architecture, recipe, key, data.mean)
-    if recipe.calibration is not no_calibration:
+    if recipe.data_dependent_init is not no_data_dependent_init:
+        # The name is older than the slot's: another would draw other numbers.
         x, noise = present(named_key(key, "calibration"), jnp.zeros((), jnp.int32), data.train, architecture)
         model.train()
-        model(x - data.mean[None], noise, ForwardPass(recipe, adjust=recipe.calibration))
+        model(x - data.mean[None], noise, ForwardPass(recipe, adjust=recipe.data_dependent_init))
     _, parameters, statistics = nnx.split(model, nnx.Param, ...)
     return _strong(nnx.as_pure(parameters)), _strong(nnx.as_pure(statistics))
 
@@ -140,7 +141,7 @@ def chosen(recipe: Recipe, state: TrainState, ended: Bool[Array, ""]) -> Paramet
     """The parameters that a training is evaluated at.
 
     Args:
-        recipe: The recipe's program.
+        recipe: From `Recipe.traced`.
         state: After some steps.
         ended: Whether the training has ended: it may end with other parameters than it was at last.
     """

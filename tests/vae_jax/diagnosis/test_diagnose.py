@@ -6,7 +6,7 @@ import pytest
 from flax import nnx
 
 import vae_jax
-from tests.vae_jax.setting import ARCHITECTURE, begin, data, first_step
+from tests.vae_jax.small_vae import ARCHITECTURE, begin, data, first_step
 from vae_jax.diagnosis.any_model import as_function
 from vae_jax.diagnosis.diagnose import OVER_TIME
 from vae_jax.diagnosis.verdict import ADDRESSED_BY
@@ -165,19 +165,19 @@ def test_our_own_vae_agrees_with_its_own_taps():
     # So far from 0 that in one layer some of the sigmoids are flat, and some are not.
     kernel = state.parameters["encoder"]["input"]["dense"]
     kernel["kernel"] = 8 * kernel["kernel"]
-    graph = structure(recipe.program(), ARCHITECTURE)
+    graph = structure(recipe.traced(), ARCHITECTURE)
     x = (data().train[:8] > 0.5).astype(jnp.float32)
     noise = jax.random.normal(KEY, (8, ARCHITECTURE.latent))
 
     def apply(parameters, centred):
-        forward = nnx.merge(graph, parameters, state.statistics)(centred, noise, ForwardPass(recipe.program()))
+        forward = nnx.merge(graph, parameters, state.statistics)(centred, noise, ForwardPass(recipe.traced()))
         return forward.outputs, forward.mean, forward.log_var
 
     def negative_elbo(outputs):
         return (gaussian_kl(*outputs[1:]).sum(-1) - ARCHITECTURE.likelihood.log_prob(outputs[0], x)).mean()
 
     def tapped(taps):
-        whole = first_step(state.statistics, recipe.program(), x, x - centre[None], noise)
+        whole = first_step(state.statistics, recipe.traced(), x, x - centre[None], noise)
         paths, (_, hidden) = observed_paths(graph, ARCHITECTURE, state.parameters, taps, whole)
         return jnp.sum(paths), {tower: layers.slope for tower, layers in hidden.items()}
 

@@ -10,7 +10,7 @@ import pytest
 from scipy import special, stats
 
 from bench.workloads.linear import linear_data
-from tests.vae_jax.setting import ARCHITECTURE, DATASET, begin, data
+from tests.vae_jax.small_vae import ARCHITECTURE, DATASET, begin, data
 from vae_jax.evaluation.estimates import estimate
 from vae_jax.evaluation.estimators import active_units, importance_weighted_bound, mutual_information
 from vae_jax.evaluation.evaluate import Evaluation, evaluate
@@ -189,7 +189,7 @@ def test_too_little_to_estimate_from_is_said():
 def test_the_estimates_of_lanes_are_one_program_in_evaluation_mode():
     recipe = Recipe().replace(activation=jnp.tanh, normalization=batch_norm)
     states, x = [begin(recipe, seed) for seed in (0, 1)], single(DATASET.test)
-    evaluation = Evaluation(KEY, recipe.program(), data(), x)
+    evaluation = Evaluation(KEY, recipe.traced(), data(), x)
     estimator = functools.partial(estimate, architecture=ARCHITECTURE, samples=50, chunk=20)
     lanes = jax.jit(jax.vmap(estimator, (0, None, None)))
     stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *states)

@@ -9,7 +9,7 @@ import pytest
 import scipy.special
 from flax import nnx
 
-from tests.vae_jax.setting import ARCHITECTURE, begin, compiled, data, numbers
+from tests.vae_jax.small_vae import ARCHITECTURE, begin, compiled, data, numbers
 from vae_jax.evaluation.estimates import estimate
 from vae_jax.evaluation.evaluate import Evaluation, evaluate, trained
 from vae_jax.models.posteriors import (
@@ -100,7 +100,7 @@ def test_a_trained_head_is_evaluated_by_the_training_sets_statistics():
     for chunk in numbers(recipe, 0.03, 10)[:-1]:
         state, _ = compiled()(state, jax.random.key(0), chunk, data())
     x = (data().train[:300] > 0.5).astype(jnp.float32)
-    evaluation = Evaluation(jax.random.key(3), recipe.program(), data(), x)
+    evaluation = Evaluation(jax.random.key(3), recipe.traced(), data(), x)
     given = (state.parameters, state.statistics, evaluation)
     model = jax.jit(
         lambda *given: nnx.as_pure(nnx.split(trained(*given, architecture=ARCHITECTURE), nnx.Param, ...)[2])
