@@ -1,4 +1,4 @@
-"""What is timed, and how: candidates that do the same work, in interleaved rounds of one run."""
+"""The trainings that are timed: candidates that do the same work, in interleaved rounds of one run."""
 
 import functools
 import time

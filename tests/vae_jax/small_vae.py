@@ -49,7 +49,7 @@ def begin(recipe: Recipe, seed: int = 0, architecture: Architecture = ARCHITECTU
 
 
 def first_step(statistics: Any, traced: Recipe, x: jax.Array, centred: jax.Array, noise: jax.Array) -> Given:
-    """What the objective of a first step is given, at KL weight 1."""
+    """All that the objective of a first step is given, at KL weight 1."""
     return Given(
         statistics=statistics,
         recipe=traced,

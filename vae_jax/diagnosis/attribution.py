@@ -41,7 +41,7 @@ class Arrived(NamedTuple):
 
 
 class Blame(NamedTuple):
-    """What keeps the gradient from the first layer.
+    """The block, or the kind of step, that keeps the gradient from the first layer.
 
     Attributes:
         block: The block's name; empty if no block stands out.
@@ -56,7 +56,7 @@ class Blame(NamedTuple):
 
 
 def arrivals(chain: Chain, loss: Callable[[Any], Float[Array, ""]], parameters: Any, batch: Any) -> Arrived:
-    """What comes back at the first layer, with every block and every kind of block replaced in turn.
+    """The gradients that come back at the first layer, with every block and every kind of block replaced in turn.
 
     Backward replaced: the forward pass is unchanged, the gradient passes a block as if it were the identity (where a
     block changes the size, each example's identity is cut or padded with zeros). One function of one vector of gates,
@@ -139,7 +139,7 @@ def blame(chain: Chain, arrived: Arrived) -> Blame:
 def _gated(
     chain: Chain, backward: Array, forward: Array, time: Array
 ) -> tuple[dict[int, Rewrite], dict[int, ThroughTime]]:
-    """What stands in the place of each value, given a gate for each block and then each step."""
+    """The rewrites of values and of recurrences, given a gate for each block and then each step."""
     blocks = len(chain.blocks)
     maps: dict[int, list[tuple[int, int]]] = {}
     # A step before the block that ends with it.

@@ -1,4 +1,4 @@
-"""What is wrong with a model's gradient, layer by layer, and which block is to blame: for any model."""
+"""A diagnosis of any model's gradient: layer by layer, and which block is to blame."""
 
 import inspect
 import math

@@ -1,4 +1,4 @@
-"""What a function of parameters and a batch computes, as a list of operations that can be run with values replaced.
+"""A function of parameters and a batch as a list of operations, which can be run with values replaced.
 
 Everything that watches a model stands on this: it works on the traced function, so that modules of any library and pure
 functions go the same way, and none of them is modified.
@@ -27,7 +27,7 @@ Rewrite = Callable[[Values], Any]
 
 
 class ThroughTime(NamedTuple):
-    """What is done to a recurrence's state after each step.
+    """Changes to a recurrence's state after each step.
 
     Attributes:
         taps: For each state, an array with an axis of steps in front, added to the state after each step; or None.

@@ -1,4 +1,4 @@
-"""What a model's layers hold and what gradient reaches them, read without touching the model."""
+"""A model's hidden values and the gradient that reaches them, read without touching the model."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple

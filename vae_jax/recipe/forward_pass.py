@@ -1,4 +1,4 @@
-"""What every layer of one pass is given beside its input."""
+"""The value that every layer of one pass is given beside its input."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

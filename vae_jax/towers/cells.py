@@ -126,7 +126,7 @@ class LSTMCell(TanhCell):
         return run.recipe.product(h, matrix)
 
     def read(self, c: Float[Array, "batch width"]) -> Float[Array, "batch width"]:
-        """What of the memory is activated."""
+        """The memory as it is activated."""
         return c
 
 

@@ -22,7 +22,7 @@ from vae_jax.towers.skip_connections import no_context
 
 
 class Hidden(NamedTuple):
-    """What a pass was like in its hidden layers; layer 0 is the input layer.
+    """A pass as its hidden layers saw it; layer 0 is the input layer.
 
     Attributes:
         output: What each layer adds to what is known: its output, after the activation.

@@ -1,4 +1,4 @@
-"""What is measured inside a training step: each instrument is one function of the step's view.
+"""Measurements inside a training step: each instrument is one function of the step's view.
 
 Of a recorded step the gradient and the update are its own; the rest of the view comes from a pass of its own before it,
 with the same parameters, batch and noise: watching cannot change what is watched.
@@ -61,7 +61,7 @@ class Instrument:
     measure: Callable[[StepView], Reading]
 
     def read(self, view: StepView) -> Reading:
-        """What it measures.
+        """The instrument's reading of a step.
 
         Raises:
             ValueError: It is neither a number nor one number per hidden layer or matrix of each tower, or it raises.

@@ -50,7 +50,7 @@ class Loop:
 
 
 class TrainState(NamedTuple):
-    """What the next step needs.
+    """All that the next step needs.
 
     Attributes:
         parameters: What is trained, one leaf per layer and kind.
@@ -221,7 +221,7 @@ def train(
             return optimizer.update(gradient, state.optimizer_state, state.parameters, **extra)
 
     def watch(state: TrainState, x: Array, noise: Array) -> dict[str, Any]:
-        """What of a step's view is not its gradient or its update, by a pass of its own."""
+        """A step's view without its gradient and its update, by a pass of its own."""
         taps = architecture.taps(loop.batch, data.train.dtype)
         observe = partial(observed_paths, graph, architecture, state.parameters)
         _, pullback, (loss_parts, hidden) = jax.vjp(
@@ -304,7 +304,7 @@ def batches(key: PRNGKeyArray, first: Int[Array, ""], loop: Loop, examples: int)
 def present(
     key: PRNGKeyArray, step: Int[Array, ""], intensity: Float[Array, "batch data"], architecture: Architecture
 ) -> tuple[Float[Array, "batch data"], Float[Array, "batch latent"]]:
-    """What a step sees of its examples, and the noise that it draws z with.
+    """A step's examples as the model sees them, and the noise that it draws z with.
 
     Args:
         key: The training's key.

@@ -84,11 +84,11 @@ class Untimed(BenchmarkFixture):
     def __init__(self):
         self.extra_info, self.stats = {}, SimpleNamespace(stats=SimpleNamespace(data=[1.0]))
 
-    def pedantic(self, target, setup=list, rounds=1, warmup_rounds=0, iterations=1):
-        for _ in range(warmup_rounds + rounds):
+    def pedantic(self, target, setup=list, **about):  # pyright: ignore[reportIncompatibleMethodOverride]
+        for _ in range(1 + about.get("warmup_rounds", 0)):
             setup()
-            result = target()
-        return result
+            self.result = target()
+        return self.result
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ def test_data_give_every_layer_what_it_promises():
     x, _ = present(named_key(key, "calibration"), jnp.zeros((), jnp.int32), data().train, ARCHITECTURE)
 
     def sums(what):
-        """What each of the encoder's layers sums up to on the training examples."""
+        """The sums of each of the encoder's layers on the training examples."""
         recipe = Recipe(activation=jnp.tanh).replace(data_dependent_init=what)
         tower, h = init(key, recipe, ARCHITECTURE, data())[0]["encoder"], np.asarray(x, np.float64) - DATASET.mean
         for unit in (tower["input"], *(tower["blocks"][i]["unit"] for i in tower["blocks"])):

@@ -23,7 +23,7 @@ def test_dropout_keeps_the_mean_and_is_left_out_of_evaluation():
 
 
 def test_the_encoder_sees_the_inputs_noise_and_the_reconstruction_does_not():
-    """What the likelihood is told of x is x, and the decoder's outputs are those for x with the noise added by hand."""
+    """The likelihood is told x itself, and the decoder's outputs are those for x with the noise added by hand."""
     recipe = Recipe().replace(input_noise=configure(noise.gaussian_noise, standard_deviation=0.5))
     state, x = begin(recipe), jnp.asarray(DATASET.train[:32])
     centred, draws = x - DATASET.mean[None], jax.random.normal(KEY, (32, ARCHITECTURE.latent))

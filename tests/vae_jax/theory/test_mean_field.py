@@ -134,7 +134,7 @@ def cosine(hidden):
 
 
 def over_the_batch(gradients):
-    """What the instrument records: the root mean square over examples too, "draws layers"."""
+    """The instrument's record: the root mean square over examples too, "draws layers"."""
     return np.sqrt(np.mean(gradients**2, axis=2))
 
 

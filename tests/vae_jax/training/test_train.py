@@ -125,7 +125,7 @@ def test_divergence_is_dated():
 
 
 def test_vectorised_lanes_agree_with_single_trainings():
-    """What a GPU does with lanes, on whatever device there is: one step in float32."""
+    """Lanes side by side as on a GPU, on whatever device there is: one step in float32."""
     from bench.training.arm_trainer import NUMBERS_AXES, STATE_AXES
 
     recipe = TANH.replace(optimizer=optax.adam)
