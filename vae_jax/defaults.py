@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from vae_jax.initialization.data_dependent import no_calibration
+from vae_jax.initialization.data_dependent import no_data_dependent_init
 from vae_jax.initialization.initializers import variance_scaling, zeros
 from vae_jax.layers.blocks import PlainBlock
 from vae_jax.layers.noise import no_noise
@@ -45,7 +45,7 @@ declare_plain(
     # A state halves from step to step: what a recurrent tower has to be cured of.
     recurrent_init=configure(variance_scaling, scale=0.25, mode="fan_in", distribution="normal"),
     gate_bias=no_gate_bias,
-    calibration=no_calibration,
+    data_dependent_init=no_data_dependent_init,
     optimizer=optax.sgd,
     learning_rate=0.03,
     gradient_transforms=(),

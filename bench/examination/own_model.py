@@ -126,7 +126,7 @@ def _made(target: str) -> Any:
 
 
 def _found(target: str, kind: str) -> Any:
-    """What a "package.module:name" or "file.py:name" names."""
+    """The object that "package.module:name" or "file.py:name" names."""
     place, _, name = target.rpartition(":")
     if not place or not name:
         raise InputError(f"{kind} {target!r} must be written as package.module:name or file.py:name")

@@ -87,7 +87,7 @@ class Trial:
                 readings.append(read)
             joined = {} if self._lanes > 1 else jax.tree.map(lambda *parts: jnp.concatenate(parts), *readings)
             evaluated = over_lanes(chosen, (None, STATE_AXES, None), 0, self._lanes)
-            now = evaluated(self.recipe.program(), state, jnp.asarray(False))
+            now = evaluated(self.recipe.traced(), state, jnp.asarray(False))
         return Trained(began, state, now, joined)
 
     @cached_property

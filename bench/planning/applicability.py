@@ -9,7 +9,7 @@ import numpy as np
 
 from bench.data.dataset import Dataset
 from bench.plugins.reads import Reads, recorded
-from vae_jax.evaluation.evaluate import validate
+from vae_jax.evaluation.evaluate import Evaluation, validate
 from vae_jax.models.vae import Architecture
 from vae_jax.recipe.keys import named_key, random_key
 from vae_jax.recipe.recipe import Recipe
@@ -128,8 +128,8 @@ def _trace(
         state, _ = train(
             state, key, numbers, data, architecture=architecture, loop=replace(_LOOP, instruments=instruments)
         )
-        about = (jnp.asarray(True), key, recorded, data, examples)
-        return validate(state, *about, architecture=architecture, draws=1)
+        evaluation = Evaluation(key, recorded, data, examples)
+        return validate(state, jnp.asarray(True), evaluation, architecture=architecture, draws=1)
 
     jax.eval_shape(training, _key(), _shape(dataset.train), _shape(dataset.mean))
     return frozenset(reads)

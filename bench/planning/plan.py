@@ -236,7 +236,7 @@ def make_plan(
             status, reason = "failed", str(error)
         identity = identify(composed, loaded, protocol, instruments, device_kind)
         identities[str(identity)] = identity
-        key = jax.tree.structure(composed.recipe.program())
+        key = jax.tree.structure(composed.recipe.traced())
         return Cell(
             workload=text,
             arm=str(arm),

@@ -73,7 +73,8 @@ def recorded() -> Iterator[Reads]:
             reads.beyond[f"{LEAVING[event]} {what!r}"] = None
 
     # Found before anything is heeded: to find them is to read.
-    _roots(), _plugin_roots()
+    _roots()
+    _plugin_roots()
     kind: Any = type(os.environ)
     plain = kind.__getitem__
 

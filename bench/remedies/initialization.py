@@ -85,13 +85,13 @@ def sparse(recipe: Recipe, *, connections: int = 15) -> Recipe:
 @remedy(source="Mishkin & Matas 2016, arXiv:1511.06422")
 def lsuv(recipe: Recipe) -> Recipe:
     """Orthogonal weights, each matrix divided by the deviation of its sums on real data, one layer after another."""
-    return recipe.replace(kernel_init=configure(initializers.orthogonal, scale=1.0), calibration=unit_variance)
+    return recipe.replace(kernel_init=configure(initializers.orthogonal, scale=1.0), data_dependent_init=unit_variance)
 
 
 @remedy(source="Salimans & Kingma 2016, arXiv:1602.07868, section 3")
 def data_dependent(recipe: Recipe) -> Recipe:
     """Each unit is scaled and shifted to sums of mean 0 and variance 1 on real data: none starts saturated."""
-    return recipe.replace(calibration=zero_mean_unit_variance)
+    return recipe.replace(data_dependent_init=zero_mean_unit_variance)
 
 
 def _variance_scaling(recipe: Recipe, scale: float) -> Recipe:

@@ -43,7 +43,7 @@ class PlainVAE(nnx.Module):
 
 
 def flax_arm(architecture: Architecture, draws: int) -> Callable[[int, float], Any]:
-    """What begins a training in Flax; all that it begins share their compiled steps.
+    """A function that begins a training in Flax; all that it begins share their compiled steps.
 
     Args:
         architecture: The model's sizes.

@@ -1,4 +1,4 @@
-"""What was measured, as files: the table in full precision and for reading, the plot, and the machine."""
+"""The measurements as files: the table in full precision and for reading, the plot, and the machine."""
 
 import json
 from pathlib import Path

@@ -9,6 +9,7 @@ from bench.speed.flax_peer import flax_arm
 from bench.speed.machine import take_core
 from bench.speed.setting import CHUNK, Setting
 from bench.speed.torch_peer import torch_arm
+from bench.training.record import choose
 
 PEERS: dict[str, Callable[..., Callable[[int, float], Any]]] = {"torch": torch_arm, "flax": flax_arm}
 _LEARNING_RATE = 1e-3
@@ -69,7 +70,7 @@ def train_arm(name: str, steps: int, core: int | None = None) -> Arm:
 
     rates = protocol.learning_rates(_LEARNING_RATE)
     curves = [train(protocol.tuning_seed, rate, "validation") for rate in rates]
-    chosen = protocol.select(rates, [last for _, last in curves])
+    chosen = choose([last for _, last in curves])
     assert chosen is not None
     curves += [train(seed, rates[chosen], "test") for seed in protocol.reporting_seeds]
     return Arm(time.perf_counter() - begun, *map(list, zip(*curves, strict=True)))

@@ -8,7 +8,7 @@ from vae_jax.towers.dense import DenseTower
 
 
 def scanned_tower(self: DenseTower, x: jax.Array, run: ForwardPass) -> tuple[jax.Array, list[jax.Array]]:
-    """What `DenseTower` computes, with one block in the program, whatever the depth.
+    """The results of a `DenseTower`, computed with one block in the program, whatever the depth.
 
     Parameters stay one leaf per layer, as optimizers must see them, and are stacked in every pass.
     """

@@ -1,4 +1,4 @@
-"""What is timed, and how: candidates that do the same work, in interleaved rounds of one run."""
+"""The trainings that are timed: candidates that do the same work, in interleaved rounds of one run."""
 
 import functools
 import time
@@ -63,18 +63,16 @@ class Training:
         rates, weights = schedules(recipe, recipe.learning_rate, setting.chunk, setting.chunk)
         # As if the training were long: with the real length, chunks past its end would be empty and fast.
         stop, limit = jnp.asarray(2**30), jnp.asarray(1e9)
-        numbers = Numbers(recipe.program(), rates[0], weights[0], stop, limit)
+        numbers = Numbers(recipe.traced(), rates[0], weights[0], stop, limit)
         draw = jax.jit(init, static_argnums=2)
         keys = [jax.random.key(seed) for seed in range(setting.lanes)]
-        states = [
-            start(numbers, *draw(named_key(key, "init"), recipe, setting.architecture, data.mean)) for key in keys
-        ]
+        states = [start(numbers, *draw(named_key(key, "init"), recipe, setting.architecture, data)) for key in keys]
         self._setting = setting
         self._arguments: Any = (states[0], keys[0], numbers, data)
         if setting.lanes > 1:
             state = jax.tree.map(lambda *leaves: jnp.stack(leaves), *states)._replace(step=states[0].step)
             rate = jnp.tile(rates[0], (setting.lanes, 1))
-            numbers = Numbers(recipe.program(), rate, weights[0], stop, limit)
+            numbers = Numbers(recipe.traced(), rate, weights[0], stop, limit)
             self._arguments = (state, jnp.stack(keys), numbers, data)
 
     def compile(self) -> tuple[Callable[[], Any], float]:
@@ -102,8 +100,8 @@ def matrix_products(setting: Setting) -> Callable[[], None]:
     """
     sizes = setting.architecture
     width, latent = sizes.width, sizes.latent
-    hidden = [(width, width)] * sizes.depth
-    shapes = [(sizes.data, width), *hidden, (width, 2 * latent), (latent, width), *hidden, (width, sizes.data)]
+    blocks = [(width, width)] * sizes.depth
+    shapes = [(sizes.data, width), *blocks, (width, 2 * latent), (latent, width), *blocks, (width, sizes.data)]
     draw = np.random.default_rng(0)
     operands = [
         tuple(jnp.asarray(draw.normal(size=size), jnp.float32) for size in ((BATCH, i), (i, o), (BATCH, o)))

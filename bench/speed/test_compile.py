@@ -1,4 +1,4 @@
-"""What compiling costs: with instruments and without, and with the persistent cache empty and full."""
+"""The cost of compiling: with instruments and without, and with the persistent cache empty and full."""
 
 import itertools
 from collections.abc import Callable

@@ -3,6 +3,7 @@
 import functools
 from collections.abc import Callable
 
+import jax
 import numpy as np
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
@@ -56,12 +57,7 @@ def test_scanned_over_written_out(
     with monkeypatch.context() as patched:
         patched.setattr(DenseTower, "__call__", scanned_tower)
         scanned, scanned_compile = training.compile()
-    for name, reading in written().items():
-        assert_close = functools.partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-7, err_msg=name)
-        towers = reading if isinstance(reading, dict) else {"": reading}
-        for tower, values in towers.items():
-            other = scanned()[name]
-            assert_close(other[tower] if tower else other, values)
+    jax.tree.map(functools.partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-7), scanned(), written())
     about = {"depth": depth, "width": 64}
     over, under = interleave(benchmark, scanned, written, at_most(10))
     note(

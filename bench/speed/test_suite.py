@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -39,12 +40,27 @@ def steps(pytestconfig: pytest.Config) -> int:
     return pytestconfig.getoption("suite_steps") or STEPS
 
 
+def suite_arguments(steps: int, folder: Path) -> list[str]:
+    """Arguments of the command that runs the whole suite into a folder."""
+    return [
+        "run",
+        "--arms",
+        ",".join(ARMS),
+        "--steps",
+        str(steps),
+        "--device",
+        "cpu",
+        "--no-timing",
+        "--out",
+        str(folder),
+    ]
+
+
 @pytest.fixture(scope="module")
 def suite_seconds(steps: int, tmp_path_factory: pytest.TempPathFactory) -> float:
     """Seconds of the whole command, from nothing stored and nothing compiled to the page."""
     folder = tmp_path_factory.mktemp("suite")
-    command = [sys.executable, "-m", "bench", "run", "--arms", ",".join(ARMS), "--steps", str(steps)]
-    command += ["--device", "cpu", "--no-timing", "--out", str(folder / "out")]
+    command = [sys.executable, "-m", "bench", *suite_arguments(steps, folder / "out")]
     with whole_machine(), pytest.MonkeyPatch.context() as patched:
         patched.setenv("VAE_JAX_CACHE", str(folder / "cache"))
         begun = time.perf_counter()

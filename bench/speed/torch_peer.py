@@ -10,7 +10,7 @@ from vae_jax.models.vae import Architecture
 
 
 def torch_arm(architecture: Architecture, draws: int, fused: bool = True) -> Callable[[int, float], Any]:
-    """What begins a training in PyTorch: tanh towers, orthogonal kernels, Adam.
+    """A function that begins a training in PyTorch: tanh towers, orthogonal kernels, Adam.
 
     Args:
         architecture: The model's sizes.

@@ -26,12 +26,12 @@ from bench.training.precision import cast, computing
 from bench.training.programs import Program, program
 from bench.training.record import Run, training_record
 from vae_jax.evaluation.estimates import estimate
-from vae_jax.evaluation.evaluate import validate
+from vae_jax.evaluation.evaluate import Evaluation, validate
 from vae_jax.models.equal_size import comparable
 from vae_jax.optimization.gradients import gradient_evaluations
 from vae_jax.recipe.keys import named_key, random_key
 from vae_jax.recipe.recipe import Recipe
-from vae_jax.training.train import Data, Loop, Numbers, TrainState, chosen, init, present, schedules, start, train
+from vae_jax.training.train import Data, Loop, Numbers, TrainState, init, present, schedules, start, train
 
 # The evaluation's draws are part of the benchmark's definition, the same for every arm and run.
 _EVALUATION_SEED = 20_000
@@ -221,7 +221,7 @@ class ArmTrainer:
 
     def numbers(self, rates: list[float], stop: int) -> list[Numbers]:
         """The numbers of each chunk of a training that ends at a step, for one learning rate to each lane."""
-        recipe = self.recipe.program()
+        recipe = self.recipe.traced()
         every = self.protocol.validate_every
         per_lane = [schedules(self.recipe, rate, self.protocol.steps, every) for rate in rates]
         learning_rates = _stack([lane[0] for lane in per_lane])
@@ -270,7 +270,7 @@ class ArmTrainer:
         number, whole = jax.ShapeDtypeStruct((), jnp.float32), jax.ShapeDtypeStruct((), jnp.int32)
         rates = jax.ShapeDtypeStruct((chunk,) if self.lanes == 1 else (self.lanes, chunk), jnp.float32)
         weights = jax.ShapeDtypeStruct((chunk,), jnp.float32)
-        return Numbers(self.recipe.program(), rates, weights, whole, number)  # type: ignore
+        return Numbers(self.recipe.traced(), rates, weights, whole, number)  # type: ignore
 
     def train_program(self, state: TrainState, chunk: int, record_every: int, instruments: tuple[Any, ...]) -> Program:
         """The program of a chunk of steps.
@@ -297,28 +297,24 @@ class ArmTrainer:
     def _estimation(self) -> Program:
         samples = self.protocol.importance_samples
         sizes = {"architecture": self.workload.architecture, "samples": samples, "chunk": _SAMPLES_AT_ONCE}
-        mapped = over_lanes(functools.partial(_estimate, **sizes), _VALIDATED_AXES, 0, self.lanes)
+        mapped = over_lanes(functools.partial(estimate, **sizes), _VALIDATED_AXES, 0, self.lanes)
         arguments = self._validated(self._state, "test", ended=True)
         return program(mapped, arguments, name="estimate", lanes=self.lanes, **sizes)
 
     def _validated(self, state: TrainState, split: str, *, ended: bool) -> tuple[Any, ...]:
         key = random_key(_EVALUATION_SEED)
-        return state, jnp.asarray(ended), key, self.recipe.program(), self.data, self.held_out[split]
+        return state, jnp.asarray(ended), Evaluation(key, self.recipe.traced(), self.data, self.held_out[split])
 
 
 # What differs between lanes: all of the state but the step, and of the numbers the learning rates.
 STATE_AXES: Any = TrainState(*[0] * len(TrainState._fields))._replace(step=None)  # type: ignore
 NUMBERS_AXES: Any = Numbers(recipe=None, learning_rates=0, kl_weights=None, stop=None, limit=None)  # type: ignore
-_VALIDATED_AXES = (STATE_AXES, None, None, None, None, None)
+_VALIDATED_AXES = (STATE_AXES, None, None)
 
 
 def draw(key: jax.Array, recipe: Recipe, data: Data, *, architecture: Any) -> Any:
     """A training's model from the training's key; the rest as for `train.init`."""
     return init(named_key(key, "init"), recipe, architecture, data)
-
-
-def _estimate(state: TrainState, ended: jax.Array, key: jax.Array, recipe: Recipe, *given: Any, **sizes: Any) -> Any:
-    return estimate(chosen(recipe, state, ended), state.statistics, key, recipe, *given, **sizes)
 
 
 def _keys(seeds: Sequence[int]) -> jax.Array:

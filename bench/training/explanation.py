@@ -47,7 +47,7 @@ def _blamed(
     trainer: ArmTrainer, seed: int, parameters: Any, statistics: Any, x: Array, centred: Array, noise: Array
 ) -> BlameRecord | None:
     """The block, or the kind of step, that keeps the gradient of -ELBO from the pixels' end."""
-    architecture, recipe = trainer.workload.architecture, trainer.recipe.program()
+    architecture, recipe = trainer.workload.architecture, trainer.recipe.traced()
     graph = structure(recipe, architecture)
 
     def outputs(parameters: Any, centred: Array) -> tuple[Array, Array, Array]:

@@ -157,7 +157,7 @@ class StoreMachine(RuleBasedStateMachine):
     @rule(stored=st.sampled_from(IDENTITIES), identity=st.sampled_from(IDENTITIES))
     def adopt(self, stored, identity):
         if stored in self.expected:
-            assert self.store.adopt(stored, identity).identity == identity
+            assert self.store.adopt(stored, identity, {}).identity == identity
             self.expected[identity] = self.expected[stored]
 
     @invariant()

@@ -26,22 +26,22 @@ class Arrived(NamedTuple):
         end: |dL/dh| at the last block's output, where the gradient sets out.
         blocks: With each block's backward Jacobian replaced by the identity.
         blocks_forward: With each block's forward map replaced by the identity, where shapes allow.
-        units: With each unit's backward Jacobian replaced.
-        kinds: With the backward Jacobians of all units of a kind replaced, in the order of `KINDS`.
-        kinds_forward: With the forward maps of all units of a kind replaced, where shapes allow.
+        steps: With each step's backward Jacobian replaced.
+        kinds: With the backward Jacobians of all steps of a kind replaced, in the order of `KINDS`.
+        kinds_forward: With the forward maps of all steps of a kind replaced, where shapes allow.
     """
 
     untouched: Float[Array, ""]
     end: Float[Array, ""]
     blocks: Float[Array, " blocks"]
     blocks_forward: Float[Array, " blocks"]
-    units: Float[Array, " units"]
+    steps: Float[Array, " steps"]
     kinds: Float[Array, " kinds"]
     kinds_forward: Float[Array, " kinds"]
 
 
 class Blame(NamedTuple):
-    """What keeps the gradient from the first layer.
+    """The block, or the kind of step, that keeps the gradient from the first layer.
 
     Attributes:
         block: The block's name; empty if no block stands out.
@@ -56,7 +56,7 @@ class Blame(NamedTuple):
 
 
 def arrivals(chain: Chain, loss: Callable[[Any], Float[Array, ""]], parameters: Any, batch: Any) -> Arrived:
-    """What comes back at the first layer, with every block and every kind of block replaced in turn.
+    """The gradients that come back at the first layer, with every block and every kind of block replaced in turn.
 
     Backward replaced: the forward pass is unchanged, the gradient passes a block as if it were the identity (where a
     block changes the size, each example's identity is cut or padded with zeros). One function of one vector of gates,
@@ -71,12 +71,12 @@ def arrivals(chain: Chain, loss: Callable[[Any], Float[Array, ""]], parameters: 
     Source:
         The straight-through identity: Bengio, Leonard & Courville 2013, arXiv:1308.3432.
     """
-    blocks, units = len(chain.blocks), len(chain.units)
-    own = jnp.eye(blocks + units, dtype=bool)
-    kinds = jnp.asarray([[False] * blocks + [unit.kind == kind for unit in chain.units] for kind in KINDS])
-    backward = jnp.concatenate([jnp.zeros((1, blocks + units), bool), own, kinds])
+    blocks, steps = len(chain.blocks), len(chain.steps)
+    own = jnp.eye(blocks + steps, dtype=bool)
+    kinds = jnp.asarray([[False] * blocks + [step.kind == kind for step in chain.steps] for kind in KINDS])
+    backward = jnp.concatenate([jnp.zeros((1, blocks + steps), bool), own, kinds])
     forward = jnp.concatenate([own[:blocks], kinds])
-    through_time = jnp.arange(len(backward)) == 1 + blocks + units + KINDS.index("recurrence")
+    through_time = jnp.arange(len(backward)) == 1 + blocks + steps + KINDS.index("recurrence")
     shape, end = chain.graph.shapes[chain.root], chain.graph.shapes[chain.blocks[-1].after]
 
     def gradient(gates: tuple[Array, Array, Array]) -> tuple[Float[Array, ""], Float[Array, ""]]:
@@ -98,14 +98,14 @@ def arrivals(chain: Chain, loss: Callable[[Any], Float[Array, ""]], parameters: 
         jnp.concatenate([through_time, jnp.zeros((len(forward),), bool)]),
     )
     norms, ends = jax.lax.map(gradient, rows)
-    pieces = jnp.split(norms, list(_sums([1, blocks, units, len(KINDS), blocks])))
-    untouched, by_block, by_unit, by_kind, by_block_forward, by_kind_forward = pieces
+    pieces = jnp.split(norms, list(_sums([1, blocks, steps, len(KINDS), blocks])))
+    untouched, by_block, by_step, by_kind, by_block_forward, by_kind_forward = pieces
     replaced = jnp.asarray([_fits(chain, block.before, block.after) for block in chain.blocks])
     same = jnp.asarray([_same(chain, block.before, block.after) for block in chain.blocks])
-    present = jnp.asarray([any(unit.kind == kind for unit in chain.units) for kind in KINDS])
+    present = jnp.asarray([any(step.kind == kind for step in chain.steps) for kind in KINDS])
     return Arrived(
         untouched[0], ends[0], jnp.where(replaced, by_block, jnp.nan), jnp.where(same, by_block_forward, jnp.nan),
-        by_unit, jnp.where(present, by_kind, jnp.nan), jnp.where(present, by_kind_forward, jnp.nan),
+        by_step, jnp.where(present, by_kind, jnp.nan), jnp.where(present, by_kind_forward, jnp.nan),
     )  # fmt: skip
 
 
@@ -128,9 +128,9 @@ def blame(chain: Chain, arrived: Arrived) -> Blame:
     best = max(range(len(blocks)), key=blocks.__getitem__)
     others = [gain for index, gain in enumerate(blocks) if index != best and gain >= 0]
     if others and blocks[best] >= STANDS_OUT * max(others):
-        own = [index for index, unit in enumerate(chain.units) if unit.block == best]
-        by_unit = gains(arrived.units)
-        return Blame(chain.blocks[best].name, chain.units[max(own, key=by_unit.__getitem__)].kind, blocks[best])
+        own = [index for index, step in enumerate(chain.steps) if step.block == best]
+        by_step = gains(arrived.steps)
+        return Blame(chain.blocks[best].name, chain.steps[max(own, key=by_step.__getitem__)].kind, blocks[best])
     kinds = [-1.0 if math.isnan(gain) else gain for gain in gains(arrived.kinds)]
     best = max(range(len(kinds)), key=kinds.__getitem__)
     return Blame("", KINDS[best], kinds[best]) if kinds[best] >= STANDS_OUT else Blame("", "", 1.0)
@@ -139,12 +139,12 @@ def blame(chain: Chain, arrived: Arrived) -> Blame:
 def _gated(
     chain: Chain, backward: Array, forward: Array, time: Array
 ) -> tuple[dict[int, Rewrite], dict[int, ThroughTime]]:
-    """What stands in the place of each value, given a gate for each block and then each unit."""
+    """The rewrites of values and of recurrences, given a gate for each block and then each step."""
     blocks = len(chain.blocks)
     maps: dict[int, list[tuple[int, int]]] = {}
-    # A unit before the block that ends with it.
-    for index, unit in enumerate(chain.units):
-        maps.setdefault(unit.after, []).append((unit.before, blocks + index))
+    # A step before the block that ends with it.
+    for index, step in enumerate(chain.steps):
+        maps.setdefault(step.after, []).append((step.before, blocks + index))
     for index, block in enumerate(chain.blocks):
         maps.setdefault(block.after, []).append((block.before, index))
 

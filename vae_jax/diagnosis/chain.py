@@ -30,7 +30,7 @@ _DIVISIONS = frozenset({"div", "rsqrt", "sqrt", "pow", "integer_pow"})
 _BEGIN = ("matrix", "block", "recurrence")
 
 
-class Unit(NamedTuple):
+class Step(NamedTuple):
     """A step from one value to another.
 
     Attributes:
@@ -75,13 +75,13 @@ class Chain:
         graph: What they are blocks of.
         root: The value that the first block starts from, read by the blocks alone.
         blocks: In the order of the signal.
-        units: The steps within blocks, those inside residual branches too.
+        steps: The steps within blocks, those inside residual branches too.
     """
 
     graph: Graph
     root: int
     blocks: tuple[Block, ...]
-    units: tuple[Unit, ...]
+    steps: tuple[Step, ...]
 
     def within(self, before: int, after: int) -> frozenset[int]:
         """The values on all ways from one value, not included, to another."""
@@ -111,32 +111,32 @@ def find_chain(graph: Graph, parameters: Any) -> Chain:
     # An output that holds something of each example ends the chain; else its last matrix does, before losses and means.
     outputs = [number for number in graph.outputs if number in layered and graph.shapes[number].ndim]
     end = max(outputs or layered, key=lambda number: (*paths.reach(number), -number), default=-1)
-    start, units = paths.units(None, end) if layered else (-1, [])
-    if not units:
+    start, steps = paths.steps(None, end) if layered else (-1, [])
+    if not steps:
         raise ValueError(
             "the model has no matrix product of the batch with a parameter, so it has no layers to tell apart: "
             "give its matrices as parameters, not as constants inside the function"
         )
-    units = _numbered(units)
+    steps = _numbered(steps)
     names = _names(parameters)
     blocks: list[Block] = []
-    for index in range(units[-1].block + 1):
-        own = [unit for unit in units if unit.block == index]
+    for index in range(steps[-1].block + 1):
+        own = [step for step in steps if step.block == index]
         inside = list(paths.between(own[0].before, own[-1].after))
         matrices = sorted({leaf for operation in inside for leaf in paths.matrices(operation)})
         recurrences = tuple(operation.outputs[0] for operation in inside if operation.recurrent)
         name = _name([names[leaf] for leaf in matrices])
         blocks.append(Block(name, own[0].before, own[-1].after, tuple(matrices), recurrences))
-    units += [inner for unit in units if unit.kind == "block" for inner in paths.nested(unit)]
+    steps = paths.with_nested(steps)
     root, graph = _isolated(graph, start, paths.ancestors[end])
-    return Chain(graph, root, tuple(_moved(_distinct(blocks), start, root)), tuple(_moved(units, start, root)))
+    return Chain(graph, root, tuple(_moved(_distinct(blocks), start, root)), tuple(_moved(steps, start, root)))
 
 
 def _moved(parts: Iterable[Any], start: int, root: int) -> Iterator[Any]:
-    """Blocks or units, with those that start at the chain's start starting at its copy."""
+    """Blocks or steps, with those that start at the chain's start starting at its copy."""
     for part in parts:
         if part.before == start:
-            part = part._replace(before=root) if isinstance(part, Unit) else replace(part, before=root)
+            part = part._replace(before=root) if isinstance(part, Step) else replace(part, before=root)
         yield part
 
 
@@ -237,48 +237,56 @@ class _Paths:
             return True
         return not operation.names <= _LINEAR or ("select_n" in operation.names and signal[0])
 
-    def units(self, before: int | None, after: int) -> tuple[Any, list[Unit]]:
+    def steps(self, before: int | None, after: int) -> tuple[Any, list[Step]]:
         """The steps on the way, each with the linear maps that follow it; and where the first starts."""
-        units: list[Unit] = []
+        steps: list[Step] = []
         start = before
         for number in self.line(before, after):
-            last = units[-1].after if units else start
+            last = steps[-1].after if steps else start
             kind = self.kind(last, number)
-            if kind == "linear" and units and self._by_example(units[-1].after) and not self._by_example(number):
+            if kind == "linear" and steps and self._by_example(steps[-1].after) and not self._by_example(number):
                 # Examples leave the first axis, as before a recurrence: that belongs to what asks for it.
                 continue
-            if units and (kind == "linear" or (kind == units[-1].kind and kind in ("activation", "normalization"))):
-                core = units[-1].core if kind == "linear" else number
-                units[-1] = units[-1]._replace(after=number, core=core)
-            elif last is None or kind == "linear" or (not units and before is None and kind not in _BEGIN):
+            if steps and (kind == "linear" or (kind == steps[-1].kind and kind in ("activation", "normalization"))):
+                core = steps[-1].core if kind == "linear" else number
+                steps[-1] = steps[-1]._replace(after=number, core=core)
+            elif last is None or kind == "linear" or (not steps and before is None and kind not in _BEGIN):
                 start = number
             else:
-                units.append(Unit(last, number, number, kind, 0))
-        return start, units
+                steps.append(Step(last, number, number, kind, 0))
+        return start, steps
 
     def _by_example(self, number: int) -> bool:
         shape, given = self.graph.shapes[number].shape, self.graph.shapes[self.graph.batch[0]].shape
         return shape[:1] == given[:1]
 
-    def nested(self, unit: Unit) -> Iterator[Unit]:
-        """The steps inside a residual branch and the like: on each way into its last operation."""
-        seen: set[int] = set()
-        for number in self.graph.operations[self.made[unit.core]].inputs:
-            if number in self.graph.signal and number != unit.before and number not in seen:
-                seen.add(number)
-                for inner in self.units(unit.before, number)[1]:
-                    own = inner._replace(block=unit.block)
-                    yield own
-                    if inner.kind == "block":
-                        yield from self.nested(own)
+    def with_nested(self, steps: list[Step]) -> list[Step]:
+        """These steps, and after them the steps inside residual branches and the like: on each way into the last one.
+
+        Each is opened once: where layers share a path, as by a vector that modulates them all, the ways double with
+        every layer.
+        """
+        found, opened, waiting = dict.fromkeys(steps), set[Step](), steps[::-1]
+        while waiting:
+            step = waiting.pop()
+            if step in opened:
+                continue
+            opened.add(step)
+            found[step] = None
+            ways = self.graph.operations[self.made[step.core]].inputs if step.kind == "block" else ()
+            for number in reversed(ways):
+                if number in self.graph.signal and number != step.before:
+                    inside = self.steps(step.before, number)[1]
+                    waiting += [inner._replace(block=step.block) for inner in reversed(inside)]
+        return list(found)
 
 
-def _numbered(units: Sequence[Unit]) -> list[Unit]:
+def _numbered(steps: Sequence[Step]) -> list[Step]:
     """The steps with their blocks: every matrix begins one."""
     block, numbered = -1, []
-    for unit in units:
-        block += unit.kind in _BEGIN
-        numbered.append(unit._replace(block=block))
+    for step in steps:
+        block += step.kind in _BEGIN
+        numbered.append(step._replace(block=block))
     return numbered
 
 

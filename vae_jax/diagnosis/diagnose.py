@@ -1,4 +1,4 @@
-"""What is wrong with a model's gradient, layer by layer, and which block is to blame: for any model."""
+"""A diagnosis of any model's gradient: layer by layer, and which block is to blame."""
 
 import inspect
 import math
@@ -18,10 +18,8 @@ from vae_jax.diagnosis.chain import KINDS, Chain, find_chain
 from vae_jax.diagnosis.graph import trace
 from vae_jax.diagnosis.layer_readings import LayerReadings, read_layers
 from vae_jax.diagnosis.verdict import ADDRESSED_BY, EXPLODED, VANISHED, judge, quotient, ratio_of_norms
+from vae_jax.layers.slope import FLAT_SLOPE
 from vae_jax.recipe.keys import random_key
-
-FLAT_SLOPE = 0.01
-"""|phi'(z)| below which an entry is on a flat part of its activation; a sigmoid's is 1/4 at most."""
 
 OVER_TIME = "recurrence over time"
 """The kind to blame where the gradient arrives at the first layer, but only from a sequence's last steps."""
@@ -41,7 +39,7 @@ class Layer:
         weight_gradient: Root mean square of dL/dW over its matrices.
         mean_square: q, the mean square of h.
         mean_cosine: c, the mean cosine between two examples' h; at 1 it tells no two apart.
-        saturated_share: Share of (example, unit) on a flat part of the activation, slope below `FLAT_SLOPE`.
+        saturated_share: Share of (example, unit) where the activation's slope is below `FLAT_SLOPE` of its largest.
         dead_share: Share of units that are so for every example.
         zero_share: Share of entries of dL/dh that are exactly 0.
         backward_factor: How many times more comes back at the first layer with its backward Jacobian replaced by the
@@ -72,8 +70,8 @@ class Diagnosis:
     Attributes:
         layers: In the order of the signal; the last is the head.
         loss: What was differentiated, in words.
-        gradient_ratio: |dL/dh| of the first layer over that of the last hidden one; of a recurrence alone, of its
-            state after the first step over that after the last.
+        gradient_ratio: |dL/dh| of the first layer over that of the last hidden one, or of a recurrence's state after
+            its first step over that after its last, whichever is further from 1.
         arrived_ratio: |dL/dx| at what the first layer is given, over |dL/dh| at the head's output.
         verdict: One word of `vae_jax.diagnosis.verdict.RULES`.
         because: The figure that decided it.
@@ -219,10 +217,11 @@ def _layers(chain: Chain, readings: LayerReadings, arrived: Arrived, examples: i
     layers = []
     for index, block in enumerate(chain.blocks):
         h, gradient = _double(readings.hidden[index]), _double(readings.hidden_gradient[index])
-        units = [(place, unit) for place, unit in enumerate(chain.units) if unit.block == index]
-        flat = [np.abs(_double(readings.slopes[place])) < FLAT_SLOPE for place, _ in units if place in readings.slopes]
+        steps = [(place, step) for place, step in enumerate(chain.steps) if step.block == index]
+        # Of what is flat wherever it is asked the share is no number.
+        flat = [~(_double(readings.slopes[place]) >= FLAT_SLOPE) for place, _ in steps if place in readings.slopes]
         matrices = [gradients[leaf].ravel() for leaf in block.matrices]
-        kinds = dict.fromkeys(unit.kind for _, unit in units)
+        kinds = dict.fromkeys(step.kind for _, step in steps)
         layers.append(Layer(
             name=block.name,
             kind=" + ".join(kinds),

@@ -1,6 +1,6 @@
-"""What a function of parameters and a batch computes, as a list of operations that can be run with values replaced.
+"""A function of parameters and a batch as a list of operations, which can be run with values replaced.
 
-Everything that watches a model stands on this: it works on the traced program, so that modules of any library and pure
+Everything that watches a model stands on this: it works on the traced function, so that modules of any library and pure
 functions go the same way, and none of them is modified.
 """
 
@@ -27,7 +27,7 @@ Rewrite = Callable[[Values], Any]
 
 
 class ThroughTime(NamedTuple):
-    """What is done to a recurrence's state after each step.
+    """Changes to a recurrence's state after each step.
 
     Attributes:
         taps: For each state, an array with an axis of steps in front, added to the state after each step; or None.
@@ -40,7 +40,7 @@ class ThroughTime(NamedTuple):
 
 @dataclass(frozen=True)
 class Operation:
-    """One operation of the traced program.
+    """One operation of the traced function.
 
     Attributes:
         apply: From the inputs' values to the outputs'.
@@ -68,7 +68,7 @@ class Recurrence(NamedTuple):
 
 @dataclass(frozen=True)
 class Graph:
-    """A traced program; every value has a number.
+    """A traced function; every value has a number.
 
     Attributes:
         operations: In an order in which they can run.
@@ -99,7 +99,7 @@ class Graph:
         rewrites: Mapping[int, Rewrite] | None = None,
         through_time: Mapping[int, ThroughTime] | None = None,
     ) -> tuple[Any, dict[int, Any]]:
-        """Run the program, operation by operation.
+        """Run the function, operation by operation.
 
         Args:
             parameters: As those it was traced with.

@@ -1,4 +1,4 @@
-"""What a model's layers hold and what gradient reaches them, read without touching the model."""
+"""A model's hidden values and the gradient that reaches them, read without touching the model."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -7,8 +7,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from vae_jax.diagnosis.chain import Chain, Unit
+from vae_jax.diagnosis.chain import Chain, Step
 from vae_jax.diagnosis.graph import Rewrite, ThroughTime
+from vae_jax.layers.slope import relative_slope
 
 
 class LayerReadings(NamedTuple):
@@ -22,7 +23,7 @@ class LayerReadings(NamedTuple):
         hidden_gradient: dL/dh of each block.
         state_gradient: For each block with recurrences, dL/d(state) after each step, for each of its states, with an
             axis of steps in front, the first that is run first; empty for the others.
-        slopes: phi'(z) of each unit that is an activation, keyed by its place in `Chain.units`.
+        slopes: The `relative_slope` of each step that is an activation, keyed by its place in `Chain.steps`.
     """
 
     result: Any
@@ -82,26 +83,25 @@ def read_layers(chain: Chain, loss: Callable[[Any], Float[Array, ""]], parameter
             for block in chain.blocks
         ),
         slopes={
-            index: _slope(chain, unit, values)
-            for index, unit in enumerate(chain.units)
-            if unit.kind == "activation" and graph.shapes[unit.before].shape == graph.shapes[unit.core].shape
+            index: _slope(chain, step, values)
+            for index, step in enumerate(chain.steps)
+            if step.kind == "activation" and graph.shapes[step.before].shape == graph.shapes[step.core].shape
         },
     )
 
 
-def _slope(chain: Chain, unit: Unit, values: dict[int, Any]) -> Array:
-    """phi'(z), entry by entry, as the derivative in the direction of ones: exact for what acts on each entry alone."""
+def _slope(chain: Chain, step: Step, values: dict[int, Any]) -> Array:
+    """How steep a step was, entry by entry: exact for what acts on each entry alone."""
 
     def activation(z: Array) -> Array:
-        own = {**values, unit.before: z}
+        own = {**values, step.before: z}
         for operation in chain.graph.operations:
             if any(number in needed for number in operation.outputs):
                 own |= zip(operation.outputs, operation.apply([own[n] for n in operation.inputs]), strict=True)
-        return own[unit.core]
+        return own[step.core]
 
-    needed = chain.within(unit.before, unit.core)
-    z = values[unit.before]
-    return jax.jvp(activation, (z,), (jnp.ones_like(z),))[1]
+    needed = chain.within(step.before, step.core)
+    return relative_slope(activation, values[step.before], of_each_entry=True)
 
 
 def _plus(number: int, tap: Array) -> Rewrite:

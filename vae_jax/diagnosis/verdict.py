@@ -8,7 +8,7 @@ import math
 from dataclasses import dataclass
 
 VANISHED = 1e-2
-"""rms dL/dh at the first hidden layer over the last, below which the gradient has vanished on its way."""
+"""rms dL/dh at the encoder's first block over its last, below which the gradient has vanished on its way."""
 
 EXPLODED = 1e2
 """The same ratio, above which it has exploded."""
@@ -31,7 +31,7 @@ alive; the rest is the KL term's pull onto the prior."""
 RULES = (
     f"healthy: z is used at the end (an active unit, and KL of at least {UNUSED_NATS:g} nats), whatever the start was",
     f"saturated: at the start the activation is flat for over {FLAT:.0%} of a layer's examples and units",
-    f"vanishing: at the start rms dL/dh at the first hidden layer is below {VANISHED:g} of that at the last",
+    f"vanishing: at the start rms dL/dh at the first block is below {VANISHED:g} of that at the last",
     f"exploding: at the start it is above {EXPLODED:g} times that at the last",
     f"dead signal: these norms are healthy, but at the start the mean cosine c between examples in the encoder's last "
     f"hidden layer is above {PARALLEL:g}: over that share of the signal is the same for all",
@@ -76,7 +76,7 @@ class Verdict:
 
 
 def ratio_of_norms(first: float, last: float) -> float:
-    """rms dL/dh at the first layer over that at the last; 0 where none comes back at the first, whatever the last's."""
+    """rms dL/dh at the first block over that at the last; 0 where none comes back at the first, whatever the last's."""
     return 0.0 if first == 0 else quotient(first, last)
 
 
@@ -91,8 +91,9 @@ def judge(gradient_ratio: float, mean_cosine: float | None, flat: float | None, 
     """The first rule of `RULES` that holds.
 
     Args:
-        gradient_ratio: rms dL/dh at the first hidden layer over the last, at the start; of a gradient that has
-            overflowed, not a number.
+        gradient_ratio: rms dL/dh at the first block over the last, at the start; of a gradient that has overflowed,
+            not a number. Before the first block of a tower there is its input layer, which does not count; `diagnose`,
+            whose blocks go from one matrix to the next, begins with it.
         mean_cosine: c between examples in the last hidden layer of the encoder, at the start; None where it has none.
         flat: The largest share of (example, unit) in any layer whose activation is flat, at the start; None where
             there is no activation.
@@ -104,11 +105,11 @@ def judge(gradient_ratio: float, mean_cosine: float | None, flat: float | None, 
     if flat is not None and flat > FLAT:
         return Verdict("saturated", f"{flat:.0%} of a layer's activations are flat")
     if gradient_ratio == 0:
-        return Verdict("vanishing", "no gradient at all comes back at the first layer")
+        return Verdict("vanishing", "no gradient at all comes back at the first block")
     if gradient_ratio < VANISHED:
-        return Verdict("vanishing", f"rms dL/dh at the first layer is {gradient_ratio:.1e} of the last's")
+        return Verdict("vanishing", f"rms dL/dh at the first block is {gradient_ratio:.1e} of the last's")
     if not gradient_ratio <= EXPLODED:
-        return Verdict("exploding", f"rms dL/dh at the first layer is {gradient_ratio:.1e} times the last's")
+        return Verdict("exploding", f"rms dL/dh at the first block is {gradient_ratio:.1e} times the last's")
     healthy = f"the gradient ratio is {gradient_ratio:.2g}"
     if mean_cosine is not None and mean_cosine > PARALLEL:
         return Verdict("dead signal", f"{healthy}, but c is {mean_cosine:.3f}{_path(code)}")

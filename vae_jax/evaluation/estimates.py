@@ -4,7 +4,7 @@ import math
 from typing import NamedTuple
 
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Bool, Float, Int
 
 from vae_jax.evaluation.estimators import (
     FEWEST_POSTERIORS,
@@ -13,14 +13,12 @@ from vae_jax.evaluation.estimators import (
     importance_weighted_bound,
     mutual_information,
 )
-from vae_jax.evaluation.evaluate import trained
+from vae_jax.evaluation.evaluate import Evaluation, trained
 from vae_jax.models.vae import Architecture
 from vae_jax.objective.bound import gaussian_kl
-from vae_jax.objective.loss import Parameters, Statistics
 from vae_jax.recipe.forward_pass import ForwardPass
 from vae_jax.recipe.keys import named_key
-from vae_jax.recipe.recipe import Recipe
-from vae_jax.training.train import Data, Examples
+from vae_jax.training.train import TrainState, chosen
 
 
 class Estimates(NamedTuple):
@@ -49,12 +47,9 @@ class Estimates(NamedTuple):
 
 
 def estimate(
-    parameters: Parameters,
-    statistics: Statistics,
-    key: PRNGKeyArray,
-    recipe: Recipe,
-    data: Data,
-    x: Examples,
+    state: TrainState,
+    ended: Bool[Array, ""],
+    evaluation: Evaluation,
     *,
     architecture: Architecture,
     samples: int,
@@ -63,12 +58,9 @@ def estimate(
     """All estimates of a trained VAE on a fixed presentation of held-out examples, in evaluation mode.
 
     Args:
-        parameters: Here and below as in `evaluate`.
-        statistics: Calibrated here.
-        key: The evaluation's own.
-        recipe: Its program.
-        data: The training set.
-        x: Held-out examples, at least 2.
+        state: Here and below as in `validate`.
+        ended: Whether the training has ended.
+        evaluation: Its held-out examples at least 2.
         architecture: The model's sizes.
         samples: Draws of z for each example, for the importance-weighted bound.
         chunk: How many of them are decoded at once.
@@ -76,7 +68,8 @@ def estimate(
     Raises:
         ValueError: If held-out and training examples are both fewer than `FEWEST_POSTERIORS`.
     """
-    model = trained(parameters, statistics, key, recipe, data, architecture=architecture)
+    key, recipe, data, x = evaluation
+    model = trained(chosen(recipe, state, ended), state.statistics, evaluation, architecture=architecture)
 
     def log_likelihood(z: Float[Array, "batch latent"]) -> Float[Array, " batch"]:
         return architecture.likelihood.log_prob(model.decode(z, hidden, run), x)

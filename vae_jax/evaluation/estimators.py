@@ -1,4 +1,4 @@
-"""What a trained VAE is judged by beyond its plain bound: a tighter bound, and how much z says of x.
+"""Figures of a trained VAE beyond its plain bound: a tighter bound, and how much z says of x.
 
 They take posteriors and a likelihood; `vae_jax.evaluation.estimates` runs them all on a trained model.
 """

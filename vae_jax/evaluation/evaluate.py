@@ -1,6 +1,6 @@
 """A trained model on held-out examples: calibrated, in evaluation mode, at KL weight 1."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -16,18 +16,29 @@ from vae_jax.recipe.recipe import Recipe
 from vae_jax.training.train import Data, Examples, TrainState, chosen
 
 
+class Evaluation(NamedTuple):
+    """All that an evaluation rests on beside the training.
+
+    Attributes:
+        key: The evaluation's own, the same for every arm.
+        recipe: From `Recipe.traced`, with its numbers.
+        data: The training set.
+        x: Held-out examples, in their one presentation.
+    """
+
+    key: PRNGKeyArray
+    recipe: Recipe
+    data: Data
+    x: Examples
+
+
 def calibrate(
-    parameters: Parameters,
-    statistics: Statistics,
-    key: PRNGKeyArray,
-    recipe: Recipe,
-    data: Data,
-    *,
-    architecture: Architecture,
+    parameters: Parameters, statistics: Statistics, evaluation: Evaluation, *, architecture: Architecture
 ) -> Statistics:
     """The statistics by which a model normalizes when it is evaluated: those of the whole training set, in one pass."""
     if not jax.tree.leaves(statistics):
         return statistics
+    key, recipe, data, _ = evaluation
     examples = data.train.shape[0]
     x = architecture.likelihood.observe(named_key(key, "observe"), data.train)
     noise = jax.random.normal(named_key(key, "noise"), (examples, architecture.latent), x.dtype)
@@ -38,45 +49,29 @@ def calibrate(
 
 
 def trained(
-    parameters: Parameters,
-    statistics: Statistics,
-    key: PRNGKeyArray,
-    recipe: Recipe,
-    data: Data,
-    *,
-    architecture: Architecture,
+    parameters: Parameters, statistics: Statistics, evaluation: Evaluation, *, architecture: Architecture
 ) -> VAE:
-    """The model in evaluation mode, with the statistics of the whole training set; arguments as in `evaluate`."""
-    statistics = calibrate(parameters, statistics, key, recipe, data, architecture=architecture)
-    model = nnx.merge(structure(recipe, architecture), parameters, statistics)
+    """The model in evaluation mode, with the statistics of the whole training set."""
+    statistics = calibrate(parameters, statistics, evaluation, architecture=architecture)
+    model = nnx.merge(structure(evaluation.recipe, architecture), parameters, statistics)
     model.eval()
     return model
 
 
 def evaluate(
-    parameters: Parameters,
-    statistics: Statistics,
-    key: PRNGKeyArray,
-    recipe: Recipe,
-    data: Data,
-    x: Examples,
-    *,
-    architecture: Architecture,
-    draws: int,
+    parameters: Parameters, statistics: Statistics, evaluation: Evaluation, *, architecture: Architecture, draws: int
 ) -> LossParts:
     """The plain bound on a fixed presentation of held-out examples, at KL weight 1 and in evaluation mode.
 
     Args:
         parameters: What was trained.
         statistics: What the model keeps beside them; calibrated here.
-        key: The evaluation's own key, the same for every arm.
-        recipe: The recipe's program, with its numbers.
-        data: The training set.
-        x: Held-out examples.
+        evaluation: All else.
         architecture: The model's sizes.
         draws: Draws of z for each example; their bounds are averaged.
     """
-    model = trained(parameters, statistics, key, recipe, data, architecture=architecture)
+    key, recipe, data, x = evaluation
+    model = trained(parameters, statistics, evaluation, architecture=architecture)
     repeated = jnp.tile(x, (draws, 1))
     noise = jax.random.normal(named_key(key, "evaluate"), (len(repeated), architecture.latent), x.dtype)
     forward = model(repeated - data.mean[None], noise, ForwardPass(recipe))
@@ -86,31 +81,21 @@ def evaluate(
 
 
 def validate(
-    state: TrainState,
-    ended: Bool[Array, ""],
-    key: PRNGKeyArray,
-    recipe: Recipe,
-    data: Data,
-    x: Examples,
-    *,
-    architecture: Architecture,
-    draws: int,
+    state: TrainState, ended: Bool[Array, ""], evaluation: Evaluation, *, architecture: Architecture, draws: int
 ) -> tuple[LossParts, Any]:
     """Evaluate a training at the parameters that its recipe chooses, and tell the recipe what came of it.
 
     Args:
         state: After some steps.
         ended: Whether the training has ended, so that these are the parameters it ends with.
-        key: Here and below as in `evaluate`.
-        recipe: Its program.
-        data: The training set.
-        x: Held-out examples.
+        evaluation: All else.
         architecture: The model's sizes.
         draws: Draws of z for each example.
 
     Returns:
         The plain bound, and what becomes of `state.selected` where x is the validation set.
     """
-    parameters = chosen(recipe, state, ended)
-    loss_parts = evaluate(parameters, state.statistics, key, recipe, data, x, architecture=architecture, draws=draws)
-    return loss_parts, recipe.selected_parameters().tell(state.selected, parameters, loss_parts.negative_elbo)
+    parameters = chosen(evaluation.recipe, state, ended)
+    loss_parts = evaluate(parameters, state.statistics, evaluation, architecture=architecture, draws=draws)
+    told = evaluation.recipe.selected_parameters().tell(state.selected, parameters, loss_parts.negative_elbo)
+    return loss_parts, told

@@ -15,7 +15,7 @@ Inputs = Float[Array, "batch inputs"]
 _TINY = 1e-6
 
 
-def no_calibration(layer: Dense, h: Inputs) -> None:
+def no_data_dependent_init(layer: Dense, h: Inputs) -> None:
     """The layer as it was drawn."""
 
 

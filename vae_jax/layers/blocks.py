@@ -9,7 +9,7 @@ from vae_jax.layers.constant import Constant
 from vae_jax.layers.dense import Dense
 from vae_jax.layers.units import Unit
 from vae_jax.recipe.configured import Number
-from vae_jax.recipe.forward_pass import ForwardPass, Place
+from vae_jax.recipe.forward_pass import BlockPosition, ForwardPass
 from vae_jax.recipe.keys import named_key
 from vae_jax.recipe.recipe import Recipe
 
@@ -32,15 +32,17 @@ class PlainBlock(nnx.Module):
     # True where drawn matrices are given another length, which not every form of the weights keeps.
     rescales = False
 
-    def __init__(self, place: Place, recipe: Recipe, key: PRNGKeyArray):
+    def __init__(self, position: BlockPosition, recipe: Recipe, key: PRNGKeyArray):
         """Draw a block.
 
         Args:
-            place: Where it stands.
+            position: Where it stands.
             recipe: Which unit, normalization and initializers.
             key: Of its draws.
         """
-        self.unit: Unit = recipe.unit(place.width, place.width, recipe, named_key(key, "unit"), context=place.context)
+        self.unit: Unit = recipe.unit(
+            position.width, position.width, recipe, named_key(key, "unit"), context=position.context
+        )
 
     def branch(self, h: Hidden, run: ForwardPass) -> Hidden:
         """phi(norm(W h + b))."""
@@ -89,9 +91,9 @@ class ScaledResidualBlock(PreActivationResidualBlock):
         Hayou et al. 2021, "Stable ResNet", arXiv:2010.12859.
     """
 
-    def __init__(self, place: Place, recipe: Recipe, key: PRNGKeyArray):
-        super().__init__(place, recipe, key)
-        self.scale = Constant(jnp.full((), place.depth**-0.5))
+    def __init__(self, position: BlockPosition, recipe: Recipe, key: PRNGKeyArray):
+        super().__init__(position, recipe, key)
+        self.scale = Constant(jnp.full((), position.depth**-0.5))
 
     def __call__(self, h: Hidden, run: ForwardPass) -> Hidden:
         return h + self.scale[...] * self.branch(h, run)
@@ -107,9 +109,9 @@ class StochasticDepthBlock(PreActivationResidualBlock):
         Huang, Sun, Liu, Sedra & Weinberger 2016, arXiv:1603.09382.
     """
 
-    def __init__(self, place: Place, recipe: Recipe, key: PRNGKeyArray, *, survival: Number):
-        super().__init__(place, recipe, key)
-        self.kept = Constant(1.0 - (jnp.asarray(place.index, jnp.float32) + 1.0) / place.depth * (1.0 - survival))
+    def __init__(self, position: BlockPosition, recipe: Recipe, key: PRNGKeyArray, *, survival: Number):
+        super().__init__(position, recipe, key)
+        self.kept = Constant(1.0 - (jnp.asarray(position.index, jnp.float32) + 1.0) / position.depth * (1.0 - survival))
 
     def __call__(self, h: Hidden, run: ForwardPass) -> Hidden:
         return h + run.noisy(self._drop, self.branch(h, run), "branch")
@@ -126,8 +128,8 @@ class SkipInitBlock(PreActivationResidualBlock):
         De & Smith 2020, arXiv:2002.10444.
     """
 
-    def __init__(self, place: Place, recipe: Recipe, key: PRNGKeyArray, *, alpha: Number):
-        super().__init__(place, recipe, key)
+    def __init__(self, position: BlockPosition, recipe: Recipe, key: PRNGKeyArray, *, alpha: Number):
+        super().__init__(position, recipe, key)
         self.alpha = nnx.Param(jnp.full((), alpha))
 
     def __call__(self, h: Hidden, run: ForwardPass) -> Hidden:
@@ -141,9 +143,9 @@ class LayerScaleBlock(PreActivationResidualBlock):
         Touvron, Cord, Sablayrolles, Synnaeve & Jegou 2021, arXiv:2103.17239.
     """
 
-    def __init__(self, place: Place, recipe: Recipe, key: PRNGKeyArray, *, gamma: Number):
-        super().__init__(place, recipe, key)
-        self.gamma = nnx.Param(jnp.full((place.width,), gamma))
+    def __init__(self, position: BlockPosition, recipe: Recipe, key: PRNGKeyArray, *, gamma: Number):
+        super().__init__(position, recipe, key)
+        self.gamma = nnx.Param(jnp.full((position.width,), gamma))
 
     def __call__(self, h: Hidden, run: ForwardPass) -> Hidden:
         return h + self.gamma[...][None] * self.branch(h, run)
@@ -158,12 +160,12 @@ class HighwayBlock(PlainBlock):
         Srivastava, Greff & Schmidhuber 2015, arXiv:1505.00387.
     """
 
-    def __init__(self, place: Place, recipe: Recipe, key: PRNGKeyArray, *, gate_bias: Number):
-        super().__init__(place, recipe, key)
-        width = place.width
-        self.gate = Dense(width, width, recipe, named_key(key, "gate"), context=place.context)
+    def __init__(self, position: BlockPosition, recipe: Recipe, key: PRNGKeyArray, *, gate_bias: Number):
+        super().__init__(position, recipe, key)
+        width = position.width
+        self.gate = Dense(width, width, recipe, named_key(key, "gate"), context=position.context)
         self.gate.bias[...] = jnp.full((width,), gate_bias)
-        self.gate.calibrated = False
+        self.gate.takes_data = False
 
     def __call__(self, h: Hidden, run: ForwardPass) -> Hidden:
         gate = jax.nn.sigmoid(self.gate(h, run))
@@ -177,8 +179,8 @@ class ReZeroBlock(PlainBlock):
         Bachlechner et al. 2021, "ReZero is all you need", arXiv:2003.04887.
     """
 
-    def __init__(self, place: Place, recipe: Recipe, key: PRNGKeyArray, *, alpha: Number):
-        super().__init__(place, recipe, key)
+    def __init__(self, position: BlockPosition, recipe: Recipe, key: PRNGKeyArray, *, alpha: Number):
+        super().__init__(position, recipe, key)
         self.alpha = nnx.Param(jnp.full((), alpha))
 
     def __call__(self, h: Hidden, run: ForwardPass) -> Hidden:
@@ -194,10 +196,10 @@ class DenselyConnectedBlock(PlainBlock):
 
     uniform = False
 
-    def __init__(self, place: Place, recipe: Recipe, key: PRNGKeyArray):
+    def __init__(self, position: BlockPosition, recipe: Recipe, key: PRNGKeyArray):
         # Block l sees the input layer and l blocks.
-        inputs = place.width * (int(place.index) + 1)
-        self.unit = recipe.unit(inputs, place.width, recipe, named_key(key, "unit"), context=place.context)
+        inputs = position.width * (int(position.index) + 1)
+        self.unit = recipe.unit(inputs, position.width, recipe, named_key(key, "unit"), context=position.context)
 
     def branch(self, h: Float[Array, "batch known"], run: ForwardPass) -> Hidden:
         """phi(norm(W h + b)) of all that is known."""
@@ -222,13 +224,13 @@ class FixupBlock(PlainBlock):
     needs_elementwise = True
     rescales = True
 
-    def __init__(self, place: Place, recipe: Recipe, key: PRNGKeyArray):
-        super().__init__(place, recipe, key)
-        width = place.width
-        self.second = Dense(width, width, recipe, named_key(key, "second"), context=place.context)
-        self.unit.dense.rescale(jnp.full((1,), place.depth**-0.5))
+    def __init__(self, position: BlockPosition, recipe: Recipe, key: PRNGKeyArray):
+        super().__init__(position, recipe, key)
+        width = position.width
+        self.second = Dense(width, width, recipe, named_key(key, "second"), context=position.context)
+        self.unit.dense.rescale(jnp.full((1,), position.depth**-0.5))
         self.second.rescale(jnp.zeros((1,)))
-        self.unit.dense.calibrated = self.second.calibrated = False
+        self.unit.dense.takes_data = self.second.takes_data = False
         self.bias_before_first, self.bias_before_second = nnx.Param(jnp.zeros(())), nnx.Param(jnp.zeros(()))
         self.scale = nnx.Param(jnp.ones(()))
 

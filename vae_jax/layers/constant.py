@@ -6,7 +6,7 @@ from flax import nnx
 
 
 class Constant(nnx.Variable[Any]):
-    """What a module keeps among its statistics, since nothing trains it.
+    """A value that a module keeps among its statistics, since nothing trains it.
 
     As a plain attribute it would be structure, and every value of it another program.
     """

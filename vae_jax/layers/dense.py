@@ -40,7 +40,7 @@ class Dense(nnx.Module):
             pieces: Matrices that are drawn apart, since fans and orthogonality are of each; their columns alternate.
         """
         # False of a layer that whoever drew it starts in a way that data should not change.
-        self.calibrated = role != "head"
+        self.takes_data = role != "head"
         shape, dtype = (inputs + context, outputs // pieces), jnp.result_type(float).type
         names = ("kernel", *(f"kernel_{piece}" for piece in range(1, pieces)))
         drawn = [recipe.kernel_init(named_key(key, name), shape, dtype, role) for name in names]
@@ -59,6 +59,6 @@ class Dense(nnx.Module):
     def __call__(self, h: Float[Array, "batch inputs"], run: ForwardPass) -> Float[Array, "batch outputs"]:
         if run.context is not None:
             h = jnp.concatenate([h, run.context], axis=1)
-        if run.adjust is not None and self.calibrated:
+        if run.adjust is not None and self.takes_data:
             run.adjust(self, h)
         return run.recipe.product(h, self.form(self.kernel[...])) + self.bias[...][None]

@@ -1,4 +1,4 @@
-"""What is drawn inside a model in training: `(h, key) -> h`; evaluation leaves it out."""
+"""Noise that is drawn inside a model in training: `(h, key) -> h`; evaluation leaves it out."""
 
 import jax
 import jax.numpy as jnp

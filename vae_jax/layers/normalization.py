@@ -29,7 +29,7 @@ def batch_norm(width: int) -> nnx.BatchNorm:
     """Every unit to mean 0 and variance 1 over the batch, then a learnt scale and shift.
 
     Momentum 0: the statistics kept are those of the last batch seen. Running averages are wrong for the first 500
-    steps at the usual 0.99; `train.calibrate` passes the training set through once instead, before each evaluation.
+    steps at the usual 0.99; `evaluate.calibrate` passes the training set through once instead, before each evaluation.
 
     Source:
         Ioffe & Szegedy 2015, arXiv:1502.03167.

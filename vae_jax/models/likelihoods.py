@@ -18,7 +18,7 @@ _DOUBT = 1e-3
 
 @runtime_checkable
 class Likelihood(Protocol):
-    """What a decoder's output means."""
+    """The meaning of a decoder's output."""
 
     def log_prob(self, outputs: Outputs, x: Images) -> Float[Array, " batch"]:
         """log p(x | outputs) per example, in nats."""

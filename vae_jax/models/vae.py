@@ -20,7 +20,7 @@ BERNOULLI = Bernoulli()
 
 @runtime_checkable
 class TowerKind(Protocol):
-    """What draws a tower: `DenseTower` itself, or a value that says more, as `Recurrent(length=20)`."""
+    """The value that draws a tower: `DenseTower` itself, or a value that says more, as `Recurrent(length=20)`."""
 
     def scanned(self) -> bool:
         """Whether its hidden layers are the steps of a scan, and not written out."""
@@ -95,7 +95,7 @@ class Architecture:
 
 
 class Forward(NamedTuple):
-    """What one pass gives: the decoder's outputs, the posterior, and its draw."""
+    """The results of one pass: the decoder's outputs, the posterior, and its draw."""
 
     outputs: Float[Array, "batch outputs"]
     mean: Float[Array, "batch latent"]

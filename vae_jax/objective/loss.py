@@ -24,7 +24,7 @@ class Given(NamedTuple):
 
     Attributes:
         statistics: What the model keeps beside its parameters.
-        recipe: The recipe's program, with its numbers.
+        recipe: From `Recipe.traced`, with its numbers.
         kl_weight: Weight of the KL term.
         x: What is to be reconstructed.
         centred: The encoder's inputs.

@@ -1,4 +1,4 @@
-"""What a treatment of the KL term is, and the one that does nothing."""
+"""The contract of a treatment of the KL term, and the one that does nothing."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -32,7 +32,7 @@ class ObjectiveView(NamedTuple):
 
 
 class Treatment(NamedTuple):
-    """What becomes of the bound's two parts in the training objective: a pair of pure functions, as in optax.
+    """The bound's two parts as the training objective has them: a pair of pure functions, as in optax.
 
     Attributes:
         init: `() -> state` before the first step.

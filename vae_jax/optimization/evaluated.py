@@ -20,7 +20,7 @@ State = Any
 
 
 class EvaluatedParameters(NamedTuple):
-    """What is evaluated.
+    """The rule by which parameters are evaluated in place of the newest.
 
     Attributes:
         init: `(parameters) -> state`.
@@ -35,7 +35,7 @@ class EvaluatedParameters(NamedTuple):
 
 
 class SelectedParameters(NamedTuple):
-    """What a training ends with.
+    """The rule by which a training ends with some of the evaluated parameters.
 
     Attributes:
         init: `(parameters) -> state`.

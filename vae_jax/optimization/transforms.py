@@ -1,4 +1,4 @@
-"""What may be done to a gradient before the optimizer sees it, where optax does not give it.
+"""Transformations of a gradient before the optimizer sees it, where optax does not give it.
 
 Kernels are (inputs, outputs), so a unit's fan-in is a column. The optimizer is always given the extra arguments
 `value`, `grad`, `value_fn` (the loss as a function of parameters, on the step's batch and noise) and `key` (the step's

@@ -1,4 +1,4 @@
-"""What may be put around an optimizer: `(transformation, learning_rate, steps) -> transformation`.
+"""Wrappers around an optimizer: `(transformation, learning_rate, steps) -> transformation`.
 
 `learning_rate` is that of the step, `steps` the training's length; both are arrays inside the compiled program.
 """

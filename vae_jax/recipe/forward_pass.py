@@ -1,4 +1,4 @@
-"""What every layer of one pass is given beside its input."""
+"""The value that every layer of one pass is given beside its input."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ class ForwardPass(NamedTuple):
         key: Of all that is drawn in the pass, as dropout; None in evaluation, where nothing is.
         context: What a hidden layer sees beside the layer before it, "batch context"; of a tower, one for
             each block and one for the head.
-        adjust: Called by every layer that is `calibrated` with itself and its input, before it is used:
+        adjust: Called by every layer that `takes_data` with itself and its input, before it is used:
             initialization from data.
     """
 
@@ -55,7 +55,7 @@ class ForwardPass(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Place:
+class BlockPosition:
     """Where a block stands in its tower.
 
     Attributes:

@@ -14,7 +14,7 @@ Schedules = tuple[Callable[..., jax.Array], ...]
 
 # Slots whose outcome enters the compiled program as an array, so that they make no program of their own.
 _ARGUMENTS = (
-    "kernel_init", "bias_init", "recurrent_init", "gate_bias", "calibration", "learning_rate",
+    "kernel_init", "bias_init", "recurrent_init", "gate_bias", "data_dependent_init", "learning_rate",
     "learning_rate_schedules", "kl_schedules",
 )  # fmt: skip
 
@@ -30,7 +30,7 @@ class Recipe:
     Attributes:
         activation: phi, elementwise; of z, and of what its unit learns for it.
         unit: `(inputs, outputs, recipe, key, role=, context=) -> Unit`: what stands around the activation.
-        block: `(place, recipe, key) -> Block`: how a hidden layer is put together.
+        block: `(position, recipe, key) -> Block`: how a hidden layer is put together.
         normalization: `(width) -> module`, applied to the pre-activation, or where the block says.
         weight_form: `(kernel) -> module`, from the kernel that is trained to the matrix that is used.
         product: `(h, matrix) -> z`: how, and in which precision, a layer multiplies.
@@ -47,7 +47,7 @@ class Recipe:
         bias_init: The same for its bias, shape `(outputs,)`.
         recurrent_init: The same for the matrix from one state to the next, of shape `(width, width)`.
         gate_bias: `(key, shape, dtype, length) -> (keep, write)`: what a recurrent cell's gates are biased by.
-        calibration: `(layer, inputs)`: changes a drawn layer by what the training examples look like there.
+        data_dependent_init: `(layer, inputs)`: changes a drawn layer by what the training examples look like there.
         optimizer: `(learning_rate) -> optax.GradientTransformation`.
         learning_rate: The optimizer's own scale: the centre of the rates that are tuned.
         gradient_transforms: Each `() -> optax.GradientTransformation`, applied in order before the optimizer.
@@ -81,7 +81,7 @@ class Recipe:
     bias_init: Callable[..., jax.Array]
     recurrent_init: Callable[..., jax.Array]
     gate_bias: Callable[..., tuple[jax.Array, jax.Array]]
-    calibration: Callable[..., None]
+    data_dependent_init: Callable[..., None]
     optimizer: Callable[..., optax.GradientTransformation]
     learning_rate: float
     gradient_transforms: tuple[Callable[[], optax.GradientTransformation], ...]
@@ -145,8 +145,8 @@ class Recipe:
         """The slots in which this recipe differs from another."""
         return tuple(name for name in self.slots() if getattr(self, name) != getattr(base, name))
 
-    def program(self) -> "Recipe":
-        """The part that a compiled training depends on; two recipes whose parts have one structure share a program.
+    def traced(self) -> "Recipe":
+        """The part that a compiled training is traced with; two recipes whose parts have one structure share a program.
 
         Initial weights, learning rates and KL weights enter the program as arrays, so the slots that make them hold
         their defaults here.

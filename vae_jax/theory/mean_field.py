@@ -31,7 +31,7 @@ from vae_jax.training.instruments import kernels, units
 
 @dataclass(frozen=True)
 class Profile:
-    """What theory expects of each hidden layer; layer 0 is the input layer, or the state after the first step.
+    """Theory's expectation of each hidden layer; layer 0 is the input layer, or the state after the first step.
 
     Attributes:
         mean_square: Of each hidden layer over examples and units, after the activation.
@@ -207,7 +207,7 @@ def _cosine(product: float, square: float) -> float:
 def predict(
     recipe: Recipe, parameters: Any, x: Float[np.ndarray, "examples data"]
 ) -> dict[str, Profile | NoPrediction]:
-    """What theory expects of a drawn model's two towers, from the variances that its kernels really have.
+    """Theory's expectation of a drawn model's two towers, from the variances that its kernels really have.
 
     Args:
         recipe: The recipe.

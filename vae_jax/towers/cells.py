@@ -38,7 +38,7 @@ class Gate(nnx.Module):
         self.recurrent = nnx.Param(recipe.recurrent_init(named_key(key, "recurrent"), shape, dtype, "hidden"))
         self.form = recipe.weight_form(self.recurrent[...])
         # Where a gate starts is for its bias to say.
-        self.unit.dense.calibrated = candidate
+        self.unit.dense.takes_data = candidate
 
 
 class TanhCell(nnx.Module):
@@ -126,7 +126,7 @@ class LSTMCell(TanhCell):
         return run.recipe.product(h, matrix)
 
     def read(self, c: Float[Array, "batch width"]) -> Float[Array, "batch width"]:
-        """What of the memory is activated."""
+        """The memory as it is activated."""
         return c
 
 

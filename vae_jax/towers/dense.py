@@ -9,23 +9,24 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from vae_jax.initialization.data_dependent import no_calibration
+from vae_jax.initialization.data_dependent import no_data_dependent_init
 from vae_jax.initialization.initializers import looks_linear
 from vae_jax.layers.blocks import PlainBlock
 from vae_jax.layers.dense import Dense
+from vae_jax.layers.slope import relative_slope
 from vae_jax.recipe.configured import made_by
-from vae_jax.recipe.forward_pass import ForwardPass, Place
+from vae_jax.recipe.forward_pass import BlockPosition, ForwardPass
 from vae_jax.recipe.keys import named_key
 from vae_jax.recipe.recipe import Recipe
 from vae_jax.towers.skip_connections import no_context
 
 
 class Hidden(NamedTuple):
-    """What a pass was like in its hidden layers; layer 0 is the input layer.
+    """A pass as its hidden layers saw it; layer 0 is the input layer.
 
     Attributes:
         output: What each layer adds to what is known: its output, after the activation.
-        slope: |phi'| of its activation there, as a share of the largest slope that phi has within 8 of 0.
+        slope: How steep its activation was there, see `relative_slope`.
     """
 
     output: Float[Array, "layers batch width"]
@@ -75,10 +76,10 @@ class DenseTower(nnx.Module):
                 "choose a block that leaves its unit whole, as ReZero's"
             )
         form = made_by(recipe.weight_form)
-        if not getattr(form, "rescalable", True) and (block.rescales or recipe.calibration is not no_calibration):
-            what = (
-                f"a {block.__name__}" if block.rescales else f"the calibration {made_by(recipe.calibration).__name__}"
-            )
+        if not getattr(form, "rescalable", True) and (
+            block.rescales or recipe.data_dependent_init is not no_data_dependent_init
+        ):
+            what = f"a {block.__name__}" if block.rescales else made_by(recipe.data_dependent_init).__name__
             raise ValueError(
                 f"{what} gives matrices another length, which {form.__name__} undoes: "
                 "choose a form that learns the length, as WeightNorm"
@@ -193,8 +194,7 @@ def watched(run: ForwardPass, slopes: list[Array]) -> ForwardPass:
         def own(z: Array) -> Array:
             return phi(z, *learnt)
 
-        steepest = jnp.max(jnp.abs(_slope(own, jnp.linspace(-8.0, 8.0, 321))))
-        slopes.append(jnp.abs(_slope(own, jax.lax.stop_gradient(z))) / steepest)
+        slopes.append(relative_slope(own, z))
         return own(z)
 
     recipe = copy.copy(run.recipe)
@@ -203,13 +203,9 @@ def watched(run: ForwardPass, slopes: list[Array]) -> ForwardPass:
     return run._replace(recipe=recipe)
 
 
-def _slope(activation: Callable[[Array], Array], z: Array) -> Array:
-    return jax.jvp(activation, (z,), (jnp.ones_like(z),))[1]
-
-
 def _draw_blocks(depth: int, width: int, context: int, recipe: Recipe, key: PRNGKeyArray) -> list[PlainBlock]:
     def draw(key: PRNGKeyArray, index: int | Array) -> PlainBlock:
-        return recipe.block(Place(width, index, depth, context), recipe, key)
+        return recipe.block(BlockPosition(width, index, depth, context), recipe, key)
 
     keys = [named_key(key, f"block_{index}") for index in range(depth)]
     if not keys:

@@ -1,4 +1,4 @@
-"""What a recurrent tower's head reads of all its states: `(hidden) -> h`."""
+"""Readings of all states for a recurrent tower's head: `(hidden) -> h`."""
 
 from jaxtyping import Array, Float
 

@@ -131,7 +131,7 @@ class RecurrentTower(nnx.Module):
     def _given(
         self, x: Float[Array, "batch data"], run: ForwardPass
     ) -> tuple[Float[Array, "length batch columns"], Float[Array, "width columns"], State]:
-        """What all steps are given: their inputs' sums, the cell's matrix, and the state before the first."""
+        """All that the steps are given: their inputs' sums, the cell's matrix, and the state before the first."""
         batch = len(x)
         steps = x.reshape(batch, self.length, -1).swapaxes(0, 1)
         drive = self.cell.drive(steps.reshape(self.length * batch, -1), run)

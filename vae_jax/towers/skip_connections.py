@@ -1,4 +1,4 @@
-"""What the decoder's layers see beside the layer before: `(z, hidden, layers) -> one for each of them, or None`.
+"""The decoder's context beside the layer before: `(z, hidden, layers) -> one for each of its layers, or None`.
 
 The layers are its blocks and its head; the first of all sees z itself.
 """

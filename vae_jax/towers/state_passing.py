@@ -1,4 +1,4 @@
-"""What passes from one step of a recurrence to the next: noise on it in training, and how far gradients go back."""
+"""The way from one step of a recurrence to the next: noise on it in training, and how far gradients go back."""
 
 import jax
 import jax.numpy as jnp

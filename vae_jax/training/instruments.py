@@ -1,4 +1,4 @@
-"""What is measured inside a training step: each instrument is one function of the step's view.
+"""Measurements inside a training step: each instrument is one function of the step's view.
 
 Of a recorded step the gradient and the update are its own; the rest of the view comes from a pass of its own before it,
 with the same parameters, batch and noise: watching cannot change what is watched.
@@ -13,11 +13,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from vae_jax.layers.slope import FLAT_SLOPE
 from vae_jax.models.vae import TOWERS
 from vae_jax.objective.bound import LossParts
-
-# Below this share of its largest slope an activation passes nothing on: for sigmoid, |z| beyond 4.4.
-_FLAT = 0.05
 
 # As many as leave a batch of 128 enough examples in each.
 _MICROBATCHES = 8
@@ -63,7 +61,7 @@ class Instrument:
     measure: Callable[[StepView], Reading]
 
     def read(self, view: StepView) -> Reading:
-        """What it measures.
+        """The instrument's reading of a step.
 
         Raises:
             ValueError: It is neither a number nor one number per hidden layer or matrix of each tower, or it raises.
@@ -243,7 +241,7 @@ def _rms(layers: Float[Array, "layers rows columns"]) -> Layers:
 
 
 def _flat(slope: HiddenLayers) -> HiddenLayers:
-    return (slope < _FLAT).astype(slope.dtype)
+    return (slope < FLAT_SLOPE).astype(slope.dtype)
 
 
 def _signal_to_noise(gradient: Float[Array, "batch width"]) -> Float[Array, ""]:

@@ -14,7 +14,7 @@ import optax
 from flax import nnx
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
-from vae_jax.initialization.data_dependent import no_calibration
+from vae_jax.initialization.data_dependent import no_data_dependent_init
 from vae_jax.models.vae import VAE, Architecture
 from vae_jax.objective.loss import Given, Parameters, Statistics, TreatmentState, loss, observed_paths, structure
 from vae_jax.recipe.forward_pass import ForwardPass
@@ -50,7 +50,7 @@ class Loop:
 
 
 class TrainState(NamedTuple):
-    """What the next step needs.
+    """All that the next step needs.
 
     Attributes:
         parameters: What is trained, one leaf per layer and kind.
@@ -77,7 +77,7 @@ class Numbers(NamedTuple):
     """All that differs between two trainings of one program, beside their initial weights and key.
 
     Attributes:
-        recipe: `Recipe.program()`, for the numbers in it.
+        recipe: `Recipe.traced()`, for the numbers in it.
         learning_rates: Rate of each step of this chunk.
         kl_weights: Weight of the KL term at each step of this chunk.
         stop: The training's length: no step is taken at or after it.
@@ -105,10 +105,11 @@ def init(key: PRNGKeyArray, recipe: Recipe, architecture: Architecture, data: Da
     rest. Every layer's draw depends on the key and the layer's name alone.
     """
     model = VAE(architecture, recipe, key, data.mean)
-    if recipe.calibration is not no_calibration:
+    if recipe.data_dependent_init is not no_data_dependent_init:
+        # The name is older than the slot's: another would draw other numbers.
         x, noise = present(named_key(key, "calibration"), jnp.zeros((), jnp.int32), data.train, architecture)
         model.train()
-        model(x - data.mean[None], noise, ForwardPass(recipe, adjust=recipe.calibration))
+        model(x - data.mean[None], noise, ForwardPass(recipe, adjust=recipe.data_dependent_init))
     _, parameters, statistics = nnx.split(model, nnx.Param, ...)
     return _strong(nnx.as_pure(parameters)), _strong(nnx.as_pure(statistics))
 
@@ -140,7 +141,7 @@ def chosen(recipe: Recipe, state: TrainState, ended: Bool[Array, ""]) -> Paramet
     """The parameters that a training is evaluated at.
 
     Args:
-        recipe: The recipe's program.
+        recipe: From `Recipe.traced`.
         state: After some steps.
         ended: Whether the training has ended: it may end with other parameters than it was at last.
     """
@@ -220,7 +221,7 @@ def train(
             return optimizer.update(gradient, state.optimizer_state, state.parameters, **extra)
 
     def watch(state: TrainState, x: Array, noise: Array) -> dict[str, Any]:
-        """What of a step's view is not its gradient or its update, by a pass of its own."""
+        """A step's view without its gradient and its update, by a pass of its own."""
         taps = architecture.taps(loop.batch, data.train.dtype)
         observe = partial(observed_paths, graph, architecture, state.parameters)
         _, pullback, (loss_parts, hidden) = jax.vjp(
@@ -303,7 +304,7 @@ def batches(key: PRNGKeyArray, first: Int[Array, ""], loop: Loop, examples: int)
 def present(
     key: PRNGKeyArray, step: Int[Array, ""], intensity: Float[Array, "batch data"], architecture: Architecture
 ) -> tuple[Float[Array, "batch data"], Float[Array, "batch latent"]]:
-    """What a step sees of its examples, and the noise that it draws z with.
+    """A step's examples as the model sees them, and the noise that it draws z with.
 
     Args:
         key: The training's key.

@@ -17,7 +17,7 @@ def new_remedy(name: Positional[str], family: str = "activation", out: str | Non
         out: The file; by default NAME.py.
     """
     from bench.plugins.new_remedy import write_remedy
-    from bench.plugins.plugin import FAMILIES
+    from bench.plugins.remedy import FAMILIES
 
     _, catalogue = with_plugins(())
     taken = {*catalogue.remedies, *catalogue.bases}

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from bench.cli.main import main
+from vae_jax.layers.slope import FLAT_SLOPE
 
 MODEL = """
 import jax, jax.numpy as jnp, numpy as np
@@ -123,7 +124,8 @@ def test_a_saturated_layer_is_named_in_the_terminal_and_on_the_page(folder, caps
     assert "To blame: block layers/2, and in it the activation" in said
     assert "Differentiated: the given loss, loss." in said
     page = (folder / "results" / "doctor" / "mine.py-make_model" / "doctor.html").read_text().replace("<wbr>", "")
-    for part in ("Verdict: saturated", "layers/2", "8 x 12", "he_normal", "layer_norm", "<svg", "--examples 8"):
+    for part in ("Verdict: saturated", "layers/2", "8 x 12", "he_normal", "layer_norm", "<svg", "--examples 8",
+                 f"slope is below {100 * FLAT_SLOPE:g} % of its largest"):  # fmt: skip
         assert part in page, part
     assert re.search(r'class="blamed"><th scope=row class="words">layers/2<', page)
     # Offline: nothing is asked of any host.

@@ -98,7 +98,15 @@ def test_a_trace_tells_what_a_training_reads():
     workload = build_workload(CATALOGUE, "digits-dense[depth=2]")[1]
     base, about = workload.bases["baseline"], (workload.architecture, workload.data())
     drawn_from = slots_drawn_from(base, *about)
-    assert drawn_from >= {"unit", "block", "normalization", "weight_form", "kernel_init", "bias_init", "calibration"}
+    assert drawn_from >= {
+        "unit",
+        "block",
+        "normalization",
+        "weight_form",
+        "kernel_init",
+        "bias_init",
+        "data_dependent_init",
+    }
     # What a pass alone reads, and what another kind of tower is drawn from.
     assert drawn_from.isdisjoint({"activation", "optimizer", "kl_treatment", "cell", "recurrent_init"})
     assert "cell" not in slots_read(base, *about)

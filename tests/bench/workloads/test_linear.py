@@ -13,8 +13,9 @@ from flax import nnx
 from bench.language.errors import InputError
 from bench.planning.catalogue import load_catalogue
 from bench.planning.compose import build_workload
-from tests.vae_jax.setting import numbers
+from tests.vae_jax.small_vae import numbers
 from vae_jax.evaluation.estimates import estimate
+from vae_jax.evaluation.evaluate import Evaluation
 from vae_jax.objective.loss import structure
 from vae_jax.optimization.schedules import cosine_decay
 from vae_jax.recipe.configured import configure
@@ -93,9 +94,9 @@ def test_a_trained_linear_vae_reaches_the_optimum_and_the_estimates_say_so():
     dataset = built.data()
     x = dataset.test.astype(float)
     found = jax.jit(functools.partial(estimate, architecture=sizes, samples=1000, chunk=50))(
-        state.parameters, state.statistics, KEY, recipe.program(), arrays, jnp.asarray(dataset.test)
+        state, jnp.asarray(True), Evaluation(KEY, recipe.traced(), arrays, jnp.asarray(dataset.test))
     )
-    model = nnx.merge(structure(recipe.program(), sizes), state.parameters, state.statistics)
+    model = nnx.merge(structure(recipe.traced(), sizes), state.parameters, state.statistics)
     slope, offset = affine(lambda z: model.decode(z, [], ForwardPass(recipe)), sizes.latent)
     decoder = LinearGaussian(slope.T, offset, 0.6)
     posterior = model.encode(jnp.asarray(dataset.test) - arrays.mean[None], ForwardPass(recipe))

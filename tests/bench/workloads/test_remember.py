@@ -13,7 +13,7 @@ from bench.cli.main import main
 from bench.language.arms import parse_arms
 from bench.planning.catalogue import load_catalogue
 from bench.planning.compose import build_workload, compose
-from tests.vae_jax.setting import numbers
+from tests.vae_jax.small_vae import numbers
 from vae_jax.recipe.keys import named_key
 from vae_jax.theory.mean_field import NoPrediction, Profile, predict, recurrent_profile
 from vae_jax.training.instruments import INSTRUMENTS

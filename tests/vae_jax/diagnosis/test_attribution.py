@@ -138,7 +138,7 @@ def test_a_kind_that_is_not_there_is_not_to_blame_where_nothing_comes_back():
     chain, _ = compiled()
     nothing, absent = jnp.zeros(len(chain.blocks)), jnp.full(len(chain.blocks), jnp.nan)
     kinds = jnp.asarray([jnp.nan if kind in ("normalization", "recurrence") else 0.0 for kind in KINDS])
-    arrived = Arrived(jnp.zeros(()), jnp.ones(()), nothing, absent, jnp.zeros(len(chain.units)), kinds, kinds)
+    arrived = Arrived(jnp.zeros(()), jnp.ones(()), nothing, absent, jnp.zeros(len(chain.steps)), kinds, kinds)
     assert blame(chain, arrived) == Blame("", "", 1.0)
     # What brings a gradient back where there was none does infinitely much.
     matrix = KINDS.index("matrix")

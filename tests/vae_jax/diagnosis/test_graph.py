@@ -52,7 +52,7 @@ def test_blocks_are_named_by_their_matrices_and_a_scanned_stack_is_written_out(e
     chain = find_chain(trace(function, parameters, X), parameters)
     names = [block.name for block in chain.blocks]
     assert names == ["convolution", "attention", "stack[0]", "stack[1]", "stack[2]", "recurrence/cell", "head"]
-    kinds = [[unit.kind for unit in chain.units if unit.block == index] for index in range(len(names))]
+    kinds = [[step.kind for step in chain.steps if step.block == index] for index in range(len(names))]
     assert kinds[0] == ["matrix", "normalization", "activation"]
     assert kinds[1][0] == "block"
     assert kinds[2] == kinds[3] == kinds[4] == ["matrix", "activation"]
@@ -69,7 +69,25 @@ def test_a_residual_branch_is_one_block_with_its_steps_inside():
     kernels = [jax.random.normal(jax.random.key(i), (2, 8, 8)) for i in range(3)]
     chain = find_chain(trace(apply, kernels, X[:, 0]), kernels)
     assert [block.name for block in chain.blocks] == ["0", "1", "2"]
-    assert [unit.kind for unit in chain.units if unit.block == 1] == ["block", "matrix", "activation", "matrix"]
+    assert [step.kind for step in chain.steps if step.block == 1] == ["block", "matrix", "activation", "matrix"]
+
+
+def test_a_step_is_visited_once_however_many_ways_lead_through_it():
+    """Every block is modulated by one vector, as in FiLM, so that each may be reached through all before it or not."""
+
+    def apply(kernels, x):
+        condition = jnp.tanh(x @ kernels[0][0])
+        for into, scale, shift in kernels[1:]:
+            x = x + jnp.tanh(x @ into * (condition @ scale) + condition @ shift)
+        return x
+
+    counts = []
+    for blocks in (4, 8):
+        kernels = [jax.random.normal(jax.random.key(i), (3, 8, 8)) for i in range(1 + blocks)]
+        chain = find_chain(trace(apply, kernels, X[:, 0]), kernels)
+        assert len(set(chain.steps)) == len(chain.steps)
+        counts.append(len(chain.steps))
+    assert 4 * 6 < counts[0] < counts[1] <= 2 * counts[0]
 
 
 def test_the_derivative_that_a_function_brings_along_is_kept():

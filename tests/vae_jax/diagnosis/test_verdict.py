@@ -57,6 +57,13 @@ def test_the_rules_say_every_word():
     assert set(ADDRESSED_BY) == {rule.partition(":")[0] for rule in RULES}
 
 
+def test_the_words_say_where_the_ratio_is_taken():
+    """At the first block, not at the input layer before it."""
+    because = [judge(ratio, 0.1, 0.1).because for ratio in (0.0, VANISHED / 2, 2 * EXPLODED)]
+    rules = [rule for rule in RULES if rule.startswith("vanishing")]
+    assert all("at the first block" in said for said in (*rules, *because))
+
+
 @pytest.mark.parametrize(
     ("first", "last", "ratio", "word"),
     [

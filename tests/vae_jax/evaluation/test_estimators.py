@@ -10,10 +10,10 @@ import pytest
 from scipy import special, stats
 
 from bench.workloads.linear import linear_data
-from tests.vae_jax.setting import ARCHITECTURE, DATASET, begin, data
+from tests.vae_jax.small_vae import ARCHITECTURE, DATASET, begin, data
 from vae_jax.evaluation.estimates import estimate
 from vae_jax.evaluation.estimators import active_units, importance_weighted_bound, mutual_information
-from vae_jax.evaluation.evaluate import evaluate
+from vae_jax.evaluation.evaluate import Evaluation, evaluate
 from vae_jax.layers.normalization import batch_norm
 from vae_jax.models.likelihoods import Gaussian
 from vae_jax.objective.bound import gaussian_kl
@@ -189,18 +189,15 @@ def test_too_little_to_estimate_from_is_said():
 def test_the_estimates_of_lanes_are_one_program_in_evaluation_mode():
     recipe = Recipe().replace(activation=jnp.tanh, normalization=batch_norm)
     states, x = [begin(recipe, seed) for seed in (0, 1)], single(DATASET.test)
-    rest = (KEY, recipe.program(), data(), x)
+    evaluation = Evaluation(KEY, recipe.traced(), data(), x)
     estimator = functools.partial(estimate, architecture=ARCHITECTURE, samples=50, chunk=20)
-    lanes = jax.jit(jax.vmap(estimator, (0, 0, None, None, None, None)))
-    parameters, statistics = (
-        jax.tree.map(lambda *leaves: jnp.stack(leaves), *(getattr(state, part) for state in states))
-        for part in ("parameters", "statistics")
-    )
-    estimates = lanes(parameters, statistics, *rest)
+    lanes = jax.jit(jax.vmap(estimator, (0, None, None)))
+    stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *states)
+    estimates = lanes(stacked, jnp.asarray(True), evaluation)
     plain = jax.jit(functools.partial(evaluate, architecture=ARCHITECTURE, draws=50))
     for lane, state in enumerate(states):
         found = jax.tree.map(lambda leaf, lane=lane: leaf[lane], estimates)
-        terms = plain(state.parameters, state.statistics, *rest)
+        terms = plain(state.parameters, state.statistics, evaluation)
         np.testing.assert_allclose(found.kl_units.sum(), terms.kl_nats, rtol=1e-4)
         assert found.bound > -terms.negative_elbo
         np.testing.assert_allclose(found.effective_share * 50, found.effective_samples, rtol=1e-6)

@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from tests.vae_jax import reference
-from tests.vae_jax.setting import ARCHITECTURE, DATASET, TANH, begin, compiled, data, double, numbers
-from vae_jax.evaluation.evaluate import calibrate, evaluate, validate
+from tests.vae_jax.small_vae import ARCHITECTURE, DATASET, TANH, begin, compiled, data, double, numbers
+from vae_jax.evaluation.evaluate import Evaluation, calibrate, evaluate, validate
 from vae_jax.layers.normalization import batch_norm
 from vae_jax.optimization.evaluated import best_on_validation, exponential_average
 from vae_jax.recipe.configured import configure
@@ -19,8 +19,9 @@ def test_evaluation_is_the_plain_bound_over_several_draws():
     state = begin(TANH)
     x = jnp.asarray(DATASET.test)
     key = jax.random.key(9)
-    recipe = TANH.replace(kl_treatment=Recipe().kl_treatment).program()
-    found = evaluate(state.parameters, state.statistics, key, recipe, data(), x, architecture=ARCHITECTURE, draws=3)
+    recipe = TANH.replace(kl_treatment=Recipe().kl_treatment).traced()
+    evaluation = Evaluation(key, recipe, data(), x)
+    found = evaluate(state.parameters, state.statistics, evaluation, architecture=ARCHITECTURE, draws=3)
     noise = jax.random.normal(named_key(key, "evaluate"), (3 * len(x), ARCHITECTURE.latent))
     repeated = np.tile(np.asarray(x, np.float64), (3, 1))
     expected = reference.step(
@@ -34,7 +35,8 @@ def test_batch_normalization_is_evaluated_by_the_training_sets_statistics():
     recipe = TANH.replace(normalization=batch_norm)
     state = begin(recipe)
     key = jax.random.key(2)
-    statistics = calibrate(state.parameters, state.statistics, key, recipe.program(), data(), architecture=ARCHITECTURE)
+    evaluation = Evaluation(key, recipe.traced(), data(), data().train)
+    statistics = calibrate(state.parameters, state.statistics, evaluation, architecture=ARCHITECTURE)
     x = np.asarray(present(key, jnp.asarray(0), data().train, ARCHITECTURE)[0])
     assert x.shape == (1257, 64)
     drawn = np.asarray(ARCHITECTURE.likelihood.observe(named_key(key, "observe"), data().train), np.float64)
@@ -47,20 +49,20 @@ def test_a_training_is_evaluated_at_the_parameters_that_its_recipe_chooses():
     best = configure(best_on_validation, patience=2)
     average = configure(exponential_average, decay=0.5)
     recipe = TANH.replace(selected_parameters=best, evaluated_parameters=average)
-    program = recipe.program()
+    traced = recipe.traced()
     state, plain = begin(recipe), begin(TANH)
     check = jax.jit(functools.partial(validate, architecture=ARCHITECTURE, draws=1))
-    arguments = (jax.random.key(1), program, data(), jnp.asarray(DATASET.validation))
+    evaluation = Evaluation(jax.random.key(1), traced, data(), jnp.asarray(DATASET.validation))
     seen = []
     # The second chunk's rate wrecks what the first has learnt.
     for index, rate in enumerate((0.1, 3.0)):
         chunk = numbers(recipe, rate, 20)[index]
         state, _ = compiled()(state, jax.random.key(0), chunk, data())
-        plain, _ = compiled()(plain, jax.random.key(0), chunk._replace(recipe=TANH.program()), data())
+        plain, _ = compiled()(plain, jax.random.key(0), chunk._replace(recipe=TANH.traced()), data())
         jax.tree.map(np.testing.assert_array_equal, state.parameters, plain.parameters)
-        terms, selected = check(state, jnp.asarray(False), *arguments)
+        terms, selected = check(state, jnp.asarray(False), evaluation)
         seen.append(terms.negative_elbo)
         state = state._replace(selected=selected)
     assert seen[0] < seen[1]
-    ended, _ = check(state, jnp.asarray(True), *arguments)
+    ended, _ = check(state, jnp.asarray(True), evaluation)
     np.testing.assert_allclose(ended.negative_elbo, seen[0], rtol=1e-6)

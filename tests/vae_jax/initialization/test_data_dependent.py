@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from tests.vae_jax.setting import ARCHITECTURE, DATASET, data
+from tests.vae_jax.small_vae import ARCHITECTURE, DATASET, data
 from vae_jax.initialization import data_dependent
 from vae_jax.layers import blocks
 from vae_jax.recipe.configured import configure
@@ -17,13 +17,13 @@ from vae_jax.towers.recurrent import Recurrent
 from vae_jax.training.train import init, present
 
 
-def test_calibration_gives_every_layer_what_it_promises():
+def test_data_give_every_layer_what_it_promises():
     key = jax.random.key(0)
     x, _ = present(named_key(key, "calibration"), jnp.zeros((), jnp.int32), data().train, ARCHITECTURE)
 
     def sums(what):
-        """What each of the encoder's layers sums up to on the training examples."""
-        recipe = Recipe(activation=jnp.tanh).replace(calibration=what)
+        """The sums of each of the encoder's layers on the training examples."""
+        recipe = Recipe(activation=jnp.tanh).replace(data_dependent_init=what)
         tower, h = init(key, recipe, ARCHITECTURE, data())[0]["encoder"], np.asarray(x, np.float64) - DATASET.mean
         for unit in (tower["input"], *(tower["blocks"][i]["unit"] for i in tower["blocks"])):
             total = h @ np.asarray(unit["dense"]["kernel"], np.float64) + np.asarray(unit["dense"]["bias"], np.float64)
@@ -37,14 +37,14 @@ def test_calibration_gives_every_layer_what_it_promises():
         np.testing.assert_allclose(total.std(axis=0), 1.0, rtol=1e-4)
 
 
-CALIBRATIONS = [data_dependent.unit_variance, data_dependent.zero_mean_unit_variance]
+INITIALIZATIONS = [data_dependent.unit_variance, data_dependent.zero_mean_unit_variance]
 
 
 def drawn(architecture=ARCHITECTURE, **slots):
-    """The encoder as drawn, and as calibrated."""
+    """The encoder as drawn, and as data have changed it."""
     recipe, key = Recipe(activation=jnp.tanh).replace(**slots), jax.random.key(0)
-    whats = (data_dependent.no_calibration, *CALIBRATIONS)
-    return [init(key, recipe.replace(calibration=what), architecture, data())[0]["encoder"] for what in whats]
+    whats = (data_dependent.no_data_dependent_init, *INITIALIZATIONS)
+    return [init(key, recipe.replace(data_dependent_init=what), architecture, data())[0]["encoder"] for what in whats]
 
 
 @pytest.mark.parametrize(("cell", "gate"), [(LSTMCell, "forget"), (GRUCell, "update")])

@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from tests.vae_jax.setting import KEY, H
+from tests.vae_jax.small_vae import KEY, H
 from vae_jax.initialization import initializers
 from vae_jax.layers import units
 from vae_jax.recipe.configured import configure

@@ -10,7 +10,7 @@ import scipy.integrate
 import scipy.special
 import scipy.stats
 
-from tests.vae_jax.setting import ERF, GELU
+from tests.vae_jax.small_vae import ERF, GELU
 from vae_jax.initialization.moments import closed_form, kinks, product_moment, quadrature, square_moments
 from vae_jax.recipe.configured import configure
 from vae_jax.theory.mean_field import chi, length_map

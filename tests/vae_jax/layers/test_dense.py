@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from tests.vae_jax.setting import KEY, H
+from tests.vae_jax.small_vae import KEY, H
 from vae_jax.layers.dense import Dense
 from vae_jax.layers.weight_forms import WeightNorm
 from vae_jax.recipe.forward_pass import ForwardPass
@@ -31,11 +31,11 @@ def test_a_layer_may_see_more_beside_its_input():
     np.testing.assert_allclose(hidden(H, run), product(hidden, wide), rtol=1e-4, atol=1e-5)
 
 
-def test_data_may_adjust_every_layer_but_heads_and_what_is_not_to_be_calibrated():
+def test_data_may_adjust_every_layer_but_heads_and_what_takes_no_data():
     seen = []
     run = ForwardPass(RECIPE, adjust=lambda layer, h: seen.append((layer, h.shape)))
     first, hidden, head, gate = (Dense(16, 8, RECIPE, KEY, role=role) for role in ("input", "hidden", "head", "hidden"))
-    gate.calibrated = False
+    gate.takes_data = False
     for layer in (first, hidden, head, gate):
         layer(H, run)
     assert seen == [(first, (32, 16)), (hidden, (32, 16))]

@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from tests.vae_jax.setting import ARCHITECTURE, DATASET, KEY, begin, first_step
+from tests.vae_jax.small_vae import ARCHITECTURE, DATASET, KEY, begin, first_step
 from vae_jax.layers import noise
 from vae_jax.objective.loss import loss, structure
 from vae_jax.recipe.configured import configure
@@ -23,14 +23,14 @@ def test_dropout_keeps_the_mean_and_is_left_out_of_evaluation():
 
 
 def test_the_encoder_sees_the_inputs_noise_and_the_reconstruction_does_not():
-    """What the likelihood is told of x is x, and the decoder's outputs are those for x with the noise added by hand."""
+    """The likelihood is told x itself, and the decoder's outputs are those for x with the noise added by hand."""
     recipe = Recipe().replace(input_noise=configure(noise.gaussian_noise, standard_deviation=0.5))
     state, x = begin(recipe), jnp.asarray(DATASET.train[:32])
     centred, draws = x - DATASET.mean[None], jax.random.normal(KEY, (32, ARCHITECTURE.latent))
 
-    def terms(program, inputs):
-        given = first_step(state.statistics, program, x, inputs, draws)
-        return loss(structure(program, ARCHITECTURE), ARCHITECTURE, state.parameters, given)[1][0]
+    def terms(traced, inputs):
+        given = first_step(state.statistics, traced, x, inputs, draws)
+        return loss(structure(traced, ARCHITECTURE), ARCHITECTURE, state.parameters, given)[1][0]
 
     step = ForwardPass(recipe, first_step(state.statistics, recipe, x, centred, draws).key)
     added = step.noisy(recipe.input_noise, centred, "input_noise")

@@ -1,7 +1,7 @@
 import jax.numpy as jnp
 import numpy as np
 
-from tests.vae_jax.setting import H
+from tests.vae_jax.small_vae import H
 from vae_jax.layers import normalization
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bench.remedies.normalization import spectral_norm
-from tests.vae_jax.setting import KEY
+from tests.vae_jax.small_vae import KEY
 from vae_jax.layers import weight_forms
 from vae_jax.recipe.recipe import Recipe
 

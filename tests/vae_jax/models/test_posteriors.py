@@ -9,9 +9,9 @@ import pytest
 import scipy.special
 from flax import nnx
 
-from tests.vae_jax.setting import ARCHITECTURE, begin, compiled, data, numbers
+from tests.vae_jax.small_vae import ARCHITECTURE, begin, compiled, data, numbers
 from vae_jax.evaluation.estimates import estimate
-from vae_jax.evaluation.evaluate import evaluate, trained
+from vae_jax.evaluation.evaluate import Evaluation, evaluate, trained
 from vae_jax.models.posteriors import (
     BATCH_NORM_EPSILON,
     BatchNormHead,
@@ -99,15 +99,17 @@ def test_a_trained_head_is_evaluated_by_the_training_sets_statistics():
     state = begin(recipe)
     for chunk in numbers(recipe, 0.03, 10)[:-1]:
         state, _ = compiled()(state, jax.random.key(0), chunk, data())
-    given = (state.parameters, state.statistics, jax.random.key(3), recipe.program(), data())
+    x = (data().train[:300] > 0.5).astype(jnp.float32)
+    evaluation = Evaluation(jax.random.key(3), recipe.traced(), data(), x)
+    given = (state.parameters, state.statistics, evaluation)
     model = jax.jit(
         lambda *given: nnx.as_pure(nnx.split(trained(*given, architecture=ARCHITECTURE), nnx.Param, ...)[2])
     )(*given)
     kept = model["posterior_head"]["normalization"]
     assert (np.asarray(kept["var"]) > 100 * BATCH_NORM_EPSILON).all()
-    x = (data().train[:300] > 0.5).astype(jnp.float32)
-    terms = jax.jit(functools.partial(evaluate, architecture=ARCHITECTURE, draws=2))(*given, x)
-    estimates = jax.jit(functools.partial(estimate, architecture=ARCHITECTURE, samples=20, chunk=10))(*given, x)
+    terms = jax.jit(functools.partial(evaluate, architecture=ARCHITECTURE, draws=2))(*given)
+    estimator = jax.jit(functools.partial(estimate, architecture=ARCHITECTURE, samples=20, chunk=10))
+    estimates = estimator(state, jnp.asarray(True), evaluation)
     np.testing.assert_allclose(estimates.kl_units.sum(), terms.kl_nats, rtol=1e-4)
     beta = np.asarray(state.parameters["posterior_head"]["beta"])
     # Held-out examples are not the batch that is normalized: near the bound, not above it for certain.

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from tests.vae_jax.setting import ARCHITECTURE, DATASET, begin, double, first_step
+from tests.vae_jax.small_vae import ARCHITECTURE, DATASET, begin, double, first_step
 from vae_jax.layers.blocks import PreActivationResidualBlock, ReZeroBlock
 from vae_jax.layers.normalization import batch_norm, layer_norm
 from vae_jax.models.vae import TOWERS
@@ -50,7 +50,7 @@ def problem(name):
     )
     x = (draw.random((EXAMPLES, ARCHITECTURE.data)) < DATASET.train[:EXAMPLES]).astype(np.float32)
     noise = draw.normal(size=(EXAMPLES, ARCHITECTURE.latent)).astype(np.float32)
-    program = RECIPES[name].program()
+    traced = RECIPES[name].traced()
 
     def objective(parameters):
         dtype = parameters["encoder"]["input"]["dense"]["kernel"].dtype
@@ -58,8 +58,8 @@ def problem(name):
         statistics = jax.tree.map(cast, state.statistics)
         centred = x.astype(np.float64) - DATASET.mean
         arrays = (cast(x), cast(centred), cast(noise))
-        graph = structure(program, ARCHITECTURE)
-        return loss(graph, ARCHITECTURE, parameters, first_step(statistics, program, *arrays))[0]
+        graph = structure(traced, ARCHITECTURE)
+        return loss(graph, ARCHITECTURE, parameters, first_step(statistics, traced, *arrays))[0]
 
     return Problem(jax.jit(objective), jax.jit(jax.grad(objective)), parameters, x, noise)
 

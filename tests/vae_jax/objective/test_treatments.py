@@ -8,7 +8,7 @@ import numpy as np
 import optax
 import pytest
 
-from tests.vae_jax.setting import ARCHITECTURE, LOOP, WATCHED, begin, data, numbers, run
+from tests.vae_jax.small_vae import ARCHITECTURE, LOOP, WATCHED, begin, data, numbers, run
 from vae_jax.objective.discrepancy import maximum_mean_discrepancy, mmd
 from vae_jax.objective.multipliers import geco, minimum_desired_rate, soft_free_bits
 from vae_jax.objective.rates import capacity, free_bits

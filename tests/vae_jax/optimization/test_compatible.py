@@ -1,4 +1,4 @@
-"""What may stand around what, over every optimizer and wrapper of the catalogue."""
+"""Which wrapper may stand around which optimizer, over every optimizer and wrapper of the catalogue."""
 
 import jax
 import jax.numpy as jnp

@@ -4,7 +4,7 @@ import jax
 import optax
 import pytest
 
-from tests.vae_jax.setting import ARCHITECTURE, KEY, data
+from tests.vae_jax.small_vae import ARCHITECTURE, KEY, data
 from vae_jax.layers.blocks import FixupBlock
 from vae_jax.models.vae import Architecture
 from vae_jax.optimization.leaves import below_heads, hidden_kernels, kernels, scalars

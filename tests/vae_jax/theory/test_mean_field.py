@@ -8,7 +8,7 @@ import pytest
 import scipy.stats
 from flax import nnx
 
-from tests.vae_jax.setting import ERF, GELU, first_step
+from tests.vae_jax.small_vae import ERF, GELU, first_step
 from vae_jax.initialization.initializers import variance_scaling
 from vae_jax.layers.blocks import HighwayBlock, PlainBlock, PreActivationResidualBlock, ReZeroBlock
 from vae_jax.layers.normalization import layer_norm
@@ -134,7 +134,7 @@ def cosine(hidden):
 
 
 def over_the_batch(gradients):
-    """What the instrument records: the root mean square over examples too, "draws layers"."""
+    """The instrument's record: the root mean square over examples too, "draws layers"."""
     return np.sqrt(np.mean(gradients**2, axis=2))
 
 
@@ -215,7 +215,7 @@ def vae_drawing(block):
 )
 def test_both_towers_of_a_vae_are_as_predicted(name, block, kernel_init):
     recipe = Recipe().replace(activation=ACTIVATIONS[name], block=block, kernel_init=kernel_init)
-    graph, program = structure(recipe.program(), VAE_SIZES), recipe.program()
+    graph, traced = structure(recipe.traced(), VAE_SIZES), recipe.traced()
 
     def total(parameters, taps, whole):
         paths, (_, hidden) = observed_paths(graph, VAE_SIZES, parameters, taps, whole)
@@ -229,7 +229,7 @@ def test_both_towers_of_a_vae_are_as_predicted(name, block, kernel_init):
         x = jax.random.bernoulli(keys[1], 0.5, (EXAMPLES, 256)).astype(jnp.float32)
         centred, noise = jax.random.normal(keys[2], (EXAMPLES, 256)), jax.random.normal(keys[3], (EXAMPLES, 64))
         gradients, layers = gradient(
-            parameters, VAE_SIZES.taps(EXAMPLES), first_step(statistics, program, x, centred, noise)
+            parameters, VAE_SIZES.taps(EXAMPLES), first_step(statistics, traced, x, centred, noise)
         )
         prediction = predict(recipe, parameters, np.asarray(centred))
         for tower in TOWERS:

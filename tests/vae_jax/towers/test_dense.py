@@ -148,7 +148,7 @@ def test_mirrored_weights_need_inputs_that_are_one_pair_of_halves(slots):
         DenseTower.require(MIRRORED.replace(**slots))
 
 
-@pytest.mark.parametrize("slots", [{"block": FixupBlock}, {"calibration": unit_variance}])
+@pytest.mark.parametrize("slots", [{"block": FixupBlock}, {"data_dependent_init": unit_variance}])
 def test_what_gives_matrices_a_length_needs_a_form_that_keeps_it(slots):
     recipe = Recipe().replace(**slots)
     DenseTower.require(recipe.replace(weight_form=WeightNorm))

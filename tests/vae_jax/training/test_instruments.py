@@ -9,7 +9,7 @@ import optax
 import pytest
 
 from tests.vae_jax import reference
-from tests.vae_jax.setting import (
+from tests.vae_jax.small_vae import (
     ARCHITECTURE,
     DATASET,
     LOOP,
@@ -86,10 +86,10 @@ def test_mean_cosine_is_the_mean_over_pairs():
 
 def test_the_paths_add_up_and_only_the_encoder_has_one_from_the_kl_term():
     state, x, noise, readings = one_step(TANH)
-    parameters, program = state.parameters, TANH.program()
+    parameters, traced = state.parameters, TANH.traced()
     x, noise = jnp.asarray(x, jnp.float32), jnp.asarray(noise, jnp.float32)
-    whole = first_step(state.statistics, program, x, x - data().mean[None], noise)
-    observe = functools.partial(observed_paths, structure(program, ARCHITECTURE), ARCHITECTURE, parameters)
+    whole = first_step(state.statistics, traced, x, x - data().mean[None], noise)
+    observe = functools.partial(observed_paths, structure(traced, ARCHITECTURE), ARCHITECTURE, parameters)
 
     def path(index):
         return jax.jit(jax.grad(lambda taps: observe(taps, whole)[0][index]))(ARCHITECTURE.taps(LOOP.batch))

@@ -6,7 +6,7 @@ import numpy as np
 import optax
 import pytest
 
-from tests.vae_jax.setting import (
+from tests.vae_jax.small_vae import (
     ARCHITECTURE,
     LOOP,
     TANH,
@@ -36,14 +36,14 @@ def test_the_compiled_loop_is_a_plain_loop_of_optax_steps():
     start, key = begin(recipe), jax.random.key(0)
     parameters, optimizer = start.parameters, optax.adam(1e-3)
     optimizer_state = optimizer.init(parameters)
-    graph = structure(recipe.program(), ARCHITECTURE)
+    graph = structure(recipe.traced(), ARCHITECTURE)
     gradient = jax.jit(jax.grad(functools.partial(loss, graph, ARCHITECTURE), has_aux=True))
     for step in range(20):
         first = jnp.asarray(step // LOOP.chunk * LOOP.chunk)
         examples = batches(key, first, LOOP, 1257)[step % LOOP.chunk]
         x, noise = present(key, jnp.asarray(step), data().train[examples], ARCHITECTURE)
         centred = x - data().mean[None]
-        gradients, _ = gradient(parameters, first_step(start.statistics, recipe.program(), x, centred, noise))
+        gradients, _ = gradient(parameters, first_step(start.statistics, recipe.traced(), x, centred, noise))
         with jax.numpy_dtype_promotion("standard"):
             updates, optimizer_state = optimizer.update(gradients, optimizer_state)
         parameters = optax.apply_updates(parameters, updates)
@@ -125,7 +125,7 @@ def test_divergence_is_dated():
 
 
 def test_vectorised_lanes_agree_with_single_trainings():
-    """What a GPU does with lanes, on whatever device there is: one step in float32."""
+    """Lanes side by side as on a GPU, on whatever device there is: one step in float32."""
     from bench.training.arm_trainer import NUMBERS_AXES, STATE_AXES
 
     recipe = TANH.replace(optimizer=optax.adam)

@@ -1,4 +1,4 @@
-"""What several tests share: a small VAE on real digits, compiled once for all that train it, and what layers see."""
+"""A small VAE on real digits, compiled once for all tests that train it, and the signals that its layers see."""
 
 import functools
 from typing import Any
@@ -48,26 +48,26 @@ def begin(recipe: Recipe, seed: int = 0, architecture: Architecture = ARCHITECTU
     return start(numbers(recipe, recipe.learning_rate, LOOP.chunk)[0], parameters, statistics)
 
 
-def first_step(statistics: Any, program: Recipe, x: jax.Array, centred: jax.Array, noise: jax.Array) -> Given:
-    """What the objective of a first step is given, at KL weight 1."""
+def first_step(statistics: Any, traced: Recipe, x: jax.Array, centred: jax.Array, noise: jax.Array) -> Given:
+    """All that the objective of a first step is given, at KL weight 1."""
     return Given(
         statistics=statistics,
-        recipe=program,
+        recipe=traced,
         kl_weight=jnp.ones((), x.dtype),
         x=x,
         centred=centred,
         noise=noise,
         key=jax.random.key(0),
         progress=jnp.zeros((), x.dtype),
-        treatment_state=program.kl_treatment().init(),
+        treatment_state=traced.kl_treatment().init(),
     )
 
 
 def numbers(recipe: Recipe, learning_rate: float, stop: int, loop: Loop = LOOP) -> list[Numbers]:
     """The numbers of every chunk."""
     rates, weights = schedules(recipe, learning_rate, stop, loop.chunk)
-    program = recipe.program()
-    return [Numbers(program, rates[i], weights[i], jnp.asarray(stop), jnp.asarray(LIMIT)) for i in range(len(rates))]
+    traced = recipe.traced()
+    return [Numbers(traced, rates[i], weights[i], jnp.asarray(stop), jnp.asarray(LIMIT)) for i in range(len(rates))]
 
 
 @functools.cache
