@@ -3,6 +3,7 @@
 import json
 import math
 import textwrap
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -63,7 +64,7 @@ def forecast(work: "Work", executor: "Executor") -> str:
     programs = len({cell.program for cell in work.missing})
     seconds = work.expected_seconds(slots)
     trainings = len(work.missing) * plan.protocol.trainings
-    idle = len(plan.cells) - len(plan.planned)
+    others = Counter(cell.status for cell in plan.cells if cell.status != "planned")
     counts = [
         f"{len(plan.cells)} arm{'s' * (len(plan.cells) != 1)}",
         f"{len(plan.planned) - len(work.missing)} stored",
@@ -72,7 +73,7 @@ def forecast(work: "Work", executor: "Executor") -> str:
             if work.known
             else []
         ),
-        *([f"{idle} not applicable"] if idle else []),
+        *(f"{count} {status}" for status, count in others.items()),
         f"{len(work.missing)} to run ({trainings} trainings of {plan.protocol.steps:,} steps, {programs} programs to "
         f"compile) on {slots} {executor.slot_words}",
     ]

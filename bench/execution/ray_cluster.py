@@ -9,7 +9,6 @@ import os
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeVar
 
 from bench.execution.device import Device, find_device
@@ -20,6 +19,7 @@ from bench.execution.waiting import longest_first
 from bench.execution.worker import POLL_SECONDS
 from bench.language.errors import InputError, unknown
 from bench.planning.plan import Job
+from bench.plugins.source_file import files_of
 from bench.results.records import TimingRecord
 
 T = TypeVar("T")
@@ -151,11 +151,8 @@ class RayExecutor:
             raise InputError(f"device 'gpu' on a node of {self.address}: {said(error)}") from error
 
     def _node_setup(self, job: Job, limit_seconds: float) -> NodeSetup:
-        plugins: dict[str, str] = {}
-        for path in map(Path, job.plugins):
-            files = sorted(path.rglob("*.py")) if path.is_dir() else [path]
-            plugins |= {str(file.relative_to(path.parent)): file.read_text() for file in files}
-        return NodeSetup(self.device, self._installed, plugins, limit_seconds)
+        files = {name: content for path in job.plugins for name, content in files_of(path).items()}
+        return NodeSetup(self.device, self._installed, files, limit_seconds)
 
     def _ready(self, streams: list[Any]) -> list[Any]:
         """The streams that have something to tell, after a while at most."""

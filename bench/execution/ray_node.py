@@ -43,13 +43,13 @@ class NodeSetup:
     Attributes:
         device: The device that the plan was made for.
         installed: Versions and digests of sources that the node must have too.
-        plugins: The text of each plugin file by its path, which begins with the plugin's own name: nodes share no disk.
+        files: All files of the plugins, by their path below the folder that a plugin lies in: nodes share no disk.
         limit_seconds: How long one cell may take before its process is ended.
     """
 
     device: Device
     installed: dict[str, str]
-    plugins: dict[str, str]
+    files: dict[str, bytes]
     limit_seconds: float
 
 
@@ -64,8 +64,9 @@ def run_group(jobs: Sequence[Job], setup: NodeSetup) -> Iterator[Outcome | None]
         NodeDiffersError: If this node would compute other numbers.
     """
     _require_same(setup.installed)
-    with _plugins(setup.plugins) as paths, _worker(setup.device.platform) as worker:
+    with _written(setup.files) as folder, _worker(setup.device.platform) as worker:
         for job in jobs:
+            paths = _there(job.plugins, folder)
             future = worker.run(replace(job, plugins=paths), setup.limit_seconds)
             told = 0
             while not future.done():
@@ -89,7 +90,8 @@ def run_group(jobs: Sequence[Job], setup: NodeSetup) -> Iterator[Outcome | None]
 def time_on_node(job: Job, learning_rate: float, baseline: Job, setup: NodeSetup) -> TimingRecord | Failure:
     """Time a cell on a node; raises as `run_group` does."""
     _require_same(setup.installed)
-    with _plugins(setup.plugins) as paths, _worker(setup.device.platform) as worker:
+    with _written(setup.files) as folder, _worker(setup.device.platform) as worker:
+        paths = _there(job.plugins, folder)
         there = (replace(job, plugins=paths), learning_rate, replace(baseline, plugins=paths))
         timing = _outcome(worker.time(*there, setup.limit_seconds), setup.limit_seconds)
     if not isinstance(timing, Failure):
@@ -152,11 +154,15 @@ def _worker(device: str) -> Iterator[Worker]:
 
 
 @contextlib.contextmanager
-def _plugins(texts: dict[str, str]) -> Iterator[tuple[str, ...]]:
-    """Plugins on this node, under their own names: a plugin's functions are named by its file's or folder's."""
+def _written(files: dict[str, bytes]) -> Iterator[Path]:
+    """The folder on this node that a plan's plugins are written to, under their own names: by these they are known."""
     with tempfile.TemporaryDirectory(prefix="vae-jax-plugins-") as folder:
-        for name, text in texts.items():
+        for name, content in files.items():
             file = Path(folder) / name
             file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(text)
-        yield tuple(str(Path(folder) / name) for name in dict.fromkeys(Path(name).parts[0] for name in texts))
+            file.write_bytes(content)
+        yield Path(folder)
+
+
+def _there(plugins: tuple[str, ...], folder: Path) -> tuple[str, ...]:
+    return tuple(str(folder / Path(plugin).name) for plugin in plugins)

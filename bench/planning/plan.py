@@ -25,6 +25,8 @@ from vae_jax.recipe.recipe import Recipe
 
 # First readings on two cores, for the minutes to expect.
 _COMPILE_SECONDS = 6.0
+# To compose a cell, evaluate its trainings, estimate, explain and store it, however few its steps.
+_CELL_SECONDS = 1.5
 _SECONDS_PER_STEP_AND_WEIGHT = 1e-3 / (18 * 64 * 64)
 # What a layer costs that is one step of a scan, over one that is written out: as many small operations, and a loop.
 _SCANNED = 5.0
@@ -144,7 +146,7 @@ class Plan:
         )
         weights = layers * sizes.width**2 * self.workload.batch / 128
         training = self.protocol.trainings * self.protocol.steps * weights * _SECONDS_PER_STEP_AND_WEIGHT
-        return len(cells) * training + len({cell.program for cell in cells}) * _COMPILE_SECONDS
+        return len(cells) * (training + _CELL_SECONDS) + len({cell.program for cell in cells}) * _COMPILE_SECONDS
 
     def describe(self, command: str) -> PlanRecord:
         """The plan as the store keeps it."""

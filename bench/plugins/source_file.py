@@ -91,6 +91,9 @@ def load_plugin(path: str) -> list[ModuleType]:
     place = Path(path)
     # Named by its stem, so that a function in it has the same name in every process.
     name = f"plugin_{module_name(place)}"
+    # Last, so that what lies beside a plugin hides no library.
+    if str(place.parent) not in sys.path:
+        sys.path.append(str(place.parent))
     loaded = [each for each in sys.modules if each == name or each.startswith(f"{name}.")]
     if place.is_file():
         files = {name: place}
@@ -117,6 +120,19 @@ def load_plugin(path: str) -> list[ModuleType]:
             sys.modules[name] = ModuleType(name)
             sys.modules[name].__path__ = [str(place)]
     return [_loaded(file, each, place) for each, file in files.items()]
+
+
+def files_of(path: str) -> dict[str, bytes]:
+    """The content of a plugin's files, and of all that it reads from the folder in which it lies, by path below that.
+
+    Args:
+        path: Of a plugin that can be loaded.
+    """
+    folder = Path(path).parent
+    reads = reads_of(module.__name__ for module in load_plugin(path))
+    own = [path, *(str(file) for file in Path(path).rglob("*.py")), *reads.files]
+    files = dict.fromkeys(file for file in map(Path, own) if file.is_file() and file.is_relative_to(folder))
+    return {str(file.relative_to(folder)): file.read_bytes() for file in files}
 
 
 def reads_of(names: Iterable[str]) -> Reads:

@@ -88,6 +88,7 @@ def run(
         store.write_plan(described)
         with unwinding():
             statuses = _follow(work, engine)
+        statuses += [cell.status for cell in plan.cells if cell.status == "failed"]
         publish(store, views, rebuild=bool(statuses) or not current)
     return 1 if set(statuses) & {"failed", "timeout", "out of memory"} else 0
 

@@ -175,3 +175,47 @@ def test_a_step_of_a_scan_takes_longer_than_a_block():
     # Measured: 140 s for the six trainings of the baseline, 300 s for those of an LSTM.
     through_time = plan("baseline", workload="remember[steps=4000]", suite="catalogue")
     assert 60 < through_time.expected_seconds(through_time.planned) < 300
+
+
+def test_many_cells_of_few_steps_are_expected_to_take_their_time():
+    # 3,000 arms of one program: to evaluate and store each takes longer than its steps.
+    values = ",".join(f"0.{value}" for value in range(100, 400))
+    planned = plan(f"rezero[alpha=[{values}]]", workload="digits-dense[depth=1,width=2]", steps=1)
+    assert len(planned.cells) == 300
+    assert planned.expected_seconds(planned.planned) > 300
+
+
+RAISES = """
+import jax.numpy as jnp
+from bench import remedy
+from vae_jax import configure
+
+@remedy(source="Someone 2026", family="activation")
+def broken(recipe):
+    '''Raises what no remedy should.'''
+    return recipe.nothing
+
+def untraceable(x):
+    return x if x.sum() > 0 else -x
+
+@remedy(source="Someone 2026", family="activation")
+def branching(recipe):
+    '''Asks for a number while it is traced.'''
+    return recipe.replace(activation=untraceable)
+
+@remedy(source="Someone 2026", family="initialization")
+def steep(recipe):
+    '''Its gain is asked of an activation that has none.'''
+    return recipe.replace(activation=untraceable)
+"""
+
+
+def test_an_arm_whose_own_code_raises_is_a_row_and_the_others_are_planned(tmp_path):
+    (tmp_path / "mine.py").write_text(RAISES)
+    catalogue = load_catalogue([str(tmp_path / "mine.py")])
+    cells = make_plan(catalogue, suite="smoke", arms="broken,branching,steep+critical,tanh").cells
+    assert [cell.status for cell in cells] == ["failed", "failed", "failed", "planned"]
+    assert "raised AttributeError" in cells[0].reason
+    assert "mine.py, line 9" in cells[0].reason
+    assert "arm 'branching' raised TracerBoolConversionError" in cells[1].reason
+    assert "mine.py, line 12" in cells[1].reason

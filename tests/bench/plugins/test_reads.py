@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from bench.plugins.reads import code_digest, recorded
-from bench.plugins.source_file import load_plugin, reads_of
+from bench.plugins.source_file import files_of, load_plugin, reads_of
 
 
 def test_comments_and_docstrings_change_no_digest():
@@ -103,3 +103,12 @@ def test_another_process_is_beyond_any_digest(tmp_path):
     with recorded() as reads:
         module.ask()
     assert any("starts the program" in words for words in reads.beyond)
+
+
+def test_what_a_plugin_reads_beside_itself_goes_with_it_to_another_machine(own):
+    folder, load = own
+    load()
+    (folder / "unread.txt").write_text("nobody reads it")
+    files = files_of(str(folder / "own_plugin.py"))
+    assert files.keys() == {"own_plugin.py", "own_sibling.py", "own_numbers.json"}
+    assert files["own_numbers.json"] == b"[0.5]"
