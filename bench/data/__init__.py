@@ -1,0 +1,1 @@
+"""Data sets, loaded and split the same way every time."""

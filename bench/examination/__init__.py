@@ -1,0 +1,1 @@
+"""What you bring, tried out: the admission of a remedy, the diagnosis of a model."""

@@ -1,0 +1,1 @@
+"""Cells handed to processes, on this machine or a Ray cluster."""

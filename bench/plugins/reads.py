@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import bench
-import vae_jax
 from bench.plugins import watching
 from bench.plugins.entry_points import package_root, plugin_packages
 from bench.plugins.watching import LEAVING, is_read, kept_by_python, listening
@@ -156,7 +155,7 @@ def _roots() -> tuple[str, ...]:
 
 @functools.cache
 def _packages() -> tuple[str, ...]:
-    return tuple(f"{Path(package.__file__ or '').parent}{os.sep}" for package in (bench, vae_jax))
+    return tuple(f"{Path(bench.__file__ or '').parents[1] / name}{os.sep}" for name in ("bench", "vae_jax"))
 
 
 @functools.cache

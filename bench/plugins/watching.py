@@ -5,8 +5,7 @@ import io
 import os
 import sys
 from collections.abc import Callable, Iterator
-
-import jax
+from typing import Any
 
 Listener = Callable[[str, tuple[object, ...]], None]
 
@@ -79,7 +78,8 @@ def is_read(arguments: tuple[object, ...]) -> bool:
 
 def kept_by_python(name: str) -> bool:
     """Whether a file is one in which Python or jax keeps what it has compiled."""
-    cache = jax.config.jax_compilation_cache_dir  # type: ignore
+    jax: Any = sys.modules.get("jax")
+    cache = jax.config.jax_compilation_cache_dir if jax else None
     return "__pycache__" in name or bool(cache and name.startswith(cache))
 
 

@@ -1,1 +1,1 @@
-"""One file per family; each remedy one small decorated function."""
+"""Every remedy, one file a family."""

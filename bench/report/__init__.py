@@ -1,0 +1,1 @@
+"""Plots and the page, drawn from results alone."""

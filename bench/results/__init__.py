@@ -1,0 +1,1 @@
+"""What a run has come to: records, the store, columns, tables, statistics."""

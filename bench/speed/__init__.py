@@ -1,1 +1,1 @@
-"""This suite's own speed, beside peers that do the same work."""
+"""How fast this suite is, beside peers that do the same work."""

@@ -1,1 +1,1 @@
-"""One file per suite."""
+"""Named lists of arms with their protocol, one file each."""

@@ -1,0 +1,1 @@
+"""One cell: tuned, chosen, reported, explained and timed."""

@@ -1,1 +1,1 @@
-"""One file per workload."""
+"""Every setting in which a training provably stalls, one file each."""

@@ -1,0 +1,1 @@
+"""Any model as a chain of steps: readings, verdict and blame."""

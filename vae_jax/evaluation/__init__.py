@@ -1,0 +1,1 @@
+"""A trained model on held-out examples: its bound and its estimates."""

@@ -1,0 +1,1 @@
+"""A hidden layer: its matrix, activation, normalization, noise and precision."""

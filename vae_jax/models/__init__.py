@@ -1,0 +1,1 @@
+"""The variational autoencoder: towers, posterior and likelihood."""

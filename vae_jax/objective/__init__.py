@@ -1,0 +1,1 @@
+"""The bound, its parts, and how the KL term is treated."""

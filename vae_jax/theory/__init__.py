@@ -1,0 +1,1 @@
+"""What mean-field theory and the linear Gaussian model foretell."""

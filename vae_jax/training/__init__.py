@@ -1,0 +1,1 @@
+"""Steps as pure functions, and the instruments that look into one."""
