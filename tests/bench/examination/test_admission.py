@@ -48,7 +48,7 @@ SAID = {
     "reads_files": ["opens the file '/etc/passwd'", "reads_files.py, line 6", "take that out of"],
     "reads_once": ["opens the file '/etc/passwd'", "reads_once.py, line 12", "take that out of"],
     "calls_host": ["its training calls Python at every step, as jax.debug.print", "calls_host.py, line 12"],
-    "wrong_idle": ["never_idle[negative_slope=1.0] differs from the base by"],
+    "wrong_idle": ["never_idle[negative_slope=1] differs from the base by"],
     "nan_parameters": ["the parameters [", "is not finite after 4 steps: see", "nan_parameters.py, line 12"],
     "nan_instrument": ["instruments still work: log_of_gradient read what is not finite"],
     "draws": ["traced a second time its training is another program", "draws.py, line 13"],
