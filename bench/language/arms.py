@@ -67,19 +67,10 @@ def parse_arms(text: str, bases: Sequence[str], names: Iterable[str] = ()) -> li
     names = tuple(names)
     return [
         arm
-        for part in split_arms(text)
+        for part in _split(text, ",")
         for spelt in ([part.replace("*", name) for name in names] if names and "*" in part else [part])
         for arm in _parse_arm(spelt, bases)
     ]
-
-
-def split_arms(text: str) -> list[str]:
-    """The arms of a list as they are written.
-
-    Raises:
-        InputError: If brackets do not match.
-    """
-    return _split(text, ",")
 
 
 def parse_term(text: str) -> list[Term]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import jax
 
-from bench.language.arms import Arm, parse_arms, parse_term, split_arms
+from bench.language.arms import Arm, parse_arms, parse_term
 from bench.language.errors import unknown
 from bench.planning.applicability import slots_read
 from bench.planning.catalogue import Catalogue
@@ -252,11 +252,9 @@ def make_plan(
 
     bases = tuple(built.bases)
     baseline = make_cell(Arm(bases[0], (), bases[0]))
-    wanted = split_arms(arms) if arms is not None else (*chosen.arms, *catalogue.from_plugins)
-    # A * stands for every remedy.
-    spelt = ([text.replace("*", name) for name in catalogue.remedies] if "*" in text else [text] for text in wanted)
+    wanted = [arms] if arms is not None else [*chosen.arms, *catalogue.from_plugins]
     cells: dict[tuple[str, str], Cell] = {}
-    for cell in (make_cell(arm) for texts in spelt for text in texts for arm in parse_arms(text, bases)):
+    for cell in (make_cell(arm) for text in wanted for arm in parse_arms(text, bases, catalogue.remedies)):
         # Two spellings of one recipe are one cell; that an arm changes nothing, or fails, is worth a row of its own.
         cells.setdefault((cell.identity, "" if cell.status == "planned" else cell.arm), cell)
     description = catalogue.workloads[text.partition("[")[0]].description.split("\n")[0]
