@@ -1,6 +1,6 @@
 """Which slots of a recipe a training reads: found by tracing one, never declared, and without a backend."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -8,7 +8,6 @@ import jax.numpy as jnp
 import numpy as np
 
 from bench.data.dataset import Dataset
-from bench.plugins.reads import Reads, recorded
 from vae_jax.evaluation.evaluate import Evaluation, validate
 from vae_jax.models.vae import Architecture
 from vae_jax.recipe.keys import named_key, random_key
@@ -23,20 +22,7 @@ _ON_THE_HOST = {"learning_rate", "dtype"}
 _LOOP = Loop(batch=2, chunk=1, record_every=1, instruments=())
 
 
-@dataclass(frozen=True)
-class Trace:
-    """What one trace of a training met.
-
-    Attributes:
-        slots: The slots of the recipe that were looked at.
-        reads: What a person's own code read meanwhile.
-    """
-
-    slots: frozenset[str]
-    reads: Reads
-
-
-_known: dict[Any, Trace] = {}
+_known: dict[Any, frozenset[str]] = {}
 
 
 class _Reads(set[str]):
@@ -89,17 +75,10 @@ def slots_read(recipe: Recipe, architecture: Architecture, dataset: Dataset) -> 
     Where none of the slots that a remedy changes is read under a recipe, the changed recipe takes the same path to the
     same figures: the remedy does not apply to it. Arguments are those of `slots_drawn_from`.
     """
-    return traced(recipe, architecture, dataset).slots
-
-
-def traced(recipe: Recipe, architecture: Architecture, dataset: Dataset) -> Trace:
-    """A training and its evaluation traced, once in a process for recipes of one structure; arguments as above."""
-    # Functions compare by what they are.
+    # Functions compare by what they are, so that one process traces each structure once.
     asked = (jax.tree.structure(recipe), architecture, dataset.train.shape)
     if asked not in _known:
-        with recorded() as reads:
-            slots = _trace(recipe, architecture, dataset)
-        _known[asked] = Trace(slots, reads)
+        _known[asked] = _trace(recipe, architecture, dataset)
     return _known[asked]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import jax
 
 from bench.language.arms import Arm, parse_arms, parse_term
-from bench.language.errors import unknown
+from bench.language.errors import briefly, unknown
 from bench.planning.applicability import slots_read
 from bench.planning.catalogue import Catalogue
 from bench.planning.compose import family
@@ -221,7 +221,12 @@ def make_plan(
         changed, remedies = recipe.changes(base), "+".join(map(str, arm.remedies))
         if not changed:
             return f"changes nothing: {remedies} gives what the base {arm.base!r} has already"
-        if slots_read(base, built.architecture, data).isdisjoint(changed):
+        try:
+            read = slots_read(base, built.architecture, data)
+        except (Exception, SystemExit) as error:
+            said = f"raised {briefly(error, kind=True)} when it was traced"
+            raise OwnCodeError(f"base {arm.base!r} of {text} {said}") from error
+        if read.isdisjoint(changed):
             slots = " and ".join(map(repr, changed))
             return f"changes nothing here: {remedies} sets {slots}, which no training of {arm.base!r} on {text} reads"
         return ""

@@ -49,6 +49,11 @@ class Reads:
         same = all(_content(path) == digest for path, digest in self.files.items())
         return same and all(os.environ.get(name) == value for name, value in self.variables.items())
 
+    def words(self) -> list[str]:
+        """What was read, a few words each."""
+        files, variables = (f"reads {path!r}" for path in self.files), (f"asks for {name!r}" for name in self.variables)
+        return [*files, *variables, *self.beyond]
+
     def digest(self) -> str:
         """A digest of all of it; of files by name and content, since another machine has them in another folder."""
         files = sorted((Path(path).name, content) for path, content in self.files.items())

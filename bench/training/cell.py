@@ -9,8 +9,10 @@ from typing import Any
 
 import pandas as pd
 
+from bench.language.errors import InputError
 from bench.planning.identity import versions
 from bench.planning.plan import Job
+from bench.plugins.reads import recorded
 from bench.results.records import CellRecord, TrainingRecord
 from bench.training.arm_trainer import ArmTrainer
 from bench.training.curves import CurveWriter
@@ -51,7 +53,14 @@ def run_cell(job: Job, tell: Callable[[], None]) -> tuple[CellRecord, pd.DataFra
 def _run(
     trainer: ArmTrainer, job: Job, tell: Callable[[], None], started: float
 ) -> tuple[CellRecord, pd.DataFrame] | Unchanged:
-    fingerprint = trainer.fingerprint()
+    with recorded() as reads:
+        fingerprint = trainer.fingerprint()
+    if words := reads.words():
+        # What a program was traced from is nowhere in the identity.
+        raise InputError(
+            f"arm {job.cell.arm!r} {' and '.join(words)} while it is traced: a figure may rest on that; read it when "
+            "the plugin is loaded, at the top of its file"
+        )
     if fingerprint in job.known:
         known = job.known[fingerprint]
         return Unchanged(known.identity, explain(trainer, job.protocol.reporting_seeds[0], known.verdict))

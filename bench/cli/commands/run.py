@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from tyro.conf import UseAppendAction
 
-from bench.cli.console import console
+from bench.cli.console import complain, console
 from bench.cli.interruption import unwinding
 from bench.cli.plugins import with_plugins
 from bench.cli.progress import bar
@@ -81,16 +81,18 @@ def run(
         print(forecast(work, engine), flush=True)
         for sentence in work.unreadable:
             print(sentence)
+        failed = [cell for cell in plan.cells if cell.status == "failed"]
+        for cell in failed:
+            complain(f"{cell.arm}: {cell.reason}")
         if dry_run:
-            return 0
+            return 1 if failed else 0
         described = plan.describe(typed)
         current = store.has_plan(described) and (store.directory / "report.html").exists()
         store.write_plan(described)
         with unwinding():
             statuses = _follow(work, engine)
-        statuses += [cell.status for cell in plan.cells if cell.status == "failed"]
         publish(store, views, rebuild=bool(statuses) or not current)
-    return 1 if set(statuses) & {"failed", "timeout", "out of memory"} else 0
+    return 1 if failed or set(statuses) & {"failed", "timeout", "out of memory"} else 0
 
 
 def _follow(work: "Work", executor: "Executor") -> list[str]:

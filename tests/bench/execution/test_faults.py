@@ -104,7 +104,7 @@ def run(capsys, cache):
 @pytest.fixture
 def replay(run, outcomes, monkeypatch):
     """The command with the outcomes of the real run, and no worker."""
-    monkeypatch.setattr("bench.cli.main.choose_executor", lambda *_: Replay(outcomes))
+    monkeypatch.setattr("bench.cli.commands.run.choose_executor", lambda *_: Replay(outcomes))
     return run
 
 

@@ -7,20 +7,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import bench.planning.applicability
-import bench.planning.compose_arm
 from bench.data.dataset import Dataset
 from bench.language.arms import parse_arms
 from bench.language.errors import InputError
-from bench.planning.applicability import Trace
 from bench.planning.catalogue import load_catalogue
 from bench.planning.compose_arm import compose_arm
 from bench.planning.identity import host_sources, identify, versions
 from bench.planning.loaded_workload import digest, load_workload
 from bench.planning.plan import make_plan
 from bench.planning.protocol import Protocol
-from bench.plugins.reads import Reads
 from bench.training.arm_trainer import ArmTrainer
+from bench.training.cell import run_cell
 from tests.bench.planning.own_code import NUMBERS, write
 
 # Beside what stands in a person's own code: what is asked for on the command line, and the machine.
@@ -48,8 +45,7 @@ def identity(tmp_path_factory):
             for name, value in write(folder, numbers).items():
                 patch.setenv(name, value)
             patch.setenv("XLA_FLAGS", f"--xla_a={changed.get('flags', 1)}")
-            # A trace takes half a second, and is tried by itself below; so is what an instrument does when it loads.
-            patch.setattr(bench.planning.compose_arm, "traced", lambda *_: Trace(frozenset(), Reads()))
+            # That an instrument is tried when it loads takes a second.
             patch.setattr("bench.planning.catalogue.try_instrument", lambda _: None)
             patch.setattr("bench.planning.identity.versions", lambda: known | {"own": str(changed.get("library"))})
             catalogue = load_catalogue([str(folder)])
@@ -167,18 +163,15 @@ def bend(recipe):
 """
 
 
-def test_a_file_that_is_read_while_an_arm_is_traced_is_part_of_it(tmp_path, monkeypatch):
+def test_a_file_that_is_read_while_an_arm_is_traced_is_refused_with_the_cure(tmp_path):
     (tmp_path / "mine.py").write_text(READS_WHEN_TRACED)
-    found = []
-    for number in ("1.5", "2.5"):
-        (tmp_path / "number.txt").write_text(number)
-        # As in a process of its own.
-        monkeypatch.setattr(bench.planning.applicability, "_known", {})
-        catalogue = load_catalogue([str(tmp_path / "mine.py")])
-        plan = make_plan(catalogue, suite="smoke", workload="digits-dense[depth=2,width=16]", arms="bend")
-        found.append(plan.cells[0])
-    assert found[0].question == found[1].question
-    assert found[0].identity != found[1].identity
+    (tmp_path / "number.txt").write_text("1.5")
+    plugins = (str(tmp_path / "mine.py"),)
+    catalogue = load_catalogue(plugins)
+    small = {"suite": "smoke", "workload": "digits-dense[depth=2,width=16]", "plugins": plugins}
+    plan = make_plan(catalogue, arms="bend", **small)
+    with pytest.raises(InputError, match=r"arm 'bend' reads '.*number.txt' while it is traced: .* read it when"):
+        run_cell(plan.job(plan.cells[0]), lambda: None)
 
 
 REFUSED = """
