@@ -45,8 +45,8 @@ def test_lanes_side_by_side_give_the_figures_of_single_trainings(arm, monkeypatc
 
 
 def test_a_diverged_lane_does_not_end_the_others(monkeypatch):
-    (job,) = jobs("baseline").values()
     monkeypatch.setattr("bench.planning.protocol.Protocol.learning_rates", lambda *_: [0.01, 1e7, 0.03, 1e7, 0.1])
+    (job,) = jobs("baseline").values()
     for backend in ("cpu", "gpu"):
         monkeypatch.setattr(jax, "default_backend", lambda backend=backend: backend)
         record, _ = ran(job)

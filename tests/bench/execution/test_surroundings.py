@@ -22,18 +22,19 @@ CIRCUMSTANCES = ("finished", "train_seconds", "compile_seconds")
 CELL = """
 import json, sys
 import jax
-from bench.cli.main import _catalogue
+from dataclasses import asdict
+from bench.cli.plugins import with_plugins
 from bench.execution.process import configure_process
 from bench.planning.plan import make_plan
 from bench.training.cell import run_cell
 
 asked = {"workload": "digits-dense[depth=1,width=16]", "arms": "orthogonal+dropout", "steps": 20}
-plan = make_plan(_catalogue(())[1], suite="smoke", seeds=1, rates=1, **asked)
+plan = make_plan(with_plugins(())[1], suite="smoke", seeds=1, rates=1, **asked)
 # As they are in a fresh process, which has read the same variables.
 for name, value in json.loads(sys.argv[2]).items():
     jax.config.update(name, value)
 configure_process("cpu", None, sys.argv[1])
-print(json.dumps(run_cell(plan.job(plan.planned[0]), lambda: None)[0]))
+print(json.dumps(asdict(run_cell(plan.job(plan.planned[0]), lambda: None)[0])))
 """
 
 
