@@ -24,6 +24,8 @@ from tests.vae_jax.small_vae import (
     run,
 )
 from vae_jax.objective.loss import observed_paths, structure
+from vae_jax.objective.multipliers import geco
+from vae_jax.recipe.configured import configure
 from vae_jax.recipe.recipe import Recipe
 from vae_jax.training.instruments import Instrument, kernels
 from vae_jax.training.train import Loop, batches, present
@@ -91,10 +93,8 @@ def test_the_paths_add_up_and_only_the_encoder_has_one_from_the_kl_term():
     whole = first_step(state.statistics, traced, x, x - data().mean[None], noise)
     observe = functools.partial(observed_paths, structure(traced, ARCHITECTURE), ARCHITECTURE, parameters)
 
-    def path(index):
-        return jax.jit(jax.grad(lambda taps: observe(taps, whole)[0][index]))(ARCHITECTURE.taps(LOOP.batch))
-
-    reconstruction, kl = path(0), path(1)
+    both = jax.jit(jax.jacrev(lambda taps: observe(taps, whole)[0]))(ARCHITECTURE.taps(LOOP.batch))
+    reconstruction, kl = (jax.tree.map(lambda leaf, path=path: leaf[path], both) for path in (0, 1))
     for tower in ("encoder", "decoder"):
         rms = [np.sqrt(np.mean((LOOP.batch * g) ** 2)) for g in double(reconstruction)[tower]]
         np.testing.assert_allclose(readings["reconstruction_gradient"][tower][0], rms, rtol=1e-4)
@@ -148,8 +148,23 @@ def test_an_instrument_of_another_shape_is_named():
         run(TANH, 0.05, 5, loop=Loop(LOOP.batch, LOOP.chunk, 5, (wrong,)))
 
 
-@pytest.mark.parametrize(("optimizer", "rate"), [(optax.sgd, 0.05), (optax.adam, 1e-3)])
-def test_watching_changes_nothing(optimizer, rate):
-    recipe, blind = TANH.replace(optimizer=optimizer), Loop(LOOP.batch, LOOP.chunk, LOOP.chunk, ())
+@pytest.mark.parametrize(
+    ("recipe", "rate"),
+    [
+        (TANH, 0.05),
+        (
+            TANH.replace(
+                optimizer=optax.adam, kl_treatment=configure(geco, nats=20.0, decay=0.9, rate=0.01, largest=10.0)
+            ),
+            1e-3,
+        ),
+    ],
+    ids=["plain", "with states of optimizer and treatment"],
+)
+def test_watching_changes_nothing(recipe, rate):
+    blind = Loop(LOOP.batch, LOOP.chunk, LOOP.chunk, ())
     watched, unwatched = run(recipe, rate, 100, loop=WATCHED)[0], run(recipe, rate, 100, loop=blind)[0]
-    jax.tree.map(np.testing.assert_array_equal, watched.parameters, unwatched.parameters)
+    jax.tree.map(np.testing.assert_array_equal, watched, unwatched)
+    if recipe is not TANH:
+        # The treatment's state is part of the loop.
+        assert watched.treatment_state.log_multiplier > 0
