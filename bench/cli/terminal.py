@@ -1,4 +1,4 @@
-"""What the command line shows, as text and tables: the words of a forecast, a finished cell, a summary, one arm."""
+"""Texts and tables of the command line: the words of a forecast, a finished cell, a summary, one arm."""
 
 import json
 import math
@@ -53,7 +53,7 @@ _ESTIMATED = ("importance_weighted", "active_units", "mutual_information")
 
 
 def forecast(work: "Work", executor: "Executor") -> str:
-    """What a run is about to do, and about how long it takes.
+    """A sentence on what a run is about to do, and about how long it takes.
 
     Args:
         work: What is missing.
@@ -148,7 +148,7 @@ def plateau_line(results: Results) -> str:
 
 
 def entries_table(entries: list[dict[str, Any]]) -> Table:
-    """What can be named, a row each."""
+    """A table of things that can be named, a row each."""
     table = _table()
     for name in entries[0]:
         table.add_column(name, overflow="fold")
@@ -208,7 +208,7 @@ def remedy_texts(entry: dict[str, Any]) -> Iterator[Text]:
 
 
 def outcome_line(outcome: "CheckResult", width: int) -> Text:
-    """What one check of a remedy came to, in a line.
+    """A line on what one check of a remedy came to.
 
     Args:
         outcome: The check's.

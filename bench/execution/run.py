@@ -50,7 +50,7 @@ class ProgramTimed:
 
 @dataclass(frozen=True)
 class Work:
-    """What a plan still needs.
+    """All that a plan still needs.
 
     Attributes:
         plan: The plan.

@@ -1,4 +1,4 @@
-"""What can be named on the command line: found in folders, packages and plugins, never registered by hand."""
+"""All that can be named on the command line: found in folders, packages and plugins, never registered by hand."""
 
 import ast
 import contextlib
@@ -126,7 +126,7 @@ def _load(plugins: Sequence[str], modules: Sequence[Sequence[ModuleType]], data:
 
 @dataclass
 class _Found:
-    """What has a name so far."""
+    """All that has a name so far."""
 
     remedies: dict[str, Remedy] = field(default_factory=dict)
     workloads: dict[str, WorkloadKind] = field(default_factory=dict)
@@ -180,7 +180,7 @@ def _built_in() -> _Found:
 
 
 def _offered(point: EntryPoint, kind: type[Thing]) -> list[Thing]:
-    """What an entry point of an installed package names."""
+    """The things that an entry point of an installed package names."""
     try:
         value = point.load()
     except (Exception, SystemExit) as error:

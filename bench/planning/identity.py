@@ -47,7 +47,7 @@ _UNNAMED_LIBRARIES = ("jaxlib",)
 
 @dataclass(frozen=True)
 class Identity:
-    """What a cell is known by, in named parts.
+    """The identity of a cell, in named parts.
 
     Attributes:
         asked: Digests of what changes its numbers, but for the code of the mathematics.

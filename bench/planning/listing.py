@@ -1,4 +1,4 @@
-"""What can be named, as data: remedies, workloads, suites and instruments."""
+"""The names there are, as data: remedies, workloads, suites and instruments."""
 
 import contextlib
 from collections.abc import Sequence

@@ -58,7 +58,7 @@ class Cell:
 
     @property
     def question(self) -> str:
-        """What its identity says of it, whatever the sources."""
+        """The part of its identity that holds whatever the sources."""
         return self.identity.partition("-")[0]
 
 

@@ -15,7 +15,7 @@ class OwnCodeError(InputError):
 
 
 def require_function(kind: str, function: Any, sentence: str) -> str:
-    """What a decorated function is, in words, if it is one that can be named."""
+    """Name a decorated function in words, if it is one that can be named."""
     if not inspect.isfunction(function):
         raise InputError(f"@{kind} is for a function, got {function!r:.80}: write it in a line over def name(...)")
     name = f"{kind} {function.__name__!r} in {location(function)},"
@@ -55,7 +55,7 @@ def call(
     passing: tuple[type[Exception], ...] = (),
     **parameters: Any,
 ) -> Any:
-    """What a person's own function gives.
+    """Call a person's own function.
 
     Args:
         what: What the function is, as `remedy`.

@@ -1,4 +1,4 @@
-"""What a person's own code reads from outside itself: files, and variables of the environment.
+"""Records what a person's own code reads from outside itself: files, and variables of the environment.
 
 A figure may rest on any of them, so their content is part of what a stored cell is known by.
 """
@@ -26,7 +26,7 @@ _SYSTEM = ("/proc/", "/sys/", "/dev/", "/etc/")
 
 @dataclass
 class Reads:
-    """What was read.
+    """All that was read by some code.
 
     Attributes:
         files: The digest of each file's content, by its path; of a source without comments and docstrings.
@@ -50,7 +50,7 @@ class Reads:
         return same and all(os.environ.get(name) == value for name, value in self.variables.items())
 
     def words(self) -> list[str]:
-        """What was read, a few words each."""
+        """A few words on each thing that was read."""
         files, variables = (f"reads {path!r}" for path in self.files), (f"asks for {name!r}" for name in self.variables)
         return [*files, *variables, *self.beyond]
 

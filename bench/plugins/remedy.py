@@ -17,12 +17,12 @@ FAMILIES = (
 
 
 class NotApplicable(ValueError):  # noqa: N818, since it is no error of anybody's
-    """What a remedy raises on a recipe where it makes no sense, with the reason: its row is then `not applicable`."""
+    """Raised by a remedy on a recipe where it makes no sense, with the reason: its row is then `not applicable`."""
 
 
 @dataclass(frozen=True)
 class Remedy:
-    """What `@remedy` makes of a function.
+    """A remedy, as `@remedy` makes one of a function.
 
     Attributes:
         name: The function's name.
@@ -41,7 +41,7 @@ class Remedy:
     idle: Mapping[str, bool | int | float | str] = field(default_factory=dict)
 
     def __call__(self, recipe: Recipe, **parameters: Any) -> Recipe:
-        """What it makes of a recipe, which stays as it is.
+        """Change a recipe, which itself stays as it is.
 
         Raises:
             NotApplicable: If it makes no sense there.

@@ -136,7 +136,7 @@ def files_of(path: str) -> dict[str, bytes]:
 
 
 def reads_of(names: Iterable[str]) -> Reads:
-    """What a person's own modules have read while they were run, they and all that they import.
+    """All that a person's own modules have read while they were run, they and all that they import.
 
     Args:
         names: Of modules; those of libraries and of this project read nothing.
@@ -169,7 +169,7 @@ def _file(name: str) -> str:
 
 
 def module_name(path: Path) -> str:
-    """What a file or folder is called as a module."""
+    """The name of a file or folder as a module."""
     return re.sub(r"\W", "_", path.resolve().stem)
 
 

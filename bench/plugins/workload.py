@@ -20,7 +20,7 @@ from vae_jax.recipe.recipe import Recipe
 
 @dataclass(frozen=True)
 class Workload:
-    """What all arms on one setting share.
+    """Everything that all arms on one setting share.
 
     Attributes:
         architecture: The sizes of the model.
@@ -41,7 +41,7 @@ class Workload:
 
 @dataclass(frozen=True)
 class WorkloadKind:
-    """What `@workload` makes of a function: a workload with parameters."""
+    """A workload with parameters, as `@workload` makes one of a function."""
 
     name: str
     description: str

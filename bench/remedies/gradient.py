@@ -1,4 +1,4 @@
-"""What is done to a gradient before the optimizer sees it."""
+"""Gradient treatments: what is done to a gradient before the optimizer sees it."""
 
 import optax
 

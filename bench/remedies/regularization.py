@@ -1,4 +1,4 @@
-"""What keeps weights small, apart or averaged, and what ends a training early."""
+"""Regularization: weights kept small, apart or averaged, and what ends a training early."""
 
 from bench.plugins.remedy import remedy, require
 from vae_jax.layers import noise

@@ -11,7 +11,7 @@ from bench.results.columns import COLUMNS
 from bench.results.views import Views, views_of
 
 BUILT_IN = Views(COLUMNS, PLOTS)
-"""What comes with this package."""
+"""The columns and plots that come with this package."""
 
 
 def load_views(paths: Iterable[str]) -> Views:

@@ -11,7 +11,7 @@ from bench.language.errors import InputError, briefly
 from bench.language.figures import significant, thousands
 
 _TYPES = {str: "str", int: "Int64", float: "float64", bool: "boolean"}
-"""What a column may hold, and the type of its column in a frame, in which nothing is empty and not zero."""
+"""The kinds of a column's values, and the type of its column in a frame, in which nothing is empty and not zero."""
 
 NEVER, LAST_TO_GO, ALWAYS = 0, 9, 10
 """Places in a terminal: not shown there, dropped after all others where it is narrow, and never dropped."""
@@ -19,7 +19,7 @@ NEVER, LAST_TO_GO, ALWAYS = 0, 9, 10
 
 @dataclass(frozen=True)
 class Column:
-    """What `@column` makes of a function.
+    """A column, as `@column` makes one of a function.
 
     Attributes:
         name: The function's name: the column of summary.csv.
@@ -111,7 +111,7 @@ def column(
 
 
 def named(kind: str, function: Any, arguments: int) -> str:
-    """What a decorated function is, in words, if it is one that can be named and called.
+    """Name a decorated function in words, if it is one that can be named and called.
 
     Raises:
         InputError: If it is not.
@@ -128,7 +128,7 @@ def named(kind: str, function: Any, arguments: int) -> str:
 
 
 def said(kind: str, name: str, function: Any, error: Exception) -> str:
-    """What a function raised, with the last line of its own file that it came through."""
+    """A sentence on what a function raised, with the last line of its own file that it came through."""
     code = function.__code__
     own = [each for each in traceback.extract_tb(error.__traceback__) if each.filename == code.co_filename]
     line = own[-1].lineno if own else code.co_firstlineno

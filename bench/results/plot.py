@@ -11,7 +11,7 @@ from bench.results.results import Results
 
 @dataclass(frozen=True)
 class Plot:
-    """What `@plot` makes of a function.
+    """A plot, as `@plot` makes one of a function.
 
     Attributes:
         name: The function's name with `-` for `_`: of its files in plots/.

@@ -1,4 +1,4 @@
-"""What a store keeps, as values: a cell's record, a plan, a timing. No jax.
+"""The contents of a store, as values: a cell's record, a plan, a timing. No jax.
 
 A figure that does not exist is None, never zero: JSON has neither NaN nor infinity.
 """
@@ -56,7 +56,7 @@ class TrainingRecord:
 
 @dataclass(frozen=True)
 class TheoryRecord:
-    """What mean-field theory expects of one tower's layers; `reason` where it expects nothing."""
+    """The expectation of mean-field theory for one tower's layers; `reason` where it expects nothing."""
 
     mean_square: tuple[float | None, ...] = ()
     mean_cosine: tuple[float | None, ...] | None = None
@@ -67,7 +67,7 @@ class TheoryRecord:
 
 @dataclass(frozen=True)
 class BlameRecord:
-    """What keeps the gradient from the first layer: a block, or a kind of step in all of them.
+    """The cause that keeps the gradient from the first layer: a block, or a kind of step in all of them.
 
     `factor` is how many times more comes back without it; None where nothing comes back otherwise.
     """
@@ -199,7 +199,7 @@ class ProtocolRecord:
 
 @dataclass(frozen=True)
 class PlanRecord:
-    """What the last command asked for."""
+    """All that the last command asked for."""
 
     suite: str
     command: str

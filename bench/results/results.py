@@ -64,7 +64,7 @@ class Row:
 
     @property
     def status(self) -> str:
-        """What became of it: `not applicable`, `missing`, or its record's status."""
+        """Its status: `not applicable`, `missing`, or its record's status."""
         if self.cell.status != "planned":
             return self.cell.status
         return self.record.status if self.stored else "missing"
@@ -87,7 +87,7 @@ class Row:
 
     @property
     def plateau(self) -> float:
-        """What -ELBO on test an arm sits at that has learnt nothing, of the data that its figures are of."""
+        """-ELBO on test of an arm that has learnt nothing, of the data that its figures are of."""
         return self.record.plateau if self.stored else self.workload.plateau
 
     @property
@@ -250,7 +250,7 @@ def geometric_mean(ratios: Sequence[float]) -> float:
 
 
 def _find(store: Store, identity: str) -> tuple[StoredCell | None, TimingRecord | None, str]:
-    """What is stored of a cell, and in a sentence what is there and cannot be read."""
+    """Read a cell's record, or say in a sentence what is there and cannot be read."""
     wrong: list[UnreadableError] = []
 
     def usable(read: Callable[[str], F]) -> F | None:

@@ -103,7 +103,7 @@ def write_tables(results: Results) -> list[Path]:
 
 
 def columns_markdown(columns: Iterable[Column]) -> str:
-    """What each column means, as a table of `results/README.md`."""
+    """The meaning of each column, as a table of `results/README.md`."""
     rows = [f"| `{column.name}` | {column.unit} | {column.says} |" for column in columns]
     return "\n".join(["| column | unit | what it means |", "|---|---|---|", *rows])
 

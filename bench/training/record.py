@@ -62,7 +62,7 @@ def training_record(seed: int, learning_rate: float, run: Run, steps: int, limit
 
 
 def _signal(readings: dict[str, Any]) -> dict[str, Any]:
-    """What came through the encoder at the start and at the end."""
+    """The figures of what came through the encoder at the start and at the end."""
     profile, reconstruction, kl = (
         readings[name]["encoder"].astype(float)
         for name in ("hidden_gradient", "reconstruction_gradient", "kl_gradient")

@@ -13,7 +13,7 @@ DIRECTIONS = np.radians([0, 180, 90, 270, 60, 120, 300, 240, 30, 150, 330, 210, 
 DISTANCES = np.arange(1, 41)
 
 OVERLAP, CROSSING, AMBIGUOUS = 50.0, 2e3, 300.0
-"""What a spot costs beside its distance from the point: per unit of area covered, for a line that crosses another
+"""The cost of a spot beside its distance from the point: per unit of area covered, for a line that crosses another
 label, and for lying about as near to another point."""
 
 LINED = 1.6

@@ -1,4 +1,4 @@
-"""What a remedy buys against what it costs: -ELBO against throughput."""
+"""The gain of a remedy against its cost: -ELBO against throughput."""
 
 import math
 from typing import NamedTuple

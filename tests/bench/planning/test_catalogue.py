@@ -106,3 +106,23 @@ def test_a_folder_without_plugins(tmp_path):
 def test_a_thing_that_a_plugin_imports_is_not_its_own(tmp_path):
     text = "from bench.remedies.activation import gelu\nfrom vae_jax.training.instruments import dead\n" + GOOD
     assert load_catalogue([write(tmp_path, text)]).from_plugins == ("celu",)
+
+
+INSTRUMENT = '''
+from bench import instrument
+
+@instrument
+def mine(view):
+    """A number of one's own."""
+    return view.loss_parts.kl_nats
+'''
+
+
+def test_a_plugin_is_loaded_once_while_it_stays_as_it_is(tmp_path):
+    path = write(tmp_path, INSTRUMENT)
+    first = load_catalogue([path])
+    assert load_catalogue([path]) is first
+    # Its functions stay one, so that cells that are read by it share their programs.
+    assert load_catalogue([path]).instruments["mine"].measure is first.instruments["mine"].measure
+    write(tmp_path, INSTRUMENT.replace("kl_nats", "reconstruction"))
+    assert load_catalogue([path]).instruments["mine"].measure is not first.instruments["mine"].measure
