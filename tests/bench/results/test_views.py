@@ -99,7 +99,7 @@ def test_what_raises_is_a_sentence_and_costs_nothing_else(tmp_path, store, old, 
     page = (store.directory / "report.html").read_text()
     assert "<h3>-ELBO over steps</h3>" in page
     assert "raised" in page
-    assert len(pd.read_csv(store.directory / "summary.csv").dropna(subset=["negative_elbo"])) == 2
+    assert len(pd.read_csv(store.directory / "summary.csv").dropna(subset="negative_elbo")) == 2
 
 
 @pytest.mark.parametrize(
