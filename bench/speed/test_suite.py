@@ -42,18 +42,8 @@ def steps(pytestconfig: pytest.Config) -> int:
 
 def suite_arguments(steps: int, folder: Path) -> list[str]:
     """Arguments of the command that runs the whole suite into a folder."""
-    return [
-        "run",
-        "--arms",
-        ",".join(ARMS),
-        "--steps",
-        str(steps),
-        "--device",
-        "cpu",
-        "--no-timing",
-        "--out",
-        str(folder),
-    ]
+    options = f"--steps {steps} --device cpu --no-timing --arms {','.join(ARMS)}"
+    return ["run", *options.split(), "--out", str(folder)]
 
 
 @pytest.fixture(scope="module")
