@@ -158,8 +158,8 @@ def execute(work: Work, executor: Executor) -> Generator[TrainingsEnded | CellSt
                 record, curves = cell_record(event.job, **about, versions=versions()), _no_curves()
             else:
                 record, curves = event.outcome
-            if record.status in RESULTS:
-                # What has come out different is not lost.
+            if (stored := store.read(record.identity)) and stored.status in RESULTS:
+                # It has been verified, and has come out different: what was trusted till now is not lost.
                 store.set_aside(record.identity)
             store.write(record, curves)
             yield CellStored(record)

@@ -217,3 +217,16 @@ def test_two_runs_on_one_folder(tmp_path, cache):
     store = Store(out)
     assert len(store.identities()) == 3
     assert all(store.read(identity) for identity in store.identities())
+
+
+def test_a_cell_that_is_verified_and_comes_out_different_is_kept_aside(replay, tmp_path):
+    out = tmp_path / "out"
+    assert replay(out)[0] == 0
+    before = contents(out)
+    # The worker hands out records anew, as it does where a program is another one.
+    status, said = replay(out, None, "--verify")
+    assert status == 0
+    assert "3 arms, 0 stored, 3 stored of other sources" in said
+    aside = {path.name.replace(".0.", "."): path.read_bytes() for path in (out / "set_aside").iterdir()}
+    assert aside == before
+    assert len(contents(out)) == len(before) == 6
