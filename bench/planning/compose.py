@@ -31,7 +31,7 @@ def compose(catalogue: Catalogue, workload: Workload, arm: Arm) -> Recipe:
         remedy = _remedy(catalogue, term)
         changed = _apply(remedy, term, recipe)
         # One remedy alone has none to conflict with.
-        for slot in _writes(remedy, term, workload.bases) if len(arm.remedies) > 1 else ():
+        for slot in _writes(catalogue, term, arm, workload.bases) if len(arm.remedies) > 1 else ():
             before, after = getattr(recipe, slot), getattr(changed, slot)
             chained = isinstance(after, tuple) and set(map(repr, before)) <= set(map(repr, after))
             if slot in writer and not chained and after != before:
@@ -118,12 +118,18 @@ def _apply(remedy: Remedy, term: Term, recipe: Recipe) -> Recipe:
     return remedy(recipe, **_bind(f"remedy {remedy.name!r}", term, remedy.parameters))
 
 
-def _writes(remedy: Remedy, term: Term, bases: Mapping[str, Recipe]) -> list[str]:
-    # What it puts into a slot may be what one base has there already, so all bases are asked.
+def _writes(catalogue: Catalogue, term: Term, arm: Arm, bases: Mapping[str, Recipe]) -> list[str]:
+    # What it puts into a slot may be what a base has there already, or every base: so what the arm's others make of
+    # the bases is asked too.
+    starts = list(bases.values())
+    for other in arm.remedies:
+        for base in bases.values() if other != term else ():
+            with contextlib.suppress(NotApplicable):
+                starts.append(_apply(_remedy(catalogue, other), other, base))
     written: set[str] = set()
-    for base in bases.values():
+    for start in starts:
         with contextlib.suppress(NotApplicable):
-            written |= set(_apply(remedy, term, base).changes(base))
+            written |= set(_apply(_remedy(catalogue, term), term, start).changes(start))
     # In the recipe's order, where what is chosen comes before what follows from it, as an optimizer before its rate.
     return [slot for slot in Recipe.slots() if slot in written]
 

@@ -19,7 +19,8 @@ from tests.bench.results.test_store import RECORD
 
 BASES = ("baseline", "trainable")
 CATALOGUE = load_catalogue()
-WORKLOAD = build_workload(CATALOGUE, "digits-dense")[1]
+WORKLOADS = {name: build_workload(CATALOGUE, name)[1] for name in ("digits-dense", "remember")}
+WORKLOAD = WORKLOADS["digits-dense"]
 
 # Texts near the grammar: its own letters and names, in any order.
 PIECES = st.sampled_from(
@@ -51,15 +52,16 @@ def test_any_text_is_arms_or_a_sentence(text):
         assert parse_arms(str(arm), BASES) == [arm]
 
 
-@settings(max_examples=1000, deadline=None)
-@given(ARMS)
-def test_any_remedies_compose_or_conflict_and_their_order_does_not_matter_but_around_lookahead(text):
+@settings(max_examples=500, deadline=None)
+@given(ARMS, st.sampled_from(sorted(WORKLOADS)))
+@example("gru+irnn", "digits-dense")
+def test_any_remedies_compose_or_conflict_and_their_order_does_not_matter_but_around_lookahead(text, workload):
     (arm,) = parse_arms(text, BASES)
     turned = type(arm)(arm.base, tuple(reversed(arm.remedies)), arm.default_base)
     outcomes = []
     for each in (arm, turned):
         try:
-            outcomes.append(compose(CATALOGUE, WORKLOAD, each).describe())
+            outcomes.append(compose(CATALOGUE, WORKLOADS[workload], each).describe())
         except NotApplicable as error:
             assert str(error)
             outcomes.append(None)

@@ -1,3 +1,5 @@
+import contextlib
+import itertools
 from pathlib import Path
 
 import optax
@@ -14,9 +16,9 @@ CATALOGUE = load_catalogue()
 WORKLOAD = build_workload(CATALOGUE, "digits-dense")[1]
 
 
-def recipe(text):
-    (arm,) = parse_arms(text, tuple(WORKLOAD.bases))
-    return compose(CATALOGUE, WORKLOAD, arm)
+def recipe(text, workload=WORKLOAD):
+    (arm,) = parse_arms(text, tuple(workload.bases))
+    return compose(CATALOGUE, workload, arm)
 
 
 def test_the_trainable_base_is_its_remedies_on_the_baseline():
@@ -51,6 +53,32 @@ def test_two_values_for_one_slot_conflict_also_where_the_base_has_one_of_them():
             recipe(text)
     # The same value twice is no conflict.
     assert recipe("tanh+tanh") == recipe("tanh")
+
+
+def test_two_values_conflict_also_where_one_of_them_is_that_of_every_base():
+    # Both bases of the digits have a plain cell, and all bases of `remember` have Adam and tanh.
+    remember = build_workload(CATALOGUE, "remember")[1]
+    for text, workload in (("gru+irnn", WORKLOAD), ("adam+rmsprop", remember), ("elu+tanh", remember)):
+        first, second = text.split("+")
+        for order in (f"{first}+{second}", f"{second}+{first}"):
+            with pytest.raises(InputError, match="put different values into the slot"):
+                recipe(order, workload)
+
+
+@pytest.mark.long
+def test_no_pair_of_remedies_composes_to_another_recipe_in_the_other_order():
+    for name in ("digits-dense", "remember"):
+        workload = build_workload(CATALOGUE, name)[1]
+        for pair in itertools.combinations(sorted(CATALOGUE.remedies), 2):
+            described = []
+            for text in ("+".join(pair), "+".join(reversed(pair))):
+                with contextlib.suppress(InputError, NotApplicable):
+                    one = recipe(text, workload).describe()
+                    # Transforms and wrappers act in the order in which they are written.
+                    for slot in ("gradient_transforms", "optimizer_wrappers"):
+                        one[slot].sort(key=repr)
+                    described.append(one)
+            assert len(described) < 2 or described[0] == described[1], pair
 
 
 def test_remedies_that_do_not_go_together_are_not_applicable_and_count_as_such():
