@@ -25,13 +25,12 @@ def compose(catalogue: Catalogue, workload: Workload, arm: Arm) -> Recipe:
         InputError: If a remedy or parameter is unknown or out of range, or two remedies conflict.
         NotApplicable: If a remedy makes no sense there.
     """
-    recipe = workload.bases[arm.base]
+    recipe = base = workload.bases[arm.base]
     writer: dict[str, Term] = {}
     for term in arm.remedies:
-        remedy = _remedy(catalogue, term)
-        changed = _apply(remedy, term, recipe)
+        changed = _apply(catalogue, term, recipe)
         # One remedy alone has none to conflict with.
-        for slot in _writes(catalogue, term, arm, workload.bases) if len(arm.remedies) > 1 else ():
+        for slot in _writes(catalogue, term, arm, base) if len(arm.remedies) > 1 else ():
             before, after = getattr(recipe, slot), getattr(changed, slot)
             chained = isinstance(after, tuple) and set(map(repr, before)) <= set(map(repr, after))
             if slot in writer and not chained and after != before:
@@ -114,22 +113,18 @@ def _remedy(catalogue: Catalogue, term: Term) -> Remedy:
     return catalogue.remedies[term.name]
 
 
-def _apply(remedy: Remedy, term: Term, recipe: Recipe) -> Recipe:
+def _apply(catalogue: Catalogue, term: Term, recipe: Recipe) -> Recipe:
+    remedy = _remedy(catalogue, term)
     return remedy(recipe, **_bind(f"remedy {remedy.name!r}", term, remedy.parameters))
 
 
-def _writes(catalogue: Catalogue, term: Term, arm: Arm, bases: Mapping[str, Recipe]) -> list[str]:
-    # What it puts into a slot may be what a base has there already, or every base: so what the arm's others make of
-    # the bases is asked too.
-    starts = list(bases.values())
-    for other in arm.remedies:
-        for base in bases.values() if other != term else ():
-            with contextlib.suppress(NotApplicable):
-                starts.append(_apply(_remedy(catalogue, other), other, base))
+def _writes(catalogue: Catalogue, term: Term, arm: Arm, base: Recipe) -> list[str]:
+    # What it puts into a slot may be what the base has there already: what the arm's others put there shows it.
     written: set[str] = set()
-    for start in starts:
+    for other in (None, *arm.remedies):
         with contextlib.suppress(NotApplicable):
-            written |= set(_apply(_remedy(catalogue, term), term, start).changes(start))
+            start = base if other is None else _apply(catalogue, other, base)
+            written |= set(_apply(catalogue, term, start).changes(start))
     # In the recipe's order, where what is chosen comes before what follows from it, as an optimizer before its rate.
     return [slot for slot in Recipe.slots() if slot in written]
 
