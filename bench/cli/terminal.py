@@ -77,7 +77,7 @@ def forecast(work: "Work", executor: "Executor") -> str:
         f"{len(work.missing)} to run ({trainings} trainings of {plan.protocol.steps:,} steps, {programs} programs to "
         f"compile) on {slots} {executor.slot_words}",
     ]
-    return f"{plan.workload_text}: {', '.join(counts)}: about {seconds / 60:.1f} minutes"
+    return f"{plan.loaded.text}: {', '.join(counts)}: about {seconds / 60:.1f} minutes"
 
 
 def cell_line(record: CellRecord, done: int, of: int, kept: bool) -> str:

@@ -10,10 +10,11 @@ from bench.examination.small_workloads import sized
 from bench.language.arms import Term
 from bench.planning.applicability import slots_read
 from bench.planning.compose import conflicts
-from bench.planning.plan import Cell, Job
+from bench.planning.job import Job
 from bench.planning.protocol import Protocol
 from bench.plugins.own_code import location
 from bench.plugins.watching import watched
+from bench.results.records import PlannedCell
 from bench.training.timing import time_cell
 
 # Time is measured on layers of their real width.
@@ -162,7 +163,12 @@ def cost_and_time(candidate: Candidate) -> str:
     workload = sized(candidate.catalogue, candidate.on.text.partition("[")[0], _TIMED)
     protocol = Protocol(steps=100, seeds=1)
     jobs = [
-        Job(Cell(workload, candidate.on.arm(arm), "", "", "", 0), protocol, candidate.on.plateau, candidate.plugins)
+        Job(
+            PlannedCell(workload, candidate.on.arm(arm), "", "", "", 0),
+            protocol,
+            candidate.on.plateau,
+            candidate.plugins,
+        )
         for arm in (candidate.remedy.name, "")
     ]
     timing = time_cell(jobs[0], candidate.rate, jobs[1])

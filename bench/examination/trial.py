@@ -8,8 +8,9 @@ import jax
 import jax.numpy as jnp
 
 from bench.planning.applicability import slots_drawn_from
-from bench.planning.plan import Cell, Job
+from bench.planning.job import Job
 from bench.planning.protocol import Protocol
+from bench.results.records import PlannedCell
 from bench.training.arm_trainer import STATE_AXES, ArmTrainer, draw, over_lanes
 from bench.training.precision import computing
 from bench.training.programs import Program, anew, program
@@ -58,7 +59,7 @@ class Trial:
             lanes: Trainings side by side.
             double: Whether to train in float64, from the same draws.
         """
-        trained = ArmTrainer(Job(Cell(workload, arm, "", "", "", 0), PROTOCOL, plateau, plugins))
+        trained = ArmTrainer(Job(PlannedCell(workload, arm, "", "", "", 0), PROTOCOL, plateau, plugins))
         self._lanes, self._arm = lanes, trained.varied(lanes, "float64" if double else trained.recipe.dtype)
 
     @property

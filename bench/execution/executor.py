@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import pandas as pd
 
 from bench.execution.device import Device
-from bench.planning.plan import Job
+from bench.planning.job import Job
 from bench.results.records import CellRecord, TimingRecord
 from bench.training.cell import Unchanged
 

@@ -11,7 +11,7 @@ from bench.execution.device import Device
 from bench.execution.executor import CellEnded, Failure, TrainingsEnded
 from bench.execution.waiting import Waiting
 from bench.execution.worker import POLL_SECONDS, Worker, outcome_of
-from bench.planning.plan import Job
+from bench.planning.job import Job
 from bench.results.records import TimingRecord
 
 _TRIES = 2

@@ -18,7 +18,7 @@ from bench.execution.ray_node import NodeDiffersError, NodeSetup, TryAgainError,
 from bench.execution.waiting import longest_first
 from bench.execution.worker import POLL_SECONDS
 from bench.language.errors import InputError, unknown
-from bench.planning.plan import Job
+from bench.planning.job import Job
 from bench.plugins.source_file import files_of
 from bench.results.records import TimingRecord
 

@@ -20,7 +20,7 @@ from bench.execution.executor import Failure, Outcome
 from bench.execution.process import default_cache
 from bench.execution.worker import POLL_SECONDS, Worker, outcome_of
 from bench.planning.identity import packages, versions
-from bench.planning.plan import Job
+from bench.planning.job import Job
 from bench.results.records import DeviceRecord, TimingRecord
 
 

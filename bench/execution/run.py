@@ -11,8 +11,9 @@ import pandas as pd
 
 from bench.execution.executor import Executor, Failure, TrainingsEnded
 from bench.planning.identity import versions
-from bench.planning.plan import Cell, Known, Plan
-from bench.results.records import CellRecord
+from bench.planning.job import Known
+from bench.planning.plan import Plan
+from bench.results.records import CellRecord, PlannedCell
 from bench.results.store import CURVE_COLUMNS, Store, UnreadableError
 from bench.training.cell import Unchanged
 from bench.training.record import cell_record
@@ -64,9 +65,9 @@ class Work:
 
     plan: Plan
     store: Store
-    missing: tuple[Cell, ...]
+    missing: tuple[PlannedCell, ...]
     known: dict[str, dict[str, Known]]
-    untimed: tuple[Cell, ...]
+    untimed: tuple[PlannedCell, ...]
     unreadable: tuple[str, ...]
     trained_seconds: tuple[float, ...]
 
@@ -174,7 +175,7 @@ def _time(work: Work, executor: Executor, commit: str | None, limit: float) -> I
     records = {cell.identity: store.read(cell.identity) for cell in untimed}
     rates = {identity: rate for identity, record in records.items() if record and (rate := record.learning_rate)}
     # Cells of one program differ in numbers only: they run equally fast, and are timed once.
-    programs: dict[int, list[Cell]] = {}
+    programs: dict[int, list[PlannedCell]] = {}
     for cell in untimed:
         if cell.identity in rates:
             programs.setdefault(cell.program, []).append(cell)

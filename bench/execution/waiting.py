@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Iterable, Mapping
 
-from bench.planning.plan import Job
+from bench.planning.job import Job
 
 
 class Waiting:

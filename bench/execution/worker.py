@@ -16,7 +16,7 @@ from pebble import ProcessExpired, ProcessPool
 from bench.execution.executor import Failure
 from bench.execution.process import start_worker, tell_training
 from bench.language.errors import briefly
-from bench.planning.plan import Job
+from bench.planning.job import Job
 from bench.plugins.entry_points import ENTRY_POINT_GROUPS, package_root
 from bench.plugins.own_code import raised_in
 from bench.training.cell import run_cell

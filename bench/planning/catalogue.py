@@ -1,21 +1,20 @@
 """All that can be named on the command line: found in folders, packages and plugins, never registered by hand."""
 
-import ast
 import contextlib
 import importlib
 import pkgutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 from bench import remedies, suites, workloads
 from bench.language.errors import InputError
 from bench.planning.applicability import try_instrument
+from bench.planning.names import WORDS, Names, Thing, own_things_of, things_of
 from bench.plugins.entry_points import ENTRY_POINT_GROUPS, offered, package_of, package_root
-from bench.plugins.own_code import load_error, location
+from bench.plugins.own_code import load_error
 from bench.plugins.remedy import NotApplicable, Remedy
 from bench.plugins.source_file import load_plugin, module_name, watch_imports
 from bench.plugins.suite import Suite
@@ -24,10 +23,6 @@ from bench.plugins.workload import WorkloadKind
 from bench.results.views import Views, views_of
 from vae_jax.recipe.recipe import Recipe
 from vae_jax.training.instruments import INSTRUMENTS, Instrument
-
-Thing = Remedy | WorkloadKind | Instrument
-
-_WORDS: dict[type[Thing], str] = {Remedy: "remedy", WorkloadKind: "workload", Instrument: "instrument"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +90,7 @@ _catalogues: list[_Known] = []
 
 def _load(plugins: Sequence[str], modules: Sequence[Sequence[ModuleType]], data: bool) -> Catalogue:
     found, skipped = _built_in(), []
-    for group, kind in zip(ENTRY_POINT_GROUPS, _WORDS, strict=True):
+    for group, kind in zip(ENTRY_POINT_GROUPS, WORDS, strict=True):
         for point in offered(group):
             try:
                 for thing in _offered(point, kind):
@@ -107,7 +102,7 @@ def _load(plugins: Sequence[str], modules: Sequence[Sequence[ModuleType]], data:
     for path, loaded in zip(plugins, modules, strict=True):
         own_views = views_of(loaded)
         views = views.with_more(own_views)
-        things = [thing for module in loaded for thing in _own_things(module)]
+        things = [thing for module in loaded for thing in own_things_of(module)]
         for thing in things:
             # What a remedy does, `check` tells.
             if not isinstance(thing, Remedy):
@@ -124,58 +119,13 @@ def _load(plugins: Sequence[str], modules: Sequence[Sequence[ModuleType]], data:
     )
 
 
-@dataclass
-class _Found:
-    """All that has a name so far."""
-
-    remedies: dict[str, Remedy] = field(default_factory=dict)
-    workloads: dict[str, WorkloadKind] = field(default_factory=dict)
-    instruments: dict[str, Instrument] = field(default_factory=dict)
-    bases: dict[str, str] = field(default_factory=dict)
-
-    def add(self, things: Sequence[Thing]) -> int:
-        """Take in new things, all or none; how many there were.
-
-        Raises:
-            InputError: If a remedy has no family, a name is taken, or a remedy is called as a base is.
-        """
-        fresh: dict[tuple[type[Thing], str], Thing] = {}
-        for thing in things:
-            known = {**self._home(thing), **{name: each for (kind, name), each in fresh.items() if kind is type(thing)}}
-            taken = known.get(thing.name)
-            # A file may well import a thing that is there already, to make another beside it.
-            if taken is not None and _function(taken) is _function(thing):
-                continue
-            what = f"{_WORDS[type(thing)]} {thing.name!r} in {location(_function(thing))},"
-            if taken is not None:
-                raise InputError(f"{what} takes a name that is taken by {location(_function(taken))}: give it another")
-            if isinstance(thing, Remedy) and not thing.family:
-                raise InputError(f"{what} names no family: write @remedy(source=..., family=...)")
-            fresh[type(thing), thing.name] = thing
-        workloads = [thing for thing in fresh.values() if isinstance(thing, WorkloadKind)]
-        bases = self.bases | {
-            base: f"workload {each.name!r} in {each.location}" for each in workloads for base in each().bases
-        }
-        remedies = self.remedies | {name: thing for (kind, name), thing in fresh.items() if kind is Remedy}
-        for name in bases.keys() & remedies.keys():
-            where = location(_function(remedies[name]))
-            raise InputError(f"remedy {name!r} in {where}, is called as a base of {bases[name]}: rename one of them")
-        for (_, name), thing in fresh.items():
-            self._home(thing)[name] = thing
-        self.bases = bases
-        return len(fresh)
-
-    def _home(self, thing: Thing) -> dict[str, Any]:
-        return {Remedy: self.remedies, WorkloadKind: self.workloads, Instrument: self.instruments}[type(thing)]
-
-
-def _built_in() -> _Found:
-    found = _Found(instruments={instrument.name: instrument for instrument in INSTRUMENTS})
+def _built_in() -> Names:
+    found = Names(instruments={instrument.name: instrument for instrument in INSTRUMENTS})
     for module in _modules(remedies):
         family = module.__name__.rpartition(".")[2]
-        found.add([replace(each, family=family) for each in _things(module) if isinstance(each, Remedy)])
+        found.add([replace(each, family=family) for each in things_of(module) if isinstance(each, Remedy)])
     for module in _modules(workloads):
-        found.add([each for each in _things(module) if isinstance(each, WorkloadKind)])
+        found.add([each for each in things_of(module) if isinstance(each, WorkloadKind)])
     return found
 
 
@@ -185,10 +135,10 @@ def _offered(point: EntryPoint, kind: type[Thing]) -> list[Thing]:
         value = point.load()
     except (Exception, SystemExit) as error:
         raise load_error(point.value, error, package_root(point.value)) from error
-    things = _own_things(value) if isinstance(value, ModuleType) else [value]
+    things = own_things_of(value) if isinstance(value, ModuleType) else [value]
     fitting = [thing for thing in things if isinstance(thing, kind)]
     if not fitting:
-        raise InputError(f"{point.value} holds no {_WORDS[kind]}: decorate a function with @{_WORDS[kind]}")
+        raise InputError(f"{point.value} holds no {WORDS[kind]}: decorate a function with @{WORDS[kind]}")
     return fitting
 
 
@@ -222,31 +172,3 @@ def _try(thing: Thing, data: bool) -> None:
 def _modules(package: ModuleType) -> Iterator[ModuleType]:
     for info in pkgutil.iter_modules(package.__path__):
         yield importlib.import_module(f"{package.__name__}.{info.name}")
-
-
-def _things(module: ModuleType) -> list[Thing]:
-    return [value for value in vars(module).values() if isinstance(value, Thing)]
-
-
-def _own_things(module: ModuleType) -> list[Thing]:
-    """The things of a module in which no name is given twice: the second would stand for both without a word.
-
-    Raises:
-        InputError: If one is.
-    """
-    things, lines = _things(module), dict[str, int]()
-    names = {getattr(_function(thing), "__name__", None) for thing in things}
-    file = Path(module.__file__ or "")
-    for node in ast.parse(file.read_bytes() if file.suffix == ".py" else "").body:
-        if isinstance(node, ast.FunctionDef) and node.name in names:
-            if node.name in lines:
-                where = f"{file}, line {node.lineno}"
-                raise InputError(
-                    f"{where}, defines {node.name!r} a second time, after line {lines[node.name]}: give it another name"
-                )
-            lines[node.name] = node.lineno
-    return things
-
-
-def _function(thing: Thing) -> Callable[..., Any]:
-    return thing.measure if isinstance(thing, Instrument) else thing.function

@@ -159,7 +159,18 @@ class TimingRecord:
 
 @dataclass(frozen=True)
 class PlannedCell:
-    """A cell as a plan calls it: `status` is `planned` or, with a reason, `not applicable`."""
+    """One arm on one workload.
+
+    Attributes:
+        workload: The workload's text.
+        arm: The arm's text.
+        base: Its base.
+        family: The families of its remedies.
+        identity: What the store knows it by: `QUESTION-SOURCES`, see `bench.planning.identity`.
+        program: Cells of one number run one compiled program.
+        status: `planned`, `not applicable`, or `failed` where a person's own code in it does.
+        reason: Why it is not planned.
+    """
 
     workload: str
     arm: str
@@ -169,6 +180,11 @@ class PlannedCell:
     program: int
     status: str = "planned"
     reason: str = ""
+
+    @property
+    def question(self) -> str:
+        """The part of its identity that holds whatever the sources."""
+        return self.identity.partition("-")[0]
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,8 @@ from bench.language.errors import InputError
 from bench.planning.catalogue import load_catalogue
 from bench.planning.compose_arm import compose_arm
 from bench.planning.identity import identify
+from bench.planning.job import Job
 from bench.planning.loaded_workload import load_workload
-from bench.planning.plan import Job
 from bench.plugins.workload import Workload
 from bench.results.records import TrainingRecord
 from bench.training.curves import CurveWriter

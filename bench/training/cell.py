@@ -11,7 +11,7 @@ import pandas as pd
 
 from bench.language.errors import InputError
 from bench.planning.identity import versions
-from bench.planning.plan import Job
+from bench.planning.job import Job
 from bench.plugins.reads import recorded
 from bench.results.records import CellRecord, TrainingRecord
 from bench.training.arm_trainer import ArmTrainer

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.planning.plan import Job
+from bench.planning.job import Job
 from bench.results.records import CellRecord, TrainingRecord
 from vae_jax.diagnosis.verdict import Code, judge, ratio_of_norms
 

@@ -5,7 +5,7 @@ import time
 
 import numpy as np
 
-from bench.planning.plan import Job
+from bench.planning.job import Job
 from bench.results.records import TimingRecord
 from bench.results.statistics import student_t
 from bench.training.arm_trainer import ArmTrainer

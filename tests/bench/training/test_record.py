@@ -3,16 +3,16 @@ from dataclasses import asdict
 
 import pandas as pd
 
-from bench.planning.plan import Cell, Job
+from bench.planning.job import Job
 from bench.planning.protocol import Protocol
 from bench.report.conclusions import blame_sentence
-from bench.results.records import BlameRecord, TheoryRecord
+from bench.results.records import BlameRecord, PlannedCell, TheoryRecord
 from bench.results.store import CURVE_COLUMNS, Store
 from bench.training.record import cell_record, choose
 
 
 def test_a_record_holds_what_json_can(tmp_path):
-    job = Job(Cell("digits-dense", "tanh", "baseline", "activation", "a-b", 0), Protocol(steps=1), 27.2)
+    job = Job(PlannedCell("digits-dense", "tanh", "baseline", "activation", "a-b", 0), Protocol(steps=1), 27.2)
     found = cell_record(
         job, status="ok", reason="", blame=BlameRecord("", "matrix", math.inf), learning_rate=0.1,
         theory={"encoder": TheoryRecord(gradient_ratio=(0.5, math.nan))}, changes={"dtype": ("float32", math.inf)},

@@ -1,0 +1,41 @@
+"""A cell as work for a worker: names, numbers and paths, no code."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from bench.planning.identity import Identity
+from bench.planning.protocol import Protocol
+from bench.results.records import PlannedCell
+
+
+@dataclass(frozen=True)
+class Known:
+    """A stored cell that may stand for another: its identity, and the word that its verdict was."""
+
+    identity: str
+    verdict: str
+
+
+@dataclass(frozen=True)
+class Job:
+    """A cell with all that a worker needs to run it.
+
+    Attributes:
+        cell: The cell.
+        protocol: How it is tuned and reported.
+        plateau: What a dead arm sits at on test, in nats.
+        plugins: Files that its arm needs.
+        commit: Of this source tree.
+        known: Stored cells that asked the same of other sources, by the fingerprint of their programs.
+        identity: The parts of the cell's identity, for a worker to find them once more; None where nothing is stored.
+        device_kind: What it is computed on.
+    """
+
+    cell: PlannedCell
+    protocol: Protocol
+    plateau: float
+    plugins: tuple[str, ...] = ()
+    commit: str | None = None
+    known: Mapping[str, Known] = field(default_factory=dict)
+    identity: Identity | None = None
+    device_kind: str = "cpu"
