@@ -9,7 +9,8 @@ import numpy as np
 
 from bench.data.dataset import Dataset
 from vae_jax.evaluation.evaluate import Evaluation, validate
-from vae_jax.models.vae import Architecture
+from vae_jax.models.contract import Architecture
+from vae_jax.models.vae import VAEArchitecture
 from vae_jax.recipe.keys import named_key, random_key
 from vae_jax.recipe.recipe import Recipe
 from vae_jax.training.instruments import Instrument
@@ -89,7 +90,7 @@ def try_instrument(instrument: Instrument) -> None:
         ValueError: If it raises there, or what it gives is no reading.
     """
     nothing = np.zeros((2, 4), np.float32)
-    _trace(Recipe(), Architecture(4, depth=2, width=3, latent=2), Dataset(nothing, nothing, nothing), (instrument,))
+    _trace(Recipe(), VAEArchitecture(4, depth=2, width=3, latent=2), Dataset(nothing, nothing, nothing), (instrument,))
 
 
 def _trace(

@@ -1,6 +1,7 @@
 """How long cells may take before one of them has run."""
 
 from collections.abc import Collection
+from typing import Any
 
 from bench.planning.protocol import Protocol
 from bench.plugins.workload import Workload
@@ -17,8 +18,12 @@ _SCANNED = 5.0
 
 def expected_seconds(cells: Collection[PlannedCell], workload: Workload, protocol: Protocol) -> float:
     """How long training some cells of a workload may take one core, by first readings of this shape of network."""
-    sizes = workload.architecture
-    layers = sum(count * (_SCANNED if getattr(sizes, tower).scanned() else 1) for tower, count in sizes.layers.items())
+    sizes: Any = workload.architecture
+    layers = sum(
+        run.layers * (_SCANNED if getattr(sizes, stack).scanned() else 1)
+        for stack, runs in sizes.stacks.items()
+        for run in runs
+    )
     weights = layers * sizes.width**2 * workload.batch / 128
     training = protocol.trainings * protocol.steps * weights * _SECONDS_PER_STEP_AND_WEIGHT
     return len(cells) * (training + _CELL_SECONDS) + len({cell.program for cell in cells}) * _COMPILE_SECONDS

@@ -99,7 +99,8 @@ def identify(
         "code that runs cells": _host_digest(),
     }
     functions = (*arm.recipe.functions(), loaded.function, *(instrument.measure for instrument in instruments))
-    modules = {type(workload.architecture.likelihood).__module__, *(_module(function) for function in functions)}
+    values = (workload.architecture, workload.architecture.likelihood, workload.architecture.present)
+    modules = {*(type(value).__module__ for value in values), *(_module(function) for function in functions)}
     reads = Reads()
     for other in (reads_of(modules), loaded.reads, arm.reads):
         reads.add(other)

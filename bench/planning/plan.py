@@ -22,6 +22,7 @@ from bench.plugins.reads import Reads
 from bench.plugins.remedy import NotApplicable
 from bench.results.records import PlannedCell, PlanRecord, ProtocolRecord, WorkloadRecord
 from vae_jax.diagnosis.verdict import RULES
+from vae_jax.models.contract import Architecture
 from vae_jax.recipe.recipe import Recipe
 
 
@@ -70,10 +71,10 @@ class Plan:
     def describe(self, command: str) -> PlanRecord:
         """The plan as the store keeps it."""
         loaded, constants = self.loaded, self.protocol.identity()
-        sizes = loaded.workload.architecture
+        sizes: Any = loaded.workload.architecture
         typed = {name: constants.pop(name) for name in ("steps", "seeds", "rates")}
         workload = WorkloadRecord(
-            self.description, loaded.plateau, loaded.plateau_validation, sizes.layers, sizes.width, sizes.latent,
+            self.description, loaded.plateau, loaded.plateau_validation, _layers(sizes), sizes.width, sizes.latent,
             loaded.workload.batch, self.protocol.steps, tuple(loaded.workload.bases),
         )  # fmt: skip
         return PlanRecord(
@@ -185,3 +186,7 @@ def make_plan(
 
 def _first(*values: int | None) -> int:
     return next(value for value in values if value is not None)
+
+
+def _layers(architecture: Architecture) -> dict[str, int]:
+    return {stack: sum(run.layers for run in runs) for stack, runs in architecture.stacks.items()}

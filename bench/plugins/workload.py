@@ -14,7 +14,7 @@ from bench.data.dataset import Dataset, Examples
 from bench.language.arms import NAME
 from bench.language.errors import InputError
 from bench.plugins.own_code import call, location, require_function, require_settable
-from vae_jax.models.vae import Architecture
+from vae_jax.models.contract import Architecture
 from vae_jax.recipe.recipe import Recipe
 
 
@@ -66,7 +66,7 @@ class WorkloadKind:
         made = call("workload", self.name, self.function, **parameters)
         self._require(isinstance(made, Workload), f"returned {type(made).__name__}", "return a bench.Workload")
         self._require(
-            isinstance(made.architecture, Architecture), "has no vae_jax.models.vae.Architecture", "give it one"
+            isinstance(made.architecture, Architecture), "has no vae_jax.models.vae.VAEArchitecture", "give it one"
         )
         # By it a stored cell is known.
         unnamed = re.search(r"[\w.]+ object at 0x", repr(made.architecture))
@@ -101,15 +101,16 @@ class WorkloadKind:
         return replace(made, data=data, plateau=plateau)
 
     def _require_examples(self, values: Any, split: str, architecture: Architecture) -> None:
-        columns = architecture.data
+        shape = architecture.mean_shape
         examples = isinstance(values, np.ndarray) and np.issubdtype(values.dtype, np.floating)
-        sound = examples and values.ndim == 2 and len(values) > 0 and values.shape[1] == columns
+        sound = examples and len(values) > 0 and values.shape[1:] == shape
         what = f"{values.dtype} of shape {values.shape}" if isinstance(values, np.ndarray) else type(values).__name__
         # Beyond 3.4e38 a number is infinite in float32, in which trainings are computed.
         with np.errstate(over="ignore"):
             if sound and not np.isfinite(values.astype(np.float32)).all():
                 sound, what = False, "numbers that are not finite in float32"
-        cure = f"its data function must return a bench.data.digits.Dataset of finite floats, examples by {columns}"
+        by = " by ".join(map(str, shape))
+        cure = f"its data function must return a bench.data.digits.Dataset of finite floats, examples by {by}"
         self._require(sound, f"loads {what} as {split}", f"{cure}, as its architecture says")
         low, high = getattr(architecture.likelihood, "support", (-math.inf, math.inf))
         least, most = float(values.min()), float(values.max())

@@ -13,7 +13,7 @@ from flax import nnx
 
 from bench.data.digits import digits
 from bench.speed.setting import BATCH
-from vae_jax.models.vae import Architecture
+from vae_jax.models.vae import VAEArchitecture
 
 
 class PlainTower(nnx.Module):
@@ -36,13 +36,13 @@ class PlainTower(nnx.Module):
 class PlainVAE(nnx.Module):
     """Two such towers."""
 
-    def __init__(self, architecture: Architecture, rngs: nnx.Rngs):
+    def __init__(self, architecture: VAEArchitecture, rngs: nnx.Rngs):
         sizes = (architecture.depth, architecture.width, rngs)
         self.encoder = PlainTower(architecture.data, 2 * architecture.latent, *sizes)
         self.decoder = PlainTower(architecture.latent, architecture.data, *sizes)
 
 
-def flax_arm(architecture: Architecture, draws: int) -> Callable[[int, float], Any]:
+def flax_arm(architecture: VAEArchitecture, draws: int) -> Callable[[int, float], Any]:
     """A function that begins a training in Flax; all that it begins share their compiled steps.
 
     Args:

@@ -13,5 +13,5 @@ def scanned_tower(self: DenseTower, x: jax.Array, run: ForwardPass) -> tuple[jax
     Parameters stay one leaf per layer, as optimizers must see them, and are stacked in every pass.
     """
     taps = jnp.zeros((len(self.blocks) + 1, x.shape[0], self.head.kernel.shape[0]), x.dtype)
-    outputs, hidden = self.observed(x, taps, run)
+    outputs, (hidden,) = self.observed(x, (taps,), run)
     return outputs, list(hidden.output)

@@ -14,7 +14,7 @@ from bench.language.arms import parse_arms
 from bench.planning.catalogue import load_catalogue
 from bench.planning.compose import build_workload, compose
 from bench.training.arm_trainer import NUMBERS_AXES, STATE_AXES
-from vae_jax.models.vae import Architecture
+from vae_jax.models.vae import VAEArchitecture
 from vae_jax.recipe.keys import named_key
 from vae_jax.training.instruments import INSTRUMENTS, Instrument
 from vae_jax.training.train import Data, Loop, Numbers, init, schedules, start, train
@@ -45,9 +45,9 @@ class Setting:
     instruments: tuple[Instrument, ...] = INSTRUMENTS
 
     @property
-    def architecture(self) -> Architecture:
+    def architecture(self) -> VAEArchitecture:
         """The model's sizes on digits."""
-        return Architecture(data=64, depth=self.depth, width=self.width, latent=8)
+        return VAEArchitecture(data=64, depth=self.depth, width=self.width, latent=8)
 
 
 class Training:

@@ -6,10 +6,10 @@ from typing import Any
 
 from bench.data.digits import digits
 from bench.speed.setting import BATCH
-from vae_jax.models.vae import Architecture
+from vae_jax.models.vae import VAEArchitecture
 
 
-def torch_arm(architecture: Architecture, draws: int, fused: bool = True) -> Callable[[int, float], Any]:
+def torch_arm(architecture: VAEArchitecture, draws: int, fused: bool = True) -> Callable[[int, float], Any]:
     """A function that begins a training in PyTorch: tanh towers, orthogonal kernels, Adam.
 
     Args:

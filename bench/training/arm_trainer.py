@@ -27,6 +27,7 @@ from bench.training.programs import Program, program
 from bench.training.record import Run, training_record
 from vae_jax.evaluation.estimates import estimate
 from vae_jax.evaluation.evaluate import Evaluation, validate
+from vae_jax.models.batch import Batch, Noise
 from vae_jax.models.equal_size import comparable
 from vae_jax.optimization.gradients import gradient_evaluations
 from vae_jax.recipe.keys import named_key, random_key
@@ -163,13 +164,13 @@ class ArmTrainer:
                 tell()
         return results
 
-    def initial(self, seed: int) -> tuple[Any, Any, jax.Array, jax.Array]:
+    def initial(self, seed: int) -> tuple[Any, Any, Batch, Noise]:
         """A training's parameters and statistics before its first step, a presentation of the data, and noise."""
         state, keys = self._begin([seed] * self.lanes, self.numbers([self.recipe.learning_rate] * self.lanes, 1)[0])
         drawn = (state.parameters, state.statistics, keys)
         parameters, statistics, key = drawn if self.lanes == 1 else jax.tree.map(lambda leaf: leaf[0], drawn)
         step = jnp.zeros((), jnp.int32)
-        return parameters, statistics, *present(key, step, self.data.train, self.workload.architecture)
+        return parameters, statistics, *present(key, step, self.data.train, self.data, self.workload.architecture)
 
     def runner(self, learning_rate: float | None) -> Callable[[int], None]:
         """A function that takes some chunks of steps and waits for them: for timing."""

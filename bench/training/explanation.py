@@ -15,7 +15,8 @@ from vae_jax.diagnosis.chain import find_chain
 from vae_jax.diagnosis.diagnose import blame_over_time, over_time
 from vae_jax.diagnosis.graph import trace
 from vae_jax.diagnosis.layer_readings import read_layers
-from vae_jax.objective.bound import gaussian_kl, total_kl
+from vae_jax.models.batch import Batch, Forward, Noise
+from vae_jax.objective.bound import loss_parts
 from vae_jax.objective.loss import structure
 from vae_jax.recipe.forward_pass import ForwardPass
 from vae_jax.theory.mean_field import predict
@@ -32,44 +33,42 @@ def explain(trainer: ArmTrainer, seed: int, verdict: str) -> dict[str, Any]:
         seed: Whose initial weights.
         verdict: The arm's; of a gradient that arrives nobody is asked.
     """
-    parameters, statistics, x, noise = trainer.initial(seed)
-    centred = x - trainer.data.mean[None]
-    theory = predict(trainer.recipe, parameters, jax.device_get(centred))
+    parameters, statistics, batch, noise = trainer.initial(seed)
+    theory = predict(trainer.workload.architecture, trainer.recipe, parameters, jax.device_get(batch.inputs))
     # As many examples as a step sees.
-    batch = (each[: trainer.workload.batch] for each in (x, centred, noise))
+    few = jax.tree.map(lambda leaf: leaf[: trainer.workload.batch], (batch, noise))
     return {
         "theory": {tower: TheoryRecord(**asdict(profile)) for tower, profile in theory.items()},
-        "blame": _blamed(trainer, seed, parameters, statistics, *batch) if verdict in _BLAMED else None,
+        "blame": _blamed(trainer, seed, parameters, statistics, *few) if verdict in _BLAMED else None,
     }
 
 
 def _blamed(
-    trainer: ArmTrainer, seed: int, parameters: Any, statistics: Any, x: Array, centred: Array, noise: Array
+    trainer: ArmTrainer, seed: int, parameters: Any, statistics: Any, batch: Batch, noise: Noise
 ) -> BlameRecord | None:
     """The block, or the kind of step, that keeps the gradient of -ELBO from the pixels' end."""
     architecture, recipe = trainer.workload.architecture, trainer.recipe.traced()
     graph = structure(recipe, architecture)
 
-    def outputs(parameters: Any, centred: Array) -> tuple[Array, Array, Array]:
-        model = nnx.merge(graph, parameters, statistics)
+    def forward(parameters: Any, inputs: Any) -> Forward:
+        model: Any = nnx.merge(graph, parameters, statistics)
         model.train()
-        forward = model(centred, noise, ForwardPass(recipe))
-        return forward.outputs, forward.mean, forward.log_var
+        return model(batch._replace(inputs=inputs), noise, ForwardPass(recipe))
 
-    def negative_elbo(made: tuple[Array, Array, Array]) -> Array:
-        return total_kl(gaussian_kl(*made[1:])) - architecture.likelihood.log_prob(made[0], x).mean()
+    def negative_elbo(made: Forward) -> Array:
+        return loss_parts(made, batch, architecture.likelihood).negative_elbo
 
-    given = (parameters, centred)
-    chain = find_chain(trace(outputs, *given), parameters)
+    given = (parameters, batch.inputs)
+    chain = find_chain(trace(forward, *given), parameters)
     compiled = program(
-        lambda parameters, centred: arrivals(chain, negative_elbo, parameters, centred), given,
+        lambda parameters, inputs: arrivals(chain, negative_elbo, parameters, inputs), given,
         name="blame", architecture=architecture, recipe=repr(recipe.describe()), seed=seed,
     )  # fmt: skip
     found = blame(chain, jax.device_get(compiled(*given)))
     if not found.kind and any(block.recurrences for block in chain.blocks):
         # A recurrence hands its last input's gradient on in full: what is lost is lost between its steps.
         through_time = program(
-            lambda parameters, centred: read_layers(chain, negative_elbo, parameters, centred).state_gradient, given,
+            lambda parameters, inputs: read_layers(chain, negative_elbo, parameters, inputs).state_gradient, given,
             name="through time", architecture=architecture, recipe=repr(recipe.describe()), seed=seed,
         )  # fmt: skip
         states = jax.device_get(through_time(*given))

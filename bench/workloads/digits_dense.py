@@ -6,7 +6,7 @@ import optax
 from bench.data.digits import digits, independent_pixels
 from bench.plugins.workload import Workload, workload
 from vae_jax.initialization.initializers import orthogonal
-from vae_jax.models.vae import Architecture
+from vae_jax.models.vae import VAEArchitecture
 from vae_jax.recipe.configured import configure
 from vae_jax.recipe.recipe import Recipe
 
@@ -36,7 +36,7 @@ def digits_dense(*, depth: int = 8, width: int = 64, latent: int = 8, batch: int
     something about digits; an arm on it has not, however healthy its gradient norms look.
     """
     return Workload(
-        architecture=Architecture(data=64, depth=depth, width=width, latent=latent),
+        architecture=VAEArchitecture(data=64, depth=depth, width=width, latent=latent),
         bases={"baseline": BASELINE, "trainable": TRAINABLE},
         steps=steps,
         batch=batch,

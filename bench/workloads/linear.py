@@ -8,7 +8,7 @@ from bench.data.dataset import Dataset, Examples
 from bench.plugins.workload import Workload, workload
 from vae_jax.initialization.initializers import orthogonal
 from vae_jax.models.likelihoods import Gaussian
-from vae_jax.models.vae import Architecture
+from vae_jax.models.vae import VAEArchitecture
 from vae_jax.recipe.configured import configure
 from vae_jax.recipe.recipe import Recipe
 from vae_jax.theory.linear_gaussian import LinearGaussian
@@ -77,7 +77,7 @@ def linear(
         return -float(ignorant.log_prob(x).mean())
 
     return Workload(
-        architecture=Architecture(data, depth, width, latent, Gaussian(standard_deviation)),
+        architecture=VAEArchitecture(data, depth, width, latent, Gaussian(standard_deviation)),
         bases={"baseline": BASELINE, "trainable": TRAINABLE},
         steps=steps,
         batch=batch,

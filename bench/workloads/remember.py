@@ -10,7 +10,7 @@ from bench.data.dataset import Dataset, Examples
 from bench.plugins.workload import Workload, workload
 from vae_jax.initialization.initializers import variance_scaling
 from vae_jax.models.likelihoods import Recall
-from vae_jax.models.vae import Architecture
+from vae_jax.models.vae import VAEArchitecture
 from vae_jax.recipe.configured import configure
 from vae_jax.recipe.recipe import Recipe
 from vae_jax.towers.cells import LSTMCell
@@ -80,7 +80,7 @@ def remember(
         return SLOTS * math.log(SYMBOLS)
 
     return Workload(
-        architecture=Architecture(
+        architecture=VAEArchitecture(
             length * SYMBOLS, depth, width, latent, Recall(SYMBOLS, SLOTS), encoder=Recurrent(length)
         ),
         bases={"baseline": BASELINE, "gated": GATED, "trainable": TRAINABLE},

@@ -9,7 +9,8 @@ import numpy as np
 
 from bench.data.digits import digits
 from vae_jax.initialization.initializers import orthogonal
-from vae_jax.models.vae import Architecture
+from vae_jax.models.batch import Batch
+from vae_jax.models.vae import VAEArchitecture
 from vae_jax.objective.loss import Given
 from vae_jax.recipe.configured import configure
 from vae_jax.recipe.keys import named_key
@@ -17,7 +18,7 @@ from vae_jax.recipe.recipe import Recipe
 from vae_jax.training.instruments import INSTRUMENTS, kl_nats, negative_elbo, reconstruction
 from vae_jax.training.train import Data, Loop, Numbers, TrainState, init, schedules, start, train
 
-ARCHITECTURE = Architecture(data=64, depth=3, width=16, latent=4)
+ARCHITECTURE = VAEArchitecture(data=64, depth=3, width=16, latent=4)
 LOOP = Loop(batch=32, chunk=10, record_every=5, instruments=(negative_elbo, reconstruction, kl_nats))
 # With all instruments a program takes twice as long to compile.
 WATCHED = Loop(LOOP.batch, LOOP.chunk, LOOP.record_every, INSTRUMENTS)
@@ -41,24 +42,23 @@ def double(tree: Any) -> Any:
     return jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), tree)
 
 
-def begin(recipe: Recipe, seed: int = 0, architecture: Architecture = ARCHITECTURE) -> TrainState:
+def begin(recipe: Recipe, seed: int = 0, architecture: VAEArchitecture = ARCHITECTURE) -> TrainState:
     """The state before the first step."""
     key = named_key(jax.random.key(seed), "init")
     parameters, statistics = jax.jit(init, static_argnums=2)(key, recipe, architecture, data())
     return start(numbers(recipe, recipe.learning_rate, LOOP.chunk)[0], parameters, statistics)
 
 
-def first_step(statistics: Any, traced: Recipe, x: jax.Array, centred: jax.Array, noise: jax.Array) -> Given:
+def first_step(statistics: Any, traced: Recipe, batch: Batch, noise: jax.Array) -> Given:
     """All that the objective of a first step is given, at KL weight 1."""
     return Given(
         statistics=statistics,
         recipe=traced,
-        kl_weight=jnp.ones((), x.dtype),
-        x=x,
-        centred=centred,
+        kl_weight=jnp.ones((), noise.dtype),
+        batch=batch,
         noise=noise,
         key=jax.random.key(0),
-        progress=jnp.zeros((), x.dtype),
+        progress=jnp.zeros((), noise.dtype),
         treatment_state=traced.kl_treatment().init(),
     )
 
@@ -71,7 +71,7 @@ def numbers(recipe: Recipe, learning_rate: float, stop: int, loop: Loop = LOOP) 
 
 
 @functools.cache
-def compiled(loop: Loop = LOOP, architecture: Architecture = ARCHITECTURE) -> Any:
+def compiled(loop: Loop = LOOP, architecture: VAEArchitecture = ARCHITECTURE) -> Any:
     """The jitted chunk; jit tells the programs of different recipes apart by itself."""
     return jax.jit(functools.partial(train, architecture=architecture, loop=loop))
 

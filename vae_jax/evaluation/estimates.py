@@ -14,7 +14,8 @@ from vae_jax.evaluation.estimators import (
     mutual_information,
 )
 from vae_jax.evaluation.evaluate import Evaluation, trained
-from vae_jax.models.vae import Architecture
+from vae_jax.models.batch import examples
+from vae_jax.models.contract import Architecture
 from vae_jax.objective.bound import gaussian_kl
 from vae_jax.recipe.forward_pass import ForwardPass
 from vae_jax.recipe.keys import named_key
@@ -68,25 +69,24 @@ def estimate(
     Raises:
         ValueError: If held-out and training examples are both fewer than `FEWEST_POSTERIORS`.
     """
-    key, recipe, data, x = evaluation
+    key, recipe, data, rows = evaluation
     model = trained(chosen(recipe, state, ended), state.statistics, evaluation, architecture=architecture)
 
     def log_likelihood(z: Float[Array, "batch latent"]) -> Float[Array, " batch"]:
-        return architecture.likelihood.log_prob(model.decode(z, hidden, run), x)
+        return architecture.likelihood.log_prob(model.decode(z, hidden, run), batch.target, batch.mask)
 
-    run = ForwardPass(recipe)
-    mean, log_var, hidden = model.encode(x - data.mean[None], run)
+    run, batch, count = ForwardPass(recipe), architecture.present(None, rows, data.mean), examples(rows)
+    mean, log_var, hidden = model.encode(batch, run)
     bound, effective_samples = importance_weighted_bound(
         named_key(key, "importance"), mean, log_var, log_likelihood, samples=samples, chunk=chunk
     )
     many = (mean, log_var)
-    if len(x) < FEWEST_POSTERIORS:
-        many_x = architecture.likelihood.observe(named_key(key, "observe"), data.train)
-        many = model.encode(many_x - data.mean[None], run)[:2]
+    if count < FEWEST_POSTERIORS:
+        many = model.encode(architecture.present(named_key(key, "observe"), data.train, data.mean), run)[:2]
     active, variances = active_units(mean)
     return Estimates(
         bound=bound.mean(),
-        standard_error=jnp.std(bound, ddof=1) / math.sqrt(len(x)),
+        standard_error=jnp.std(bound, ddof=1) / math.sqrt(count),
         effective_samples=effective_samples.mean(),
         effective_share=effective_samples.mean() / samples,
         active_units=active,

@@ -7,13 +7,14 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Bool, PRNGKeyArray
 
-from vae_jax.models.vae import VAE, Architecture
-from vae_jax.objective.bound import LossParts, gaussian_kl, total_kl
+from vae_jax.models.batch import Rows, examples
+from vae_jax.models.contract import Architecture
+from vae_jax.objective.bound import LossParts, loss_parts
 from vae_jax.objective.loss import Parameters, Statistics, structure
 from vae_jax.recipe.forward_pass import ForwardPass
 from vae_jax.recipe.keys import named_key
 from vae_jax.recipe.recipe import Recipe
-from vae_jax.training.train import Data, Examples, TrainState, chosen
+from vae_jax.training.train import Data, TrainState, chosen
 
 
 class Evaluation(NamedTuple):
@@ -23,13 +24,13 @@ class Evaluation(NamedTuple):
         key: The evaluation's own, the same for every arm.
         recipe: From `Recipe.traced`, with its numbers.
         data: The training set.
-        x: Held-out examples, in their one presentation.
+        rows: Held-out examples, in their one presentation.
     """
 
     key: PRNGKeyArray
     recipe: Recipe
     data: Data
-    x: Examples
+    rows: Rows
 
 
 def calibrate(
@@ -39,21 +40,20 @@ def calibrate(
     if not jax.tree.leaves(statistics):
         return statistics
     key, recipe, data, _ = evaluation
-    examples = data.train.shape[0]
-    x = architecture.likelihood.observe(named_key(key, "observe"), data.train)
-    noise = jax.random.normal(named_key(key, "noise"), (examples, architecture.latent), x.dtype)
-    model = nnx.merge(structure(recipe, architecture), parameters, statistics)
+    batch = architecture.present(named_key(key, "observe"), data.train, data.mean)
+    noise = architecture.noise(named_key(key, "noise"), examples(data.train), data.mean.dtype)
+    model: Any = nnx.merge(structure(recipe, architecture), parameters, statistics)
     model.train()
-    model(x - data.mean[None], noise, ForwardPass(recipe))
+    model(batch, noise, ForwardPass(recipe))
     return nnx.as_pure(nnx.split(model, nnx.Param, ...)[2])
 
 
 def trained(
     parameters: Parameters, statistics: Statistics, evaluation: Evaluation, *, architecture: Architecture
-) -> VAE:
+) -> Any:
     """The model in evaluation mode, with the statistics of the whole training set."""
     statistics = calibrate(parameters, statistics, evaluation, architecture=architecture)
-    model = nnx.merge(structure(evaluation.recipe, architecture), parameters, statistics)
+    model: Any = nnx.merge(structure(evaluation.recipe, architecture), parameters, statistics)
     model.eval()
     return model
 
@@ -70,14 +70,12 @@ def evaluate(
         architecture: The model's sizes.
         draws: Draws of z for each example; their bounds are averaged.
     """
-    key, recipe, data, x = evaluation
+    key, recipe, data, rows = evaluation
     model = trained(parameters, statistics, evaluation, architecture=architecture)
-    repeated = jnp.tile(x, (draws, 1))
-    noise = jax.random.normal(named_key(key, "evaluate"), (len(repeated), architecture.latent), x.dtype)
-    forward = model(repeated - data.mean[None], noise, ForwardPass(recipe))
-    reconstruction = -architecture.likelihood.log_prob(forward.outputs, repeated).mean()
-    kl = total_kl(gaussian_kl(forward.mean, forward.log_var))
-    return LossParts(reconstruction + kl, reconstruction, kl)
+    repeated = jax.tree.map(lambda leaf: jnp.tile(leaf, (draws, *[1] * (leaf.ndim - 1))), rows)
+    batch = architecture.present(None, repeated, data.mean)
+    noise = architecture.noise(named_key(key, "evaluate"), examples(repeated), data.mean.dtype)
+    return loss_parts(model(batch, noise, ForwardPass(recipe)), batch, architecture.likelihood)
 
 
 def validate(
@@ -93,9 +91,9 @@ def validate(
         draws: Draws of z for each example.
 
     Returns:
-        The plain bound, and what becomes of `state.selected` where x is the validation set.
+        The plain bound, and what becomes of `state.selected` where the rows are the validation set.
     """
     parameters = chosen(evaluation.recipe, state, ended)
-    loss_parts = evaluate(parameters, state.statistics, evaluation, architecture=architecture, draws=draws)
-    told = evaluation.recipe.selected_parameters().tell(state.selected, parameters, loss_parts.negative_elbo)
-    return loss_parts, told
+    parts = evaluate(parameters, state.statistics, evaluation, architecture=architecture, draws=draws)
+    told = evaluation.recipe.selected_parameters().tell(state.selected, parameters, parts.negative_elbo)
+    return parts, told

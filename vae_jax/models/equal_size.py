@@ -1,13 +1,11 @@
 """Forms of unequal size made comparable: the width at which they have as many weights as the plain stack."""
 
-from dataclasses import replace
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from vae_jax.models.vae import VAE, Architecture
+from vae_jax.models.contract import Architecture
 from vae_jax.recipe.keys import random_key
 from vae_jax.recipe.recipe import Recipe
 
@@ -36,14 +34,14 @@ def comparable(architecture: Architecture, recipe: Recipe) -> Architecture:
         return architecture
     # A count of weights is a polynomial of second degree in the width; widths are even, since some units come in pairs.
     widths = np.array([2, 4, 8])
-    counts = [_weights(replace(architecture, width=int(width)), recipe) for width in widths]
+    counts = [_weights(architecture.of_width(int(width)), recipe) for width in widths]
     square, linear, constant = np.polyfit(widths, counts, 2)
     width = (-linear + np.sqrt(linear**2 - 4 * square * (constant - wanted))) / (2 * square)
-    return replace(architecture, width=max(2, 2 * round(width / 2)))
+    return architecture.of_width(max(2, 2 * round(width / 2)))
 
 
 def _weights(architecture: Architecture, recipe: Recipe) -> int:
-    mean = jnp.zeros((architecture.data,))
-    model = nnx.eval_shape(lambda: VAE(architecture, recipe, random_key(0), mean))
+    mean = jnp.zeros(architecture.mean_shape)
+    model = nnx.eval_shape(lambda: architecture.draw(recipe, random_key(0), mean))
     parameters = nnx.as_pure(nnx.split(model, nnx.Param, ...)[1])
     return sum(leaf.size for leaf in jax.tree.leaves(parameters) if leaf.ndim >= 2)

@@ -1,4 +1,4 @@
-"""Likelihoods: log p(x|z) summed over the data's dimensions, in nats."""
+"""Likelihoods: log p(x|z) summed over the data's dimensions, those that count, in nats."""
 
 from dataclasses import dataclass
 from typing import ClassVar, Protocol, runtime_checkable
@@ -6,10 +6,13 @@ from typing import ClassVar, Protocol, runtime_checkable
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Bool, Float
 
-Images = Float[Array, "batch data"]
-Outputs = Float[Array, "batch outputs"]
+from vae_jax.models.presentations import AsStored, Binarised, DrawnSymbols, Presentation
+
+Images = Float[Array, "batch ..."]
+Outputs = Float[Array, "batch ..."]
+Mask = Bool[Array, "batch ..."] | None
 
 # Pixels that are never (or always) lit in training are given this much doubt: without it their logit is infinite.
 # The reference implementation of Burda et al. 2016 clips the same way.
@@ -20,12 +23,13 @@ _DOUBT = 1e-3
 class Likelihood(Protocol):
     """The meaning of a decoder's output."""
 
-    def log_prob(self, outputs: Outputs, x: Images) -> Float[Array, " batch"]:
-        """log p(x | outputs) per example, in nats."""
+    def log_prob(self, outputs: Outputs, x: Images, mask: Mask = None) -> Float[Array, " batch"]:
+        """log p(x | outputs) per example, in nats, of the entries that a mask lets count."""
         ...
 
-    def observe(self, key: PRNGKeyArray, intensity: Images) -> Images:
-        """One presentation of stored examples."""
+    @property
+    def presentation(self) -> Presentation:
+        """How data that it is of are presented, where nothing else is said."""
         ...
 
     def output_bias(self, mean: Float[Array, " data"]) -> Float[Array, " outputs"]:
@@ -35,7 +39,7 @@ class Likelihood(Protocol):
 
 @dataclass(frozen=True)
 class Bernoulli:
-    """Binary pixels with independent logits; intensities are binarised anew at every presentation.
+    """Binary pixels with independent logits.
 
     Attributes:
         support: The least and the greatest number that stored examples may hold.
@@ -43,11 +47,12 @@ class Bernoulli:
 
     support: ClassVar[tuple[float, float]] = (0.0, 1.0)
 
-    def log_prob(self, outputs: Images, x: Images) -> Float[Array, " batch"]:
-        return -optax.sigmoid_binary_cross_entropy(outputs, x).sum(axis=-1)
+    @property
+    def presentation(self) -> Presentation:
+        return Binarised()
 
-    def observe(self, key: PRNGKeyArray, intensity: Images) -> Images:
-        return jax.random.bernoulli(key, intensity).astype(intensity.dtype)
+    def log_prob(self, outputs: Images, x: Images, mask: Mask = None) -> Float[Array, " batch"]:
+        return _over_entries(-optax.sigmoid_binary_cross_entropy(outputs, x), mask)
 
     def output_bias(self, mean: Float[Array, " data"]) -> Float[Array, " data"]:
         return jax.scipy.special.logit(jnp.clip(mean, _DOUBT, 1 - _DOUBT))
@@ -59,11 +64,12 @@ class Gaussian:
 
     standard_deviation: float = 1.0
 
-    def log_prob(self, outputs: Images, x: Images) -> Float[Array, " batch"]:
-        return jax.scipy.stats.norm.logpdf(x, outputs, self.standard_deviation).sum(axis=-1)
+    @property
+    def presentation(self) -> Presentation:
+        return AsStored()
 
-    def observe(self, key: PRNGKeyArray, intensity: Images) -> Images:
-        return intensity
+    def log_prob(self, outputs: Images, x: Images, mask: Mask = None) -> Float[Array, " batch"]:
+        return _over_entries(jax.scipy.stats.norm.logpdf(x, outputs, self.standard_deviation), mask)
 
     def output_bias(self, mean: Float[Array, " data"]) -> Float[Array, " data"]:
         return mean
@@ -73,8 +79,7 @@ class Gaussian:
 class Recall:
     """Sequences of symbols, each one of several, of which the first must come back in every one of some slots.
 
-    A slot has a logit for each symbol and knows nothing of the other slots. Stored examples are probabilities, each
-    step's summing to 1; symbols are drawn from them anew at every presentation.
+    A slot has a logit for each symbol and knows nothing of the other slots.
 
     Attributes:
         symbols: How many there are.
@@ -86,15 +91,18 @@ class Recall:
     symbols: int
     slots: int
 
-    def log_prob(self, outputs: Outputs, x: Images) -> Float[Array, " batch"]:
+    @property
+    def presentation(self) -> Presentation:
+        return DrawnSymbols(self.symbols)
+
+    def log_prob(self, outputs: Outputs, x: Images, mask: Mask = None) -> Float[Array, " batch"]:
         first = x[:, None, : self.symbols]
         logits = outputs.reshape(-1, self.slots, self.symbols)
         return jnp.sum(first * jax.nn.log_softmax(logits), axis=(1, 2))
 
-    def observe(self, key: PRNGKeyArray, intensity: Images) -> Images:
-        steps = intensity.reshape(len(intensity), -1, self.symbols)
-        drawn = jax.random.categorical(key, jnp.log(steps))
-        return jax.nn.one_hot(drawn, self.symbols, dtype=intensity.dtype).reshape(intensity.shape)
-
     def output_bias(self, mean: Float[Array, " data"]) -> Float[Array, " outputs"]:
         return jnp.tile(jnp.log(jnp.maximum(mean[: self.symbols], _DOUBT)), self.slots)
+
+
+def _over_entries(log_prob: Float[Array, "batch ..."], mask: Mask) -> Float[Array, " batch"]:
+    return log_prob.sum(axis=tuple(range(1, log_prob.ndim)), where=mask)

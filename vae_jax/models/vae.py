@@ -1,18 +1,22 @@
 """The variational autoencoder: encoder tower, Gaussian posterior, decoder tower, likelihood."""
 
-from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from dataclasses import dataclass, replace
+from typing import Any, Protocol, runtime_checkable
 
+import jax
 import jax.numpy as jnp
 from flax import nnx
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from vae_jax.models.batch import Batch, Forward, Latent
 from vae_jax.models.likelihoods import Bernoulli, Likelihood
+from vae_jax.models.presentations import Presentation
 from vae_jax.recipe.forward_pass import ForwardPass
 from vae_jax.recipe.keys import named_key
 from vae_jax.recipe.recipe import Recipe
-from vae_jax.towers.dense import DenseTower, Hidden
+from vae_jax.towers.dense import DenseTower
+from vae_jax.towers.hidden import Hidden, Run, Taps
 
 TOWERS = ("encoder", "decoder")
 BERNOULLI = Bernoulli()
@@ -26,8 +30,12 @@ class TowerKind(Protocol):
         """Whether its hidden layers are the steps of a scan, and not written out."""
         ...
 
-    def layers(self, depth: int) -> int:
-        """How many hidden layers such a tower has."""
+    def runs(self, depth: int, width: int) -> tuple[Run, ...]:
+        """The hidden layers of such a tower, in runs of one shape."""
+        ...
+
+    def kernels(self, tower: Any) -> list[Any]:
+        """Its matrices, in the order of the signal, in a tree like its parameters."""
         ...
 
     def require(self, recipe: Recipe) -> None:
@@ -42,7 +50,7 @@ class TowerKind(Protocol):
 
 
 @dataclass(frozen=True)
-class Architecture:
+class VAEArchitecture:
     """The sizes that all arms of a workload share.
 
     Attributes:
@@ -53,6 +61,7 @@ class Architecture:
         likelihood: What the decoder's output means.
         encoder: The kind of tower from data to the posterior.
         decoder: The kind of tower from z to the likelihood's outputs.
+        presentation: How stored rows become the model's batches; where nothing is said, as the likelihood has it.
     """
 
     data: int
@@ -62,6 +71,7 @@ class Architecture:
     likelihood: Likelihood = BERNOULLI
     encoder: TowerKind = DenseTower
     decoder: TowerKind = DenseTower
+    presentation: Presentation | None = None
 
     def __post_init__(self):
         for name in ("data", "width", "latent"):
@@ -69,7 +79,7 @@ class Architecture:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
         if self.depth < 0:
             raise ValueError(f"depth must be at least 0, got {self.depth}")
-        if self.layers["encoder"] < 2:
+        if sum(run.layers for run in self.stacks["encoder"]) < 2:
             raise ValueError(
                 f"depth must be at least 1, got {self.depth}: in an encoder of one hidden layer there is none that a "
                 "gradient could go back to"
@@ -84,23 +94,41 @@ class Architecture:
         self.encoder.require(recipe)
         self.decoder.require(recipe)
 
+    def of_width(self, width: int) -> "VAEArchitecture":
+        """The same with another width."""
+        return replace(self, width=width)
+
     @property
-    def layers(self) -> dict[str, int]:
-        """How many hidden layers each tower has."""
-        return {tower: getattr(self, tower).layers(self.depth) for tower in TOWERS}
+    def present(self) -> Presentation:
+        """How stored rows become the model's batches."""
+        return self.presentation or self.likelihood.presentation
 
-    def taps(self, batch: int, dtype: DTypeLike = jnp.float32) -> dict[str, Float[Array, "_layers batch width"]]:
-        """Zeros to add to every hidden layer of both towers."""
-        return {tower: jnp.zeros((layers, batch, self.width), dtype) for tower, layers in self.layers.items()}
+    @property
+    def mean_shape(self) -> tuple[int, ...]:
+        """Shape of the mean of the training examples."""
+        return (self.data,)
 
+    @property
+    def stacks(self) -> dict[str, tuple[Run, ...]]:
+        """The hidden layers of each tower."""
+        return {tower: getattr(self, tower).runs(self.depth, self.width) for tower in TOWERS}
 
-class Forward(NamedTuple):
-    """The results of one pass: the decoder's outputs, the posterior, and its draw."""
+    @property
+    def before_z(self) -> tuple[str, ...]:
+        """The stacks that a gradient of the KL term reaches."""
+        return ("encoder",)
 
-    outputs: Float[Array, "batch outputs"]
-    mean: Float[Array, "batch latent"]
-    log_var: Float[Array, "batch latent"]
-    z: Float[Array, "batch latent"]
+    def kernels(self, tree: Any) -> dict[str, list[Any]]:
+        """Each tower's matrices, in order, in a tree like the model's parameters."""
+        return {tower: getattr(self, tower).kernels(tree[tower]) for tower in TOWERS}
+
+    def draw(self, recipe: Recipe, key: PRNGKeyArray, mean: Float[Array, " data"]) -> "VAE":
+        """A model; see `contract.Architecture.draw`."""
+        return VAE(self, recipe, key, mean)
+
+    def noise(self, key: PRNGKeyArray, examples: int, dtype: DTypeLike) -> Float[Array, "examples latent"]:
+        """Standard normal draws, by which z is drawn of its posterior."""
+        return jax.random.normal(key, (examples, self.latent), dtype)
 
 
 class VAE(nnx.Module):
@@ -110,42 +138,42 @@ class VAE(nnx.Module):
         Kingma & Welling 2014, arXiv:1312.6114.
     """
 
-    def __init__(self, architecture: Architecture, recipe: Recipe, key: PRNGKeyArray, data_mean: Float[Array, " data"]):
+    def __init__(self, architecture: VAEArchitecture, recipe: Recipe, key: PRNGKeyArray, mean: Float[Array, " data"]):
         """Draw a model.
 
         Args:
             architecture: Its sizes.
             recipe: How its layers are made and drawn.
             key: Every layer's key comes from it by the layer's name.
-            data_mean: Mean of the training examples: the decoder starts at it, in every arm. Otherwise the first
+            mean: Of the training examples: the decoder starts at it, in every arm. Otherwise the first
                 hundred nats of any training are the output bias learning the mean.
         """
         self.depth = architecture.depth
         latent, sizes = architecture.latent, (architecture.depth, architecture.width, recipe)
         self.encoder = architecture.encoder(architecture.data, 2 * latent, *sizes, named_key(key, "encoder"))
         self.posterior_head = recipe.posterior_head(latent)
-        bias = architecture.likelihood.output_bias(data_mean)
+        bias = architecture.likelihood.output_bias(mean)
         context = _context_size(recipe, architecture)
         self.decoder = architecture.decoder(latent, len(bias), *sizes, named_key(key, "decoder"), context)
         self.decoder.head.bias[...] = bias
 
-    def __call__(self, x: Float[Array, "batch data"], noise: Float[Array, "batch latent"], run: ForwardPass) -> Forward:
+    def __call__(self, batch: Batch, noise: Float[Array, "batch latent"], run: ForwardPass) -> Forward:
         """One pass with one draw of z.
 
         Args:
-            x: Encoder inputs, centred.
+            batch: Its inputs are the encoder's.
             noise: Standard normal draws; z = mean + exp(log_var / 2) noise.
             run: The pass.
         """
-        mean, log_var, hidden = self.encode(x, run)
+        mean, log_var, hidden = self.encode(batch, run)
         z = _draw(mean, log_var, noise)
-        return Forward(self.decode(z, hidden, run), mean, log_var, z)
+        return Forward(self.decode(z, hidden, run), (Latent(mean, log_var, z),))
 
     def encode(
-        self, x: Float[Array, "batch data"], run: ForwardPass
+        self, batch: Batch, run: ForwardPass
     ) -> tuple[Float[Array, "batch latent"], Float[Array, "batch latent"], list[Float[Array, "batch width"]]]:
-        """Mean and logarithm of the variance of q(z|x) from centred inputs, and the encoder's hidden layers."""
-        x = run.noisy(run.recipe.input_noise, x, "input_noise")
+        """Mean and logarithm of the variance of q(z|x), and the encoder's hidden layers."""
+        x = run.noisy(run.recipe.input_noise, batch.inputs, "input_noise")
         encoded, hidden = self.encoder(x, run.within("encoder"))
         return *self.posterior_head(encoded), hidden
 
@@ -162,20 +190,17 @@ class VAE(nnx.Module):
         return self.decoder(z, run.within("decoder", run.recipe.decoder_context(z, hidden, self.depth + 1)))[0]
 
     def observed(
-        self,
-        x: Float[Array, "batch data"],
-        noise: Float[Array, "batch latent"],
-        taps: dict[str, Float[Array, "_layers batch width"]],
-        run: ForwardPass,
-    ) -> tuple[Forward, dict[str, Hidden]]:
+        self, batch: Batch, noise: Float[Array, "batch latent"], taps: dict[str, Taps], run: ForwardPass
+    ) -> tuple[Forward, dict[str, tuple[Hidden, ...]]]:
         """The same pass, and what each tower's hidden layers look like; see `DenseTower.observed`."""
-        x = run.noisy(run.recipe.input_noise, x, "input_noise")
+        x = run.noisy(run.recipe.input_noise, batch.inputs, "input_noise")
         encoded, encoder = self.encoder.observed(x, taps["encoder"], run.within("encoder"))
         mean, log_var = self.posterior_head(encoded)
         z = _draw(mean, log_var, noise)
-        context = run.recipe.decoder_context(z, list(encoder.output), self.depth + 1)
+        hidden = [layer for layers in encoder for layer in layers.output]
+        context = run.recipe.decoder_context(z, hidden, self.depth + 1)
         outputs, decoder = self.decoder.observed(z, taps["decoder"], run.within("decoder", context))
-        return Forward(outputs, mean, log_var, z), {"encoder": encoder, "decoder": decoder}
+        return Forward(outputs, (Latent(mean, log_var, z),)), {"encoder": encoder, "decoder": decoder}
 
 
 def _draw(
@@ -184,8 +209,9 @@ def _draw(
     return mean + jnp.exp(0.5 * log_var) * noise
 
 
-def _context_size(recipe: Recipe, architecture: Architecture) -> int:
+def _context_size(recipe: Recipe, architecture: VAEArchitecture) -> int:
     """How many entries each of the decoder's blocks, and its head, sees beside the layer before it."""
     z, h = jnp.zeros((1, architecture.latent)), jnp.zeros((1, architecture.width))
-    context = recipe.decoder_context(z, [h] * architecture.layers["encoder"], architecture.depth + 1)
+    layers = sum(run.layers for run in architecture.stacks["encoder"])
+    context = recipe.decoder_context(z, [h] * layers, architecture.depth + 1)
     return 0 if context is None else context[0].shape[1]

@@ -1,18 +1,40 @@
 """The evidence lower bound and its parts, in nats: summed over data and latents, averaged over the batch."""
 
+import functools
+import operator
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from vae_jax.models.batch import Batch, Forward
+from vae_jax.models.likelihoods import Likelihood
+
 
 class LossParts(NamedTuple):
-    """The bound's parts on one minibatch at KL weight 1, in nats."""
+    """The bound's parts on one minibatch at KL weight 1, in nats; no KL of a model that draws no z."""
 
     negative_elbo: Float[Array, ""]
     reconstruction: Float[Array, ""]
-    kl_nats: Float[Array, ""]
+    kl_nats: Float[Array, ""] | None
+
+
+def loss_parts(forward: Forward, batch: Batch, likelihood: Likelihood) -> LossParts:
+    """The plain bound's parts: for training, evaluation, estimates and blame alike.
+
+    Args:
+        forward: The pass.
+        batch: What it was given.
+        likelihood: What its outputs mean.
+    """
+    reconstruction = -likelihood.log_prob(forward.outputs, batch.target, batch.mask).mean()
+    if not forward.latents:
+        return LossParts(reconstruction, reconstruction, None)
+    kl = functools.reduce(
+        operator.add, (total_kl(gaussian_kl(latent.mean, latent.log_var)) for latent in forward.latents)
+    )
+    return LossParts(reconstruction + kl, reconstruction, kl)
 
 
 def gaussian_kl(

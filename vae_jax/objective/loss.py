@@ -6,13 +6,14 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from vae_jax.models.vae import VAE, Architecture, Forward
-from vae_jax.objective.bound import LossParts, gaussian_kl, total_kl
+from vae_jax.models.batch import Batch, Forward, Noise
+from vae_jax.models.contract import Architecture
+from vae_jax.objective.bound import LossParts, loss_parts
 from vae_jax.objective.treatment import ObjectiveView
 from vae_jax.recipe.forward_pass import ForwardPass
 from vae_jax.recipe.keys import random_key
 from vae_jax.recipe.recipe import Recipe
-from vae_jax.towers.dense import Hidden
+from vae_jax.towers.hidden import Hidden, Taps
 
 Parameters = Any
 Statistics = Any
@@ -26,8 +27,7 @@ class Given(NamedTuple):
         statistics: What the model keeps beside its parameters.
         recipe: From `Recipe.traced`, with its numbers.
         kl_weight: Weight of the KL term.
-        x: What is to be reconstructed.
-        centred: The encoder's inputs.
+        batch: The examples.
         noise: Standard normal draws.
         key: Of all else that is drawn in the step.
         progress: Steps taken over the training's length, in [0, 1].
@@ -37,9 +37,8 @@ class Given(NamedTuple):
     statistics: Statistics
     recipe: Recipe
     kl_weight: Float[Array, ""]
-    x: Float[Array, "batch data"]
-    centred: Float[Array, "batch data"]
-    noise: Float[Array, "batch latent"]
+    batch: Batch
+    noise: Noise
     key: PRNGKeyArray
     progress: Float[Array, ""]
     treatment_state: TreatmentState
@@ -47,8 +46,7 @@ class Given(NamedTuple):
 
 def structure(recipe: Recipe, architecture: Architecture) -> Any:
     """The model without its numbers: what `nnx.merge` needs beside parameters and statistics."""
-    mean = jnp.zeros((architecture.data,))
-    model = nnx.eval_shape(lambda: VAE(architecture, recipe, random_key(0), mean))
+    model = nnx.eval_shape(lambda: architecture.draw(recipe, random_key(0), jnp.zeros(architecture.mean_shape)))
     return nnx.split(model, nnx.Param, ...)[0]
 
 
@@ -59,28 +57,28 @@ def loss(
 
     Args:
         graph: From `structure`.
-        architecture: The model's sizes.
+        architecture: The model's.
         parameters: What is trained.
         given: All else.
     """
     run = ForwardPass(given.recipe, given.key)
-    forward = _training(graph, parameters, given)(given.centred, given.noise, run)
-    paths, loss_parts, treatment_state = _paths(architecture, given, forward)
-    return jnp.sum(paths), (loss_parts, treatment_state)
+    forward = _training(graph, parameters, given)(given.batch, given.noise, run)
+    paths, parts, treatment_state = _paths(architecture, given, forward)
+    return jnp.sum(paths), (parts, treatment_state)
 
 
 def observed_paths(
     graph: Any,
     architecture: Architecture,
     parameters: Parameters,
-    taps: dict[str, Float[Array, "_layers batch width"]],
+    taps: dict[str, Taps],
     given: Given,
-) -> tuple[Float[Array, " paths"], tuple[LossParts, dict[str, Hidden]]]:
+) -> tuple[Float[Array, " paths"], tuple[LossParts, dict[str, tuple[Hidden, ...]]]]:
     """The objective as its two paths, reconstruction and KL as treated, whose sum is `loss`; to be looked into.
 
     Args:
         graph: From `structure`.
-        architecture: The model's sizes.
+        architecture: The model's.
         parameters: What is trained.
         taps: Zeros, see `DenseTower.observed`.
         given: All else.
@@ -90,12 +88,12 @@ def observed_paths(
     """
     model = _training(graph, parameters, given)
     run = ForwardPass(given.recipe, given.key)
-    forward, hidden = model.observed(given.centred, given.noise, taps, run)
-    paths, loss_parts, _ = _paths(architecture, given, forward)
-    return paths, (loss_parts, hidden)
+    forward, hidden = model.observed(given.batch, given.noise, taps, run)
+    paths, parts, _ = _paths(architecture, given, forward)
+    return paths, (parts, hidden)
 
 
-def _training(graph: Any, parameters: Parameters, given: Given) -> VAE:
+def _training(graph: Any, parameters: Parameters, given: Given) -> Any:
     model = nnx.merge(graph, parameters, given.statistics)
     model.train()
     return model
@@ -104,10 +102,15 @@ def _training(graph: Any, parameters: Parameters, given: Given) -> VAE:
 def _paths(
     architecture: Architecture, given: Given, forward: Forward
 ) -> tuple[Float[Array, " paths"], LossParts, TreatmentState]:
-    recipe, posterior = given.recipe, (forward.mean, forward.log_var)
-    reconstruction = -architecture.likelihood.log_prob(forward.outputs, given.x).mean()
-    kl_units = recipe.kl_estimator(*posterior, forward.z)
-    view = ObjectiveView(reconstruction, kl_units, forward.z, given.kl_weight, given.key, given.progress)
+    recipe, parts = given.recipe, loss_parts(forward, given.batch, architecture.likelihood)
+    if not forward.latents:
+        return parts.reconstruction[None], parts, given.treatment_state
+    kl_units = _beside([recipe.kl_estimator(*latent) for latent in forward.latents])
+    z = _beside([latent.z for latent in forward.latents])
+    view = ObjectiveView(parts.reconstruction, kl_units, z, given.kl_weight, given.key, given.progress)
     paths, treatment_state = recipe.kl_treatment().apply(given.treatment_state, view)
-    plain_kl = total_kl(gaussian_kl(*posterior))
-    return jnp.stack(paths), LossParts(reconstruction + plain_kl, reconstruction, plain_kl), treatment_state
+    return jnp.stack(paths), parts, treatment_state
+
+
+def _beside(latents: list[Float[Array, "batch _units"]]) -> Float[Array, "batch units"]:
+    return latents[0] if len(latents) == 1 else jnp.concatenate(latents, axis=-1)

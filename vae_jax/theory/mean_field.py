@@ -22,11 +22,14 @@ from vae_jax.initialization.moments import (
 )
 from vae_jax.layers.blocks import PlainBlock, PreActivationResidualBlock
 from vae_jax.layers.units import ParametricUnit, Unit
+from vae_jax.models.contract import Architecture
 from vae_jax.models.posteriors import GaussianHead
+from vae_jax.models.vae import VAEArchitecture
 from vae_jax.recipe.configured import made_by
 from vae_jax.recipe.recipe import Recipe
 from vae_jax.towers.cells import TanhCell
-from vae_jax.training.instruments import kernels, units
+from vae_jax.towers.dense import DenseTower, units
+from vae_jax.towers.recurrent import Recurrent
 
 
 @dataclass(frozen=True)
@@ -205,23 +208,27 @@ def _cosine(product: float, square: float) -> float:
 
 
 def predict(
-    recipe: Recipe, parameters: Any, x: Float[np.ndarray, "examples data"]
+    architecture: Architecture, recipe: Recipe, parameters: Any, x: Float[np.ndarray, "examples data"]
 ) -> dict[str, Profile | NoPrediction]:
-    """Theory's expectation of a drawn model's two towers, from the variances that its kernels really have.
+    """Theory's expectation of a drawn VAE's two towers, from the variances that its kernels really have.
 
     Args:
+        architecture: The model's sizes.
         recipe: The recipe.
         parameters: From `train.init`: before the first step, when biases are zero and kernels random.
         x: Encoder inputs, centred; at least two.
 
     Returns:
-        For each tower a profile, or why there is none. What enters the decoder is z as theory expects the encoder to
+        For each stack a profile, or why there is none. What enters the decoder is z as theory expects the encoder to
         give it.
     """
+    if not isinstance(architecture, VAEArchitecture):
+        reason = f"theory's maps are of a VAE's towers, and this is a {_name(type(architecture))}"
+        return dict.fromkeys(architecture.stacks, NoPrediction(reason))
     x = np.asarray(x, np.float64)
     squares = np.sum(x**2)
     overlap = float((np.sum(np.sum(x, axis=0) ** 2) - squares) / (len(x) - 1) / squares)
-    encoder = _predict_tower(recipe, parameters, "encoder", float(squares / x.size), overlap, x.shape[1])
+    encoder = _predict_tower(architecture, recipe, parameters, "encoder", float(squares / x.size), overlap, x.shape[1])
     if isinstance(encoder, NoPrediction):
         return {"encoder": encoder, "decoder": encoder}
     if recipe.posterior_head is not GaussianHead:
@@ -229,7 +236,7 @@ def predict(
             f"theory draws z from the encoder's outputs as they are, and this recipe has {_name(recipe.posterior_head)}"
         )
         return {"encoder": encoder, "decoder": NoPrediction(reason)}
-    head = np.asarray(kernels(parameters, "encoder")[-1])
+    head = np.asarray(architecture.encoder.kernels(parameters["encoder"])[-1])
     latent = head.shape[1] // 2
     mean, log_var = (_weight_variance(kernel) * encoder.head_mean_square for kernel in np.split(head, 2, axis=1))
     if log_var > _LARGEST_LOG_VAR_VARIANCE:
@@ -238,7 +245,8 @@ def predict(
     # log_var is normal too, so E[exp(log_var)] = exp(variance / 2). Without a cosine the decoder's map needs none.
     square = mean + math.exp(log_var / 2)
     overlap = mean * encoder.mean_cosine[-1] / square if encoder.mean_cosine else 0.0
-    return {"encoder": encoder, "decoder": _predict_tower(recipe, parameters, "decoder", square, overlap, latent)}
+    decoder = _predict_tower(architecture, recipe, parameters, "decoder", square, overlap, latent)
+    return {"encoder": encoder, "decoder": decoder}
 
 
 # exp(88) is the largest that float32 holds.
@@ -253,19 +261,34 @@ _BETWEEN_STEPS = ("zoneout", "carry", "readout")
 
 
 def _predict_tower(
-    recipe: Recipe, parameters: Any, tower: str, mean_square: float, overlap: float, inputs: int
+    architecture: VAEArchitecture,
+    recipe: Recipe,
+    parameters: Any,
+    tower: str,
+    mean_square: float,
+    overlap: float,
+    inputs: int,
 ) -> Profile | NoPrediction:
     try:
-        return _tower_profile(recipe, parameters, tower, mean_square, overlap, inputs)
+        return _tower_profile(architecture, recipe, parameters, tower, mean_square, overlap, inputs)
     except ValueError as error:
         # A signal that overflows, or is no number, has no moments.
         return NoPrediction(str(error))
 
 
 def _tower_profile(
-    recipe: Recipe, parameters: Any, tower: str, mean_square: float, overlap: float, inputs: int
+    architecture: VAEArchitecture,
+    recipe: Recipe,
+    parameters: Any,
+    tower: str,
+    mean_square: float,
+    overlap: float,
+    inputs: int,
 ) -> Profile | NoPrediction:
-    recurrent = "cell" in parameters[tower]
+    kind = getattr(architecture, tower)
+    recurrent = isinstance(kind, Recurrent)
+    if not recurrent and kind is not DenseTower:
+        return NoPrediction(f"theory's maps are of dense and recurrent towers, and this one is {_name(type(kind))}")
     for name in (*_LEFT_OUT[tower], *(_BETWEEN_STEPS if recurrent else ())):
         if getattr(recipe, name) != getattr(_PLAIN, name):
             return NoPrediction(
@@ -273,7 +296,7 @@ def _tower_profile(
             )
     if made_by(recipe.unit) not in (Unit, ParametricUnit):
         return NoPrediction(f"theory's maps know one matrix to a layer, and this recipe has {_name(recipe.unit)}")
-    variances = [_weight_variance(kernel) for kernel in kernels(parameters, tower)[:-1]]
+    variances = [_weight_variance(kernel) for kernel in kind.kernels(parameters[tower])[:-1]]
     if recurrent:
         if recipe.cell is not TanhCell:
             return NoPrediction(f"no map is known here for {_name(recipe.cell)}: a TanhCell has one")

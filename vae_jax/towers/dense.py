@@ -1,8 +1,7 @@
 """A dense tower: an input layer, blocks of one width, and a linear head, with a tap after each hidden layer."""
 
-import copy
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -13,24 +12,12 @@ from vae_jax.initialization.data_dependent import no_data_dependent_init
 from vae_jax.initialization.initializers import looks_linear
 from vae_jax.layers.blocks import PlainBlock
 from vae_jax.layers.dense import Dense
-from vae_jax.layers.slope import relative_slope
 from vae_jax.recipe.configured import made_by
 from vae_jax.recipe.forward_pass import BlockPosition, ForwardPass
 from vae_jax.recipe.keys import named_key
 from vae_jax.recipe.recipe import Recipe
+from vae_jax.towers.hidden import Hidden, Run, Taps, watched
 from vae_jax.towers.skip_connections import no_context
-
-
-class Hidden(NamedTuple):
-    """A pass as its hidden layers saw it; layer 0 is the input layer.
-
-    Attributes:
-        output: What each layer adds to what is known: its output, after the activation.
-        slope: How steep its activation was there, see `relative_slope`.
-    """
-
-    output: Float[Array, "layers batch width"]
-    slope: Float[Array, "layers batch width"]
 
 
 class DenseTower(nnx.Module):
@@ -98,9 +85,14 @@ class DenseTower(nnx.Module):
         return False
 
     @staticmethod
-    def layers(depth: int) -> int:
-        """How many hidden layers a tower has: the input layer and the blocks."""
-        return depth + 1
+    def runs(depth: int, width: int) -> tuple[Run, ...]:
+        """Its hidden layers, the input layer and the blocks, are of one shape."""
+        return (Run(depth + 1, (width,)),)
+
+    @staticmethod
+    def kernels(tower: Any) -> list[Any]:
+        """The matrices in a tree like a tower's parameters: of its units, in order, and of the head."""
+        return [*(unit["dense"]["kernel"] for unit in units(tower)), tower["head"]["kernel"]]
 
     def __call__(
         self, x: Float[Array, "batch inputs"], run: ForwardPass
@@ -120,8 +112,8 @@ class DenseTower(nnx.Module):
         return self._last(h, run), hidden
 
     def observed(
-        self, x: Float[Array, "batch inputs"], taps: Float[Array, "layers batch width"], run: ForwardPass
-    ) -> tuple[Float[Array, "batch outputs"], Hidden]:
+        self, x: Float[Array, "batch inputs"], taps: Taps, run: ForwardPass
+    ) -> tuple[Float[Array, "batch outputs"], tuple[Hidden]]:
         """The head's output, and what every hidden layer looks like: the same pass, to be looked into.
 
         The blocks are scanned here, not written out: a pass that is taken now and then should compile quickly, where
@@ -147,25 +139,25 @@ class DenseTower(nnx.Module):
             whole = run._replace(recipe=recipe, adjust=None)
             return tapped(lambda seen: nnx.merge(graph, state)(h, seen), tap, whole)
 
-        recipe = run.recipe
-        h, first = tapped(lambda seen: self.input(x, seen), taps[0], run.within("input"))
+        recipe, (layers_taps,) = run.recipe, taps
+        h, first = tapped(lambda seen: self.input(x, seen), layers_taps[0], run.within("input"))
         if not self.blocks:
-            return self._last(h, run), jax.tree.map(lambda one: one[None], first)
+            return self._last(h, run), (jax.tree.map(lambda one: one[None], first),)
         runs = [self._within(run, index)._replace(recipe=None, adjust=None) for index in range(len(self.blocks))]
         if self._uniform:
             graph = nnx.graphdef(self.blocks[0])
             states = [nnx.as_pure(nnx.state(block)) for block in self.blocks]
             stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *zip(states, runs, strict=True))
-            h, others = jax.lax.scan(block, h, (*stacked, taps[1:]))
+            h, others = jax.lax.scan(block, h, (*stacked, layers_taps[1:]))
         else:
             layers = []
-            for own, run_of_block, tap in zip(self.blocks, runs, taps[1:], strict=True):
+            for own, run_of_block, tap in zip(self.blocks, runs, layers_taps[1:], strict=True):
                 whole = run_of_block._replace(recipe=recipe)
                 h, layer = tapped(lambda seen, own=own, h=h: own(h, seen), tap, whole)
                 layers.append(layer)
             others = jax.tree.map(lambda *each: jnp.stack(each), *layers)
         hidden = jax.tree.map(lambda one, more: jnp.concatenate([one[None], more]), first, others)
-        return self._last(h, run), hidden
+        return self._last(h, run), (hidden,)
 
     @property
     def _uniform(self) -> bool:
@@ -181,26 +173,9 @@ class DenseTower(nnx.Module):
         return self.head(h, run)
 
 
-def watched(run: ForwardPass, slopes: list[Array]) -> ForwardPass:
-    """The pass with an activation that also keeps how steep it was, as a share of the steepest it can be.
-
-    Args:
-        run: The pass.
-        slopes: What it adds |phi'| to, wherever it is called.
-    """
-    phi = run.recipe.activation
-
-    def activation(z: Array, *learnt: Array) -> Array:
-        def own(z: Array) -> Array:
-            return phi(z, *learnt)
-
-        slopes.append(relative_slope(own, z))
-        return own(z)
-
-    recipe = copy.copy(run.recipe)
-    # Past __init__: inside a program, a recipe's leaves are not the numbers that it is declared for.
-    object.__setattr__(recipe, "activation", activation)
-    return run._replace(recipe=recipe)
+def units(tower: Any) -> list[Any]:
+    """The units in a tree like a dense tower's parameters, in order: the input layer's, and those of its blocks."""
+    return [tower["input"], *(block["unit"] for block in tower.get("blocks", {}).values())]
 
 
 def _draw_blocks(depth: int, width: int, context: int, recipe: Recipe, key: PRNGKeyArray) -> list[PlainBlock]:

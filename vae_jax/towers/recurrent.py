@@ -1,6 +1,7 @@
 """A recurrent tower: one cell over a sequence, and a linear head, with a tap after each step."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +13,7 @@ from vae_jax.recipe.configured import made_by
 from vae_jax.recipe.forward_pass import ForwardPass
 from vae_jax.recipe.keys import named_key
 from vae_jax.recipe.recipe import Recipe
-from vae_jax.towers.dense import Hidden, watched
+from vae_jax.towers.hidden import Hidden, Run, Taps, watched
 from vae_jax.towers.state_passing import State
 
 
@@ -49,9 +50,16 @@ class Recurrent:
         """Its hidden layers are the steps of a scan."""
         return True
 
-    def layers(self, depth: int) -> int:
-        """How many hidden layers there are to look at: one to a step, however deep other towers are."""
-        return self.length
+    def runs(self, depth: int, width: int) -> tuple[Run, ...]:
+        """A hidden layer to each step, however deep other towers are."""
+        return (Run(self.length, (width,)),)
+
+    @staticmethod
+    def kernels(tower: Any) -> list[Any]:
+        """The matrices in a tree like a tower's parameters: every gate's two, and the head's."""
+        gates = tower["cell"]["gates"].values()
+        own = [matrix for gate in gates for matrix in (gate["unit"]["dense"]["kernel"], gate["recurrent"])]
+        return [*own, tower["head"]["kernel"]]
 
     def __call__(
         self, inputs: int, outputs: int, depth: int, width: int, recipe: Recipe, key: PRNGKeyArray, context: int = 0
@@ -108,8 +116,8 @@ class RecurrentTower(nnx.Module):
         return self._read(hidden, run), list(hidden)
 
     def observed(
-        self, x: Float[Array, "batch data"], taps: Float[Array, "layers batch width"], run: ForwardPass
-    ) -> tuple[Float[Array, "batch outputs"], Hidden]:
+        self, x: Float[Array, "batch data"], taps: Taps, run: ForwardPass
+    ) -> tuple[Float[Array, "batch outputs"], tuple[Hidden]]:
         """The head's output, and what every step looks like: the same pass, to be looked into.
 
         Args:
@@ -118,6 +126,7 @@ class RecurrentTower(nnx.Module):
             run: The pass.
         """
         drive, matrix, start = self._given(x, run)
+        (states_taps,) = taps
 
         def step(state: State, given: tuple[Int[Array, ""], Array, Array]) -> tuple[State, Hidden]:
             index, sums, tap = given
@@ -125,8 +134,8 @@ class RecurrentTower(nnx.Module):
             h, *memory = self._step(state, index, sums, matrix, watched(run, slopes))
             return (h + tap, *memory), Hidden(h + tap, jnp.mean(jnp.stack(slopes), axis=0))
 
-        _, hidden = jax.lax.scan(step, start, (jnp.arange(self.length), drive, taps))
-        return self._read(hidden.output, run), hidden
+        _, hidden = jax.lax.scan(step, start, (jnp.arange(self.length), drive, states_taps))
+        return self._read(hidden.output, run), (hidden,)
 
     def _given(
         self, x: Float[Array, "batch data"], run: ForwardPass

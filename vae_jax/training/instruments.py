@@ -14,15 +14,16 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from vae_jax.layers.slope import FLAT_SLOPE
-from vae_jax.models.vae import TOWERS
 from vae_jax.objective.bound import LossParts
 
 # As many as leave a batch of 128 enough examples in each.
 _MICROBATCHES = 8
 
-Layers = Float[Array, " layers"]
-HiddenLayers = Float[Array, "layers batch width"]
-Reading = dict[str, Layers] | Float[Array, ""]
+Layers = Float[Array, " _layers"]
+HiddenLayers = Float[Array, "_layers batch ..."]
+Stacks = dict[str, tuple[HiddenLayers, ...]]
+Kernels = dict[str, list[Float[Array, "_inputs _outputs"]]]
+Reading = dict[str, Layers] | Float[Array, ""] | None
 
 
 class StepView(NamedTuple):
@@ -30,26 +31,32 @@ class StepView(NamedTuple):
 
     Attributes:
         loss_parts: The bound's parts on this minibatch.
-        hidden: For each tower, every hidden layer's output, "layers batch width"; layer 0 is the input layer.
-        slope: For each tower, |phi'| where each of those was activated, as a share of phi's largest; same shape.
-        hidden_gradient: For each tower, the gradient of every example's own loss with respect to the outputs, same
-            shape.
+        hidden: For each stack its hidden layers' outputs, in runs of layers of one shape, "layers batch ..."; layer 0
+            is the one that reads the stack's input.
+        slope: |phi'| where each of those was activated, as a share of phi's largest; same shapes.
+        hidden_gradient: The gradient of every example's own loss with respect to the outputs; same shapes.
         reconstruction_gradient: The part of it that comes from the reconstruction.
-        kl_gradient: The part of it that comes from the KL term, of the encoder: the decoder has none.
-        parameters: The parameters before the step, as a nested mapping; `kernels` finds a tower's matrices in it.
+        kl_gradient: The part of it that comes from the KL term, of the stacks that stand before z; no other has any.
+        parameters: The parameters before the step, as a nested mapping.
         gradient: The loss's gradient, like `parameters`.
         update: What the optimizer adds to the parameters in this step, like `parameters`.
+        kernels: For each stack its matrices, "inputs outputs", in the order of the signal.
+        kernel_gradient: The loss's gradient with respect to them.
+        kernel_update: What the optimizer adds to them.
     """
 
     loss_parts: LossParts
-    hidden: dict[str, HiddenLayers]
-    slope: dict[str, HiddenLayers]
-    hidden_gradient: dict[str, HiddenLayers]
-    reconstruction_gradient: dict[str, HiddenLayers]
-    kl_gradient: dict[str, HiddenLayers]
+    hidden: Stacks
+    slope: Stacks
+    hidden_gradient: Stacks
+    reconstruction_gradient: Stacks
+    kl_gradient: Stacks
     parameters: Any
     gradient: Any
     update: Any
+    kernels: Kernels
+    kernel_gradient: Kernels
+    kernel_update: Kernels
 
 
 @dataclass(frozen=True)
@@ -61,10 +68,10 @@ class Instrument:
     measure: Callable[[StepView], Reading]
 
     def read(self, view: StepView) -> Reading:
-        """The instrument's reading of a step.
+        """The instrument's reading of a step; None where there is none of such a model.
 
         Raises:
-            ValueError: It is neither a number nor one number per hidden layer or matrix of each tower, or it raises.
+            ValueError: It is neither a number nor one number per hidden layer or matrix of each stack, or it raises.
         """
         code = getattr(self.measure, "__code__", None)
         where = f"instrument {self.name!r}" + (f" in {code.co_filename}, line {code.co_firstlineno}," if code else "")
@@ -73,42 +80,29 @@ class Instrument:
         except Exception as error:
             said = str(error).strip().partition("\n")[0]
             raise ValueError(f"{where} raised {type(error).__name__}: {said}; mend it there") from error
-        by_tower = isinstance(reading, dict)
-        values = list(reading.values()) if by_tower else [reading]
+        if reading is None:
+            return None
+        by_stack = isinstance(reading, dict)
+        values = list(reading.values()) if by_stack else [reading]
         numbers = all(isinstance(value, int | float | np.generic | np.ndarray | jax.Array) for value in values)
-        named = not by_tower or (values and set(reading) <= set(TOWERS))
-        if not (named and numbers and all(jnp.ndim(value) == by_tower for value in values)):
+        named = not by_stack or (values and reading.keys() <= view.hidden.keys())
+        if not (named and numbers and all(jnp.ndim(value) == by_stack for value in values)):
             shapes = jax.tree.map(lambda value: getattr(value, "shape", type(value).__name__), reading)
             raise ValueError(
-                f"{where} gave {shapes}: return a number, or for each tower's name, {' and '.join(TOWERS)}, one number "
-                "per layer"
+                f"{where} gave {shapes}: return a number, or for each stack's name, {' and '.join(view.hidden)}, one "
+                "number per layer"
             )
         return jax.tree.map(jnp.asarray, reading)
 
 
 def instrument(function: Callable[[StepView], Reading]) -> Instrument:
-    """Make an instrument of a function from a view to a number, or to one number per layer of each tower."""
+    """Make an instrument of a function from a view to a number, or to one number per layer of each stack."""
     description = (function.__doc__ or "").strip().split("\n")[0]
     if not description:
         raise ValueError(
             f"instrument {function.__name__} needs a docstring: its first line is shown beside its figures"
         )
     return Instrument(function.__name__, description, function)
-
-
-def kernels(tree: Any, tower: str) -> list[Any]:
-    """A tower's own matrices, "inputs outputs", in order: input layer (of a cell every gate's two), blocks, head."""
-    layers = tree[tower]
-    if "cell" in layers:
-        gates = layers["cell"]["gates"].values()
-        own = [matrix for gate in gates for matrix in (gate["unit"]["dense"]["kernel"], gate["recurrent"])]
-        return [*own, layers["head"]["kernel"]]
-    return [*(unit["dense"]["kernel"] for unit in units(layers)), layers["head"]["kernel"]]
-
-
-def units(layers: Any) -> list[Any]:
-    """A dense tower's own units, in order: the input layer's, and those of its blocks, where it has any."""
-    return [layers["input"], *(block["unit"] for block in layers.get("blocks", {}).values())]
 
 
 @instrument
@@ -132,68 +126,72 @@ def kl_nats(view: StepView) -> Reading:
 @instrument
 def hidden_gradient(view: StepView) -> Reading:
     """Root mean square of dL/dh over examples and units, after each hidden layer: the backward signal."""
-    return _by_tower(_rms, view.hidden_gradient)
+    return _by_stack(_rms, view.hidden_gradient)
 
 
 @instrument
 def weight_gradient(view: StepView) -> Reading:
     """Root mean square of dL/dW of each layer's matrix; flat where signal and gradient vanish together."""
-    return _over_kernels(view.gradient)
+    return _over_kernels(view.kernel_gradient)
 
 
 @instrument
 def relative_update(view: StepView) -> Reading:
     """|dW| / |W| of this step, for each layer's matrix: how fast a layer learns."""
-    updates, weights = _over_kernels(view.update), _over_kernels(view.parameters)
-    return {tower: updates[tower] / jnp.maximum(weights[tower], 1e-30) for tower in TOWERS}
+    updates, weights = _over_kernels(view.kernel_update), _over_kernels(view.kernels)
+    return {stack: updates[stack] / jnp.maximum(weights[stack], 1e-30) for stack in weights}
 
 
 @instrument
 def mean_square(view: StepView) -> Reading:
     """q: mean square of each hidden layer over examples and units: the forward signal."""
-    return _by_tower(lambda h: jnp.mean(h**2, axis=(1, 2)), view.hidden)
+    return _by_stack(lambda h: jnp.mean(h**2, axis=_entries(h)), view.hidden)
 
 
 @instrument
 def mean_cosine(view: StepView) -> Reading:
     """c: mean cosine between two examples in each hidden layer; at 1 the layer tells no two apart."""
-    return _by_tower(jax.vmap(_mean_cosine), view.hidden)
+    return _by_stack(jax.vmap(_mean_cosine), view.hidden)
 
 
 @instrument
 def reconstruction_gradient(view: StepView) -> Reading:
     """Root mean square of dL/dh that comes from the reconstruction: what teaches the encoder to tell examples apart."""
-    return _by_tower(_rms, view.reconstruction_gradient)
+    return _by_stack(_rms, view.reconstruction_gradient)
 
 
 @instrument
 def kl_gradient(view: StepView) -> Reading:
     """Root mean square of dL/dh that comes from the KL term: what pulls every posterior onto the prior."""
-    return _by_tower(_rms, view.kl_gradient)
+    return _by_stack(_rms, view.kl_gradient) or None
 
 
 @instrument
 def gradient_to_noise(view: StepView) -> Reading:
     """Gradient of a bias after each layer, over 8 microbatches: |mean| over its standard error; at 1 it is noise."""
-    return _by_tower(jax.vmap(_signal_to_noise), view.hidden_gradient)
+    return _by_stack(jax.vmap(_signal_to_noise), view.hidden_gradient)
 
 
 @instrument
 def zero_gradients(view: StepView) -> Reading:
     """Count of entries of dL/dh that are exactly 0: what has underflowed, or was cut off."""
-    return _by_tower(lambda gradient: jnp.sum(gradient == 0, axis=(1, 2)).astype(jnp.float32), view.hidden_gradient)
+    return _by_stack(
+        lambda gradient: jnp.sum(gradient == 0, axis=_entries(gradient)).astype(jnp.float32), view.hidden_gradient
+    )
 
 
 @instrument
 def saturated(view: StepView) -> Reading:
     """Share of (example, unit) where phi' is below 5 % of its largest; half, for ReLU, is its nature."""
-    return _by_tower(lambda slope: jnp.mean(_flat(slope), axis=(1, 2)), view.slope)
+    return _by_stack(lambda slope: jnp.mean(_flat(slope), axis=_entries(slope)), view.slope)
 
 
 @instrument
 def dead(view: StepView) -> Reading:
     """Share of units whose phi' is below 5 % of its largest for every example of the batch."""
-    return _by_tower(lambda slope: jnp.mean(jnp.min(_flat(slope), axis=1), axis=1), view.slope)
+    return _by_stack(
+        lambda slope: jnp.mean(jnp.min(_flat(slope), axis=1), axis=tuple(range(1, slope.ndim - 1))), view.slope
+    )
 
 
 INSTRUMENTS = (
@@ -214,37 +212,47 @@ INSTRUMENTS = (
 )
 
 
-def _by_tower(measure: Callable[[HiddenLayers], Layers], towers: dict[str, HiddenLayers]) -> dict[str, Layers]:
-    """A measurement of each tower; of both at once where they are of one shape, which takes half as long to compile."""
-    if len({layers.shape for layers in towers.values()}) > 1:
-        return {tower: measure(layers) for tower, layers in towers.items()}
-    return dict(zip(towers, jax.vmap(measure)(jnp.stack(list(towers.values()))), strict=True))
+def _by_stack(measure: Callable[[HiddenLayers], Layers], stacks: Stacks) -> dict[str, Layers]:
+    """A measurement of each stack; of all runs at once where they are of one shape, which compiles in half the time."""
+    runs = [run for own in stacks.values() for run in own]
+    if len({run.shape for run in runs}) == 1:
+        measured = iter(jax.vmap(measure)(jnp.stack(runs)))
+    else:
+        measured = iter([measure(run) for run in runs])
+    by_stack = {stack: [next(measured) for _ in own] for stack, own in stacks.items()}
+    return {stack: own[0] if len(own) == 1 else jnp.concatenate(own) for stack, own in by_stack.items()}
 
 
-def _over_kernels(tree: Any) -> dict[str, Layers]:
+def _over_kernels(kernels: Kernels) -> dict[str, Layers]:
     """Root mean square of each matrix; those of one shape at once, since each reduction by itself takes its time to
     compile.
     """
-    matrices = [(tower, kernel) for tower in TOWERS for kernel in kernels(tree, tower)]
+    matrices = [(stack, kernel) for stack, own in kernels.items() for kernel in own]
     found: dict[int, Float[Array, ""]] = {}
     for shape in dict.fromkeys(kernel.shape for _, kernel in matrices):
         same = [index for index, (_, kernel) in enumerate(matrices) if kernel.shape == shape]
         found |= dict(zip(same, _rms(jnp.stack([matrices[index][1] for index in same])), strict=True))
-    return {tower: jnp.stack([found[i] for i, (own, _) in enumerate(matrices) if own == tower]) for tower in TOWERS}
+    return {stack: jnp.stack([found[i] for i, (own, _) in enumerate(matrices) if own == stack]) for stack in kernels}
 
 
-def _rms(layers: Float[Array, "layers rows columns"]) -> Layers:
+def _entries(layers: Float[Array, "_layers ..."]) -> tuple[int, ...]:
+    """The axes of all that is of one layer."""
+    return tuple(range(1, layers.ndim))
+
+
+def _rms(layers: Float[Array, "_layers ..."]) -> Layers:
     # Scaled by its largest entry first: the squares of gradients below 1e-19 underflow in float32, and a vanished
     # gradient is what this is here to see.
-    scale = jnp.maximum(jnp.max(jnp.abs(layers), axis=(1, 2)), jnp.finfo(layers.dtype).tiny)
-    return scale * jnp.sqrt(jnp.mean((layers / scale[:, None, None]) ** 2, axis=(1, 2)))
+    entries = _entries(layers)
+    scale = jnp.maximum(jnp.max(jnp.abs(layers), axis=entries, keepdims=True), jnp.finfo(layers.dtype).tiny)
+    return jnp.squeeze(scale, entries) * jnp.sqrt(jnp.mean((layers / scale) ** 2, axis=entries))
 
 
 def _flat(slope: HiddenLayers) -> HiddenLayers:
     return (slope < FLAT_SLOPE).astype(slope.dtype)
 
 
-def _signal_to_noise(gradient: Float[Array, "batch width"]) -> Float[Array, ""]:
+def _signal_to_noise(gradient: Float[Array, "batch ..."]) -> Float[Array, ""]:
     parts = min(_MICROBATCHES, gradient.shape[0])
     size = gradient.shape[0] // parts
     scale = jnp.maximum(jnp.max(jnp.abs(gradient)), jnp.finfo(gradient.dtype).tiny)
@@ -254,7 +262,8 @@ def _signal_to_noise(gradient: Float[Array, "batch width"]) -> Float[Array, ""]:
     return jnp.sqrt(jnp.sum(jnp.mean(means, axis=0) ** 2) / jnp.maximum(noise, jnp.finfo(gradient.dtype).tiny))
 
 
-def _mean_cosine(h: Float[Array, "batch width"]) -> Float[Array, ""]:
+def _mean_cosine(h: Float[Array, "batch ..."]) -> Float[Array, ""]:
+    h = h.reshape(len(h), -1)
     # The sum of all pairs' cosines is the squared length of the sum of unit vectors.
     batch = h.shape[0]
     unit = h / jnp.maximum(jnp.linalg.norm(h, axis=1, keepdims=True), 1e-30)

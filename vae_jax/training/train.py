@@ -15,14 +15,13 @@ from flax import nnx
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from vae_jax.initialization.data_dependent import no_data_dependent_init
-from vae_jax.models.vae import VAE, Architecture
+from vae_jax.models.batch import Batch, Noise, Rows, examples
+from vae_jax.models.contract import Architecture, taps
 from vae_jax.objective.loss import Given, Parameters, Statistics, TreatmentState, loss, observed_paths, structure
 from vae_jax.recipe.forward_pass import ForwardPass
 from vae_jax.recipe.keys import named_key
 from vae_jax.recipe.recipe import Recipe
 from vae_jax.training.instruments import Instrument, StepView
-
-Examples = Float[Array, "examples data"]
 
 
 @dataclass(frozen=True)
@@ -92,10 +91,10 @@ class Numbers(NamedTuple):
 
 
 class Data(NamedTuple):
-    """Training intensities, and the mean that the encoder's inputs are centred by."""
+    """The training set's rows, and the mean of its targets."""
 
-    train: Examples
-    mean: Float[Array, " data"]
+    train: Rows
+    mean: Float[Array, "..."]
 
 
 def init(key: PRNGKeyArray, recipe: Recipe, architecture: Architecture, data: Data) -> tuple[Parameters, Statistics]:
@@ -104,12 +103,12 @@ def init(key: PRNGKeyArray, recipe: Recipe, architecture: Architecture, data: Da
     A program of its own, apart from training: drawn inside it, initial weights take longer to compile than all the
     rest. Every layer's draw depends on the key and the layer's name alone.
     """
-    model = VAE(architecture, recipe, key, data.mean)
+    model: Any = architecture.draw(recipe, key, data.mean)
     if recipe.data_dependent_init is not no_data_dependent_init:
         # The name is older than the slot's: another would draw other numbers.
-        x, noise = present(named_key(key, "calibration"), jnp.zeros((), jnp.int32), data.train, architecture)
+        batch, noise = present(named_key(key, "calibration"), jnp.zeros((), jnp.int32), data.train, data, architecture)
         model.train()
-        model(x - data.mean[None], noise, ForwardPass(recipe, adjust=recipe.data_dependent_init))
+        model(batch, noise, ForwardPass(recipe, adjust=recipe.data_dependent_init))
     _, parameters, statistics = nnx.split(model, nnx.Param, ...)
     return _strong(nnx.as_pure(parameters)), _strong(nnx.as_pure(statistics))
 
@@ -191,22 +190,22 @@ def train(
         training's end, where no step is taken.
     """
     graph = structure(numbers.recipe, architecture)
-    first = state.step
-    order = batches(key, first, loop, data.train.shape[0])
+    first, dtype = state.step, data.mean.dtype
+    order = batches(key, first, loop, examples(data.train))
 
-    def draw(step: Int[Array, ""]) -> tuple[Float[Array, "batch data"], Float[Array, "batch latent"]]:
-        return present(key, step, data.train[order[step - first]], architecture)
+    def draw(step: Int[Array, ""]) -> tuple[Batch, Noise]:
+        rows = jax.tree.map(lambda leaf: leaf[order[step - first]], data.train)
+        return present(key, step, rows, data, architecture)
 
-    def given(state: TrainState, x: Array, noise: Array) -> Given:
+    def given(state: TrainState, batch: Batch, noise: Noise) -> Given:
         return Given(
             statistics=state.statistics,
             recipe=numbers.recipe,
             kl_weight=numbers.kl_weights[state.step - first],
-            x=x,
-            centred=x - data.mean[None],
+            batch=batch,
             noise=noise,
             key=jax.random.fold_in(named_key(key, "step"), state.step),
-            progress=state.step.astype(x.dtype) / numbers.stop.astype(x.dtype),
+            progress=state.step.astype(dtype) / numbers.stop.astype(dtype),
             treatment_state=state.treatment_state,
         )
 
@@ -220,43 +219,52 @@ def train(
             optimizer = _optimizer(numbers, numbers.learning_rates[state.step - first])
             return optimizer.update(gradient, state.optimizer_state, state.parameters, **extra)
 
-    def watch(state: TrainState, x: Array, noise: Array) -> dict[str, Any]:
+    def watch(state: TrainState, batch: Batch, noise: Noise) -> dict[str, Any]:
         """A step's view without its gradient and its update, by a pass of its own."""
-        taps = architecture.taps(loop.batch, data.train.dtype)
         observe = partial(observed_paths, graph, architecture, state.parameters)
-        _, pullback, (loss_parts, hidden) = jax.vjp(
-            lambda taps: observe(taps, given(state, x, noise)), taps, has_aux=True
+        values, pullback, (parts, hidden) = jax.vjp(
+            lambda taps: observe(taps, given(state, batch, noise)), taps(architecture, loop.batch, dtype), has_aux=True
         )
         # The loss is a mean over the batch; each example's own gradient does not shrink with the batch.
-        paths = jax.vmap(pullback)(loop.batch * jnp.eye(2, dtype=data.train.dtype))[0]
+        paths = jax.vmap(pullback)(loop.batch * jnp.eye(len(values), dtype=dtype))[0]
+        from_kl = architecture.before_z if parts.kl_nats is not None else ()
         return {
-            "loss_parts": loss_parts,
-            "hidden": {tower: layers.output for tower, layers in hidden.items()},
-            "slope": {tower: layers.slope for tower, layers in hidden.items()},
-            # The loss is the sum of its two paths, so its gradient is the sum of theirs.
-            "hidden_gradient": {tower: jnp.sum(both, axis=0) for tower, both in paths.items()},
-            "reconstruction_gradient": {tower: both[0] for tower, both in paths.items()},
-            "kl_gradient": {"encoder": paths["encoder"][1]},
+            "loss_parts": parts,
+            "hidden": {stack: tuple(run.output for run in runs) for stack, runs in hidden.items()},
+            "slope": {stack: tuple(run.slope for run in runs) for stack, runs in hidden.items()},
+            # The loss is the sum of its paths, so its gradient is the sum of theirs.
+            "hidden_gradient": jax.tree.map(lambda each: jnp.sum(each, axis=0), paths),
+            "reconstruction_gradient": jax.tree.map(lambda each: each[0], paths),
+            "kl_gradient": {stack: tuple(run[1] for run in paths[stack]) for stack in from_kl},
         }
 
     def read(watched: dict[str, Any], parameters: Parameters, gradient: Parameters, updates: Parameters) -> Any:
-        view = StepView(**watched, parameters=parameters, gradient=gradient, update=updates)
-        return {instrument.name: instrument.read(view) for instrument in loop.instruments}
+        view = StepView(
+            **watched,
+            parameters=parameters,
+            gradient=gradient,
+            update=updates,
+            kernels=architecture.kernels(parameters),
+            kernel_gradient=architecture.kernels(gradient),
+            kernel_update=architecture.kernels(updates),
+        )
+        readings = {instrument.name: instrument.read(view) for instrument in loop.instruments}
+        return {name: reading for name, reading in readings.items() if reading is not None}
 
     def step(
-        x: Array, noise: Array, watched: dict[str, Any], index: Int[Array, ""], carry: tuple[TrainState, Any]
+        drawn: tuple[Batch, Noise], watched: dict[str, Any], index: Int[Array, ""], carry: tuple[TrainState, Any]
     ) -> tuple[TrainState, Any]:
         state, readings = carry
-        recipe, here = numbers.recipe, given(state, x[index], noise[index])
+        recipe, here = numbers.recipe, given(state, *jax.tree.map(lambda leaf: leaf[index], drawn))
         objective = partial(loss, graph, architecture, given=here)
         differentiate = jax.value_and_grad(objective, has_aux=True)
-        (value, (loss_parts, treatment_state)), gradient = recipe.gradient_function(differentiate, state.parameters)
+        (value, (parts, treatment_state)), gradient = recipe.gradient_function(differentiate, state.parameters)
         updates, optimizer_state = update(state, value, gradient, lambda parameters: objective(parameters)[0])
         if loop.instruments:
             seen = (state.parameters, gradient, updates)
             readings = jax.lax.cond(index == 0, lambda: read(watched, *seen), lambda: readings)
         # A comparison with NaN is false, so this is true of every loss that is not a number below the limit.
-        diverged = ~(loss_parts.negative_elbo <= numbers.limit)
+        diverged = ~(parts.negative_elbo <= numbers.limit)
         parameters, taken = optax.apply_updates(state.parameters, updates), state.step + 1
         evaluate_at = recipe.evaluated_parameters()
         after = TrainState(
@@ -273,13 +281,13 @@ def train(
 
     def record(state: TrainState, _: None) -> tuple[TrainState, dict[str, Any]]:
         # One vectorised draw for all steps up to the next record: the same numbers as one draw to a step.
-        x, noise = jax.vmap(draw)(state.step + jnp.arange(loop.record_every))
-        watched = watch(state, x[0], noise[0])
+        drawn = jax.vmap(draw)(state.step + jnp.arange(loop.record_every))
+        watched = watch(state, *jax.tree.map(lambda leaf: leaf[0], drawn))
         # The first step fills them in: what it computes anyhow is not computed twice to be looked at.
         shapes = jax.eval_shape(read, watched, *[state.parameters] * 3)
         readings = jax.tree.map(lambda shape: jnp.zeros(shape.shape, shape.dtype), shapes)
         steps = jnp.clip(numbers.stop - state.step, 0, loop.record_every)
-        return jax.lax.fori_loop(0, steps, partial(step, x, noise, watched), (state, readings))
+        return jax.lax.fori_loop(0, steps, partial(step, drawn, watched), (state, readings))
 
     return jax.lax.scan(record, state, length=loop.chunk // loop.record_every)
 
@@ -302,19 +310,20 @@ def batches(key: PRNGKeyArray, first: Int[Array, ""], loop: Loop, examples: int)
 
 
 def present(
-    key: PRNGKeyArray, step: Int[Array, ""], intensity: Float[Array, "batch data"], architecture: Architecture
-) -> tuple[Float[Array, "batch data"], Float[Array, "batch latent"]]:
+    key: PRNGKeyArray, step: Int[Array, ""], rows: Rows, data: Data, architecture: Architecture
+) -> tuple[Batch, Noise]:
     """A step's examples as the model sees them, and the noise that it draws z with.
 
     Args:
         key: The training's key.
         step: The step's index.
-        intensity: Its examples.
+        rows: Its examples.
+        data: The training set, for its mean.
         architecture: The model's sizes.
     """
-    x = architecture.likelihood.observe(jax.random.fold_in(named_key(key, "observe"), step), intensity)
-    shape = (len(intensity), architecture.latent)
-    return x, jax.random.normal(jax.random.fold_in(named_key(key, "noise"), step), shape, x.dtype)
+    batch = architecture.present(jax.random.fold_in(named_key(key, "observe"), step), rows, data.mean)
+    noise = architecture.noise(jax.random.fold_in(named_key(key, "noise"), step), examples(rows), data.mean.dtype)
+    return batch, noise
 
 
 def _optimizer(numbers: Numbers, learning_rate: Float[Array, ""]) -> optax.GradientTransformationExtraArgs:

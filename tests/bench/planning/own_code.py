@@ -28,7 +28,7 @@ from bench import Workload, instrument, remedy, workload
 from bench.data.dataset import Dataset
 from vae_jax import Recipe
 from vae_jax.models.likelihoods import Gaussian
-from vae_jax.models.vae import Architecture
+from vae_jax.models.vae import VAEArchitecture
 
 from . import OF_PACKAGE
 from ._sibling import OF_SIBLING
@@ -53,8 +53,8 @@ def bent(x, by={in_a_default_argument}):
 
 @dataclass(frozen=True)
 class Wide(Gaussian):
-    def log_prob(self, outputs, x):
-        return {in_the_likelihood} * super().log_prob(outputs, x)
+    def log_prob(self, outputs, x, mask=None):
+        return {in_the_likelihood} * super().log_prob(outputs, x, mask)
 
 
 @remedy(source="Someone 2026", family="activation")
@@ -78,7 +78,7 @@ def own(*, times: float = 1.0) -> Workload:
     bases = {{"first": Recipe().replace(learning_rate={in_the_first_base} / 10),
               "second": Recipe().replace(zoneout=Recipe().zoneout, dtype="float32", learning_rate=0.5,
                                          gradient_transforms=(), activation=jnp.sin if {in_the_base} > 1 else jnp.cos)}}
-    return Workload(Architecture(4, 1, 2, 2, Wide(0.5 * times)), bases, 10, 2, data, plateau)
+    return Workload(VAEArchitecture(4, 1, 2, 2, Wide(0.5 * times)), bases, 10, 2, data, plateau)
 
 
 @instrument

@@ -93,7 +93,7 @@ from bench import Workload, workload
 from bench.data.dataset import Dataset
 from bench.data.digits import digits, independent_pixels
 from vae_jax import Recipe
-from vae_jax.models.vae import Architecture
+from vae_jax.models.vae import VAEArchitecture
 
 @workload
 def inverted(*, invert: bool = False, depth: int = 2, width: int = 16, latent: int = 4, batch: int = 64,
@@ -102,7 +102,7 @@ def inverted(*, invert: bool = False, depth: int = 2, width: int = 16, latent: i
     def data():
         d = digits()
         return Dataset(1 - d.train, 1 - d.validation, 1 - d.test) if invert else d
-    return Workload(Architecture(64, depth, width, latent), {"baseline": Recipe()}, steps, batch, data,
+    return Workload(VAEArchitecture(64, depth, width, latent), {"baseline": Recipe()}, steps, batch, data,
                     independent_pixels)
 """
 

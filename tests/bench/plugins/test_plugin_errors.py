@@ -15,7 +15,7 @@ from vae_jax import Recipe, configure
 from bench.data.dataset import Dataset
 from bench.data.digits import digits, independent_pixels
 from vae_jax.training.instruments import instrument
-from vae_jax.models.vae import Architecture
+from vae_jax.models.vae import VAEArchitecture
 
 """
 
@@ -100,7 +100,7 @@ def sits(dataset, x):
 def mine():
     """Documented."""
     return Workload(
-        architecture=Architecture(64, depth=2, width=16, latent=4), bases={"baseline": Recipe()}, steps=20, batch=32,
+        architecture=VAEArchitecture(64, depth=2, width=16, latent=4), bases={"baseline": Recipe()}, steps=20, batch=32,
         data=load, plateau=sits,
     )
 '''
@@ -119,7 +119,7 @@ def mine():
         ("    return Workload(", "    raise NotApplicable('no')\n    Workload(", "raised NotApplicable: no; mend"),
         ("return digits()", "return np.load('/nonexistent.npy')", "raised FileNotFoundError: [Errno 2] No such file"),
         ("return digits()", "return None", "loads NoneType as train: its data function must return"),
-        ("Architecture(64", "Architecture(32", "of shape (1257, 64) as train: its data function must return"),
+        ("VAEArchitecture(64", "VAEArchitecture(32", "of shape (1257, 64) as train: its data function must return"),
         ("return digits()", "d = digits(); return Dataset(d.train[:0], d.test, d.test)", "of shape (0, 64) as train"),
         ("return digits()", "d = digits(); return Dataset(d.train * np.nan, d.test, d.test)", "that are not finite in"),
         (

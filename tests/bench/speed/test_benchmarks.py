@@ -12,7 +12,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 import bench.speed
 from bench.cli.main import main
 from bench.speed import flax_peer, setting
-from vae_jax.models.vae import Architecture
+from vae_jax.models.vae import VAEArchitecture
 
 _FILES = sorted(Path(bench.speed.__path__[0]).glob("test_*.py"))
 _MODULES = {path.stem: importlib.import_module(f"bench.speed.{path.stem}") for path in _FILES}
@@ -72,7 +72,7 @@ def traced(monkeypatch):
     for module in (flax_peer, setting, _MODULES["test_compile"]):
         monkeypatch.setattr(module, "jax", alone)
     # Every tower traced takes long in the depth alone.
-    monkeypatch.setattr(setting.Setting, "architecture", Architecture(data=64, depth=2, width=64, latent=8))
+    monkeypatch.setattr(setting.Setting, "architecture", VAEArchitecture(data=64, depth=2, width=64, latent=8))
     monkeypatch.setattr(_MODULES["test_suite"], "ProcessPoolExecutor", InThisProcess)
     with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
         yield

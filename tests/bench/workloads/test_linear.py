@@ -2,6 +2,7 @@
 
 import functools
 import math
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -61,7 +62,7 @@ def test_the_gradient_shrinks_by_an_exact_factor_in_every_block(base, ratio):
 def test_the_plateau_is_what_a_decoder_without_z_reaches():
     built = workload()
     dataset = built.data()
-    sizes = built.architecture
+    sizes: Any = built.architecture
     x = jnp.asarray(dataset.test)
     outputs = jnp.broadcast_to(jnp.asarray(dataset.mean), x.shape)
     plateau = built.plateau(dataset, dataset.test)
@@ -81,7 +82,7 @@ def affine(function, inputs):
 
 def test_a_trained_linear_vae_reaches_the_optimum_and_the_estimates_say_so():
     built = workload("linear[depth=1]")
-    sizes = built.architecture
+    sizes: Any = built.architecture
     base = built.bases["trainable"]
     recipe = base.replace(learning_rate_schedules=(configure(cosine_decay, floor=0.0),))
     state, arrays = begin(built, recipe)
@@ -99,7 +100,7 @@ def test_a_trained_linear_vae_reaches_the_optimum_and_the_estimates_say_so():
     model = nnx.merge(structure(recipe.traced(), sizes), state.parameters, state.statistics)
     slope, offset = affine(lambda z: model.decode(z, [], ForwardPass(recipe)), sizes.latent)
     decoder = LinearGaussian(slope.T, offset, 0.6)
-    posterior = model.encode(jnp.asarray(dataset.test) - arrays.mean[None], ForwardPass(recipe))
+    posterior = model.encode(sizes.present(None, jnp.asarray(dataset.test), arrays.mean), ForwardPass(recipe))
     mean, log_var = (np.asarray(array, float) for array in posterior[:2])
     elbo = np.mean([decoder.elbo(x[i : i + 1], mean[i : i + 1], np.diag(np.exp(v)))[0] for i, v in enumerate(log_var)])
     exact = decoder.log_prob(x)

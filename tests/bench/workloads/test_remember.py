@@ -64,8 +64,8 @@ def test_the_gradient_shrinks_from_step_to_step_as_mean_field_says():
     built = workload("remember")
     recipe = built.bases["baseline"]
     state, arrays = begin(built, recipe)
-    x, _ = present(KEY, jnp.zeros((), jnp.int32), arrays.train, built.architecture)
-    expected = predict(recipe, state.parameters, np.asarray(x - arrays.mean[None]))
+    batch, _ = present(KEY, jnp.zeros((), jnp.int32), arrays.train, arrays, built.architecture)
+    expected = predict(built.architecture, recipe, state.parameters, np.asarray(batch.inputs))
     profile = expected["encoder"]
     assert isinstance(profile, Profile)
     assert isinstance(expected["decoder"], Profile)
@@ -89,7 +89,8 @@ def test_theory_says_of_what_it_has_no_map():
     ):  # fmt: skip
         recipe = recipe_of(text, built)
         state, _ = begin(built, recipe)
-        prediction = predict(recipe, state.parameters, np.random.default_rng(0).normal(size=(8, 80)))["encoder"]
+        x = np.random.default_rng(0).normal(size=(8, 80))
+        prediction = predict(built.architecture, recipe, state.parameters, x)["encoder"]
         assert isinstance(prediction, NoPrediction)
         assert reason in prediction.reason
 

@@ -11,7 +11,9 @@ from vae_jax.diagnosis.any_model import as_function
 from vae_jax.diagnosis.diagnose import OVER_TIME
 from vae_jax.diagnosis.verdict import ADDRESSED_BY
 from vae_jax.layers.slope import FLAT_SLOPE
-from vae_jax.objective.bound import gaussian_kl
+from vae_jax.models.batch import Batch
+from vae_jax.models.contract import taps
+from vae_jax.objective.bound import loss_parts
 from vae_jax.objective.loss import observed_paths, structure
 from vae_jax.recipe.forward_pass import ForwardPass
 from vae_jax.recipe.recipe import Recipe
@@ -169,21 +171,24 @@ def test_our_own_vae_agrees_with_its_own_taps():
     x = (data().train[:8] > 0.5).astype(jnp.float32)
     noise = jax.random.normal(KEY, (8, ARCHITECTURE.latent))
 
+    batch = Batch(x - centre[None], x)
+
     def apply(parameters, centred):
-        forward = nnx.merge(graph, parameters, state.statistics)(centred, noise, ForwardPass(recipe.traced()))
-        return forward.outputs, forward.mean, forward.log_var
+        model = nnx.merge(graph, parameters, state.statistics)
+        return model(batch._replace(inputs=centred), noise, ForwardPass(recipe.traced()))
 
-    def negative_elbo(outputs):
-        return (gaussian_kl(*outputs[1:]).sum(-1) - ARCHITECTURE.likelihood.log_prob(outputs[0], x)).mean()
+    def negative_elbo(forward):
+        return loss_parts(forward, batch, ARCHITECTURE.likelihood).negative_elbo
 
-    def tapped(taps):
-        whole = first_step(state.statistics, recipe.traced(), x, x - centre[None], noise)
-        paths, (_, hidden) = observed_paths(graph, ARCHITECTURE, state.parameters, taps, whole)
-        return jnp.sum(paths), {tower: layers.slope for tower, layers in hidden.items()}
+    def tapped(zeros):
+        whole = first_step(state.statistics, recipe.traced(), batch, noise)
+        paths, (_, hidden) = observed_paths(graph, ARCHITECTURE, state.parameters, zeros, whole)
+        return jnp.sum(paths), {tower: layers.slope for tower, (layers,) in hidden.items()}
 
     found = vae_jax.diagnose((apply, state.parameters), x - centre[None], loss=negative_elbo)
     agrees(found)
-    own, slopes = jax.jit(jax.grad(tapped, has_aux=True))(ARCHITECTURE.taps(8))
+    own, slopes = jax.jit(jax.grad(tapped, has_aux=True))(taps(ARCHITECTURE, 8, jnp.float32))
+    own = {tower: layers for tower, (layers,) in own.items()}
     by_name = {layer.name: layer for layer in found.layers}
     names = ["input/dense", *(f"blocks/{index}/unit/dense" for index in range(ARCHITECTURE.depth))]
     for tower in ("encoder", "decoder"):

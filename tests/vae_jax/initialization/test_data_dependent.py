@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from tests.vae_jax.small_vae import ARCHITECTURE, DATASET, data
+from tests.vae_jax.small_vae import ARCHITECTURE, data
 from vae_jax.initialization import data_dependent
 from vae_jax.layers import blocks
 from vae_jax.recipe.configured import configure
@@ -19,12 +19,12 @@ from vae_jax.training.train import init, present
 
 def test_data_give_every_layer_what_it_promises():
     key = jax.random.key(0)
-    x, _ = present(named_key(key, "calibration"), jnp.zeros((), jnp.int32), data().train, ARCHITECTURE)
+    batch, _ = present(named_key(key, "calibration"), jnp.zeros((), jnp.int32), data().train, data(), ARCHITECTURE)
 
     def sums(what):
         """The sums of each of the encoder's layers on the training examples."""
         recipe = Recipe(activation=jnp.tanh).replace(data_dependent_init=what)
-        tower, h = init(key, recipe, ARCHITECTURE, data())[0]["encoder"], np.asarray(x, np.float64) - DATASET.mean
+        tower, h = init(key, recipe, ARCHITECTURE, data())[0]["encoder"], np.asarray(batch.inputs, np.float64)
         for unit in (tower["input"], *(tower["blocks"][i]["unit"] for i in tower["blocks"])):
             total = h @ np.asarray(unit["dense"]["kernel"], np.float64) + np.asarray(unit["dense"]["bias"], np.float64)
             yield total

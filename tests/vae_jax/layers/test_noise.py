@@ -1,3 +1,5 @@
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -5,6 +7,7 @@ import pytest
 
 from tests.vae_jax.small_vae import ARCHITECTURE, DATASET, KEY, begin, first_step
 from vae_jax.layers import noise
+from vae_jax.models.batch import Batch
 from vae_jax.objective.loss import loss, structure
 from vae_jax.recipe.configured import configure
 from vae_jax.recipe.forward_pass import ForwardPass
@@ -28,11 +31,11 @@ def test_the_encoder_sees_the_inputs_noise_and_the_reconstruction_does_not():
     state, x = begin(recipe), jnp.asarray(DATASET.train[:32])
     centred, draws = x - DATASET.mean[None], jax.random.normal(KEY, (32, ARCHITECTURE.latent))
 
-    def terms(traced, inputs):
-        given = first_step(state.statistics, traced, x, inputs, draws)
+    def terms(traced, inputs) -> Any:
+        given = first_step(state.statistics, traced, Batch(inputs, x), draws)
         return loss(structure(traced, ARCHITECTURE), ARCHITECTURE, state.parameters, given)[1][0]
 
-    step = ForwardPass(recipe, first_step(state.statistics, recipe, x, centred, draws).key)
+    step = ForwardPass(recipe, first_step(state.statistics, recipe, Batch(centred, x), draws).key)
     added = step.noisy(recipe.input_noise, centred, "input_noise")
     assert float(jnp.std(added - centred)) == pytest.approx(0.5, rel=0.05)
     found, by_hand, clean = terms(recipe, centred), terms(Recipe(), added), terms(Recipe(), centred)

@@ -5,12 +5,12 @@ from flax import nnx
 
 from vae_jax.layers import blocks, units
 from vae_jax.models.equal_size import TOLERANCE, comparable
-from vae_jax.models.vae import VAE, Architecture
+from vae_jax.models.vae import VAE, VAEArchitecture
 from vae_jax.recipe.configured import configure
 from vae_jax.recipe.recipe import Recipe
 from vae_jax.towers import skip_connections
 
-SIZES = Architecture(data=64, depth=8, width=64, latent=8)
+SIZES = VAEArchitecture(data=64, depth=8, width=64, latent=8)
 
 
 def count(architecture, recipe):

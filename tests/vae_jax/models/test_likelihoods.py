@@ -7,6 +7,7 @@ import pytest
 from scipy import special, stats
 
 from vae_jax.models.likelihoods import Bernoulli, Gaussian, Recall
+from vae_jax.models.presentations import AsStored, Binarised
 
 DRAW = np.random.default_rng(0)
 
@@ -34,12 +35,13 @@ def test_output_bias_is_where_the_likelihood_is_greatest():
 
 def test_binarisation_is_drawn_anew_with_the_pixels_probabilities():
     intensity = jnp.full((2000, 3), jnp.array([0.0, 0.25, 1.0]))
-    first, second = (Bernoulli().observe(jax.random.key(seed), intensity) for seed in (0, 1))
+    mean = intensity[0]
+    first, second = (Binarised()(jax.random.key(seed), intensity, mean).target for seed in (0, 1))
     assert set(np.unique(first)) == {0.0, 1.0}
     assert not np.array_equal(first, second)
     # Five standard errors of 2,000 draws.
     np.testing.assert_allclose(first.mean(axis=0), [0, 0.25, 1], atol=5 * np.sqrt(0.25 * 0.75 / 2000))
-    np.testing.assert_array_equal(Gaussian().observe(jax.random.key(0), intensity), intensity)
+    np.testing.assert_array_equal(AsStored()(jax.random.key(0), intensity, mean).target, intensity)
 
 
 def test_recall_asks_for_the_first_symbol_in_every_slot():
@@ -55,7 +57,7 @@ def test_recall_asks_for_the_first_symbol_in_every_slot():
 def test_recall_draws_symbols_anew_and_starts_at_their_frequencies():
     likelihood = Recall(symbols=16, slots=4)
     chance = jnp.full((3000, 3 * 16), 1 / 16)
-    first, second = (likelihood.observe(jax.random.key(seed), chance) for seed in (0, 1))
+    first, second = (likelihood.presentation(jax.random.key(seed), chance, chance[0]).target for seed in (0, 1))
     np.testing.assert_array_equal(first.reshape(-1, 16).sum(axis=1), 1)
     assert not np.array_equal(first, second)
     # Five standard errors of 3,000 draws.

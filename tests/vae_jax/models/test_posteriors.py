@@ -124,7 +124,7 @@ def test_a_minimum_rate_holds_in_training_whatever_the_step():
 
 def test_theory_says_that_it_has_no_decoder_behind_another_head():
     recipe = Recipe().replace(posterior_head=configure(SoftClampHead, bound=5.0))
-    found = predict(recipe, begin(recipe).parameters, np.asarray(data().train[:50] - data().mean[None]))
+    found = predict(ARCHITECTURE, recipe, begin(recipe).parameters, np.asarray(data().train[:50] - data().mean[None]))
     assert not isinstance(found["encoder"], NoPrediction)
     assert isinstance(found["decoder"], NoPrediction)
     assert "SoftClampHead" in found["decoder"].reason

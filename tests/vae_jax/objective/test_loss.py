@@ -11,11 +11,11 @@ import pytest
 from tests.vae_jax.small_vae import ARCHITECTURE, DATASET, begin, double, first_step
 from vae_jax.layers.blocks import PreActivationResidualBlock, ReZeroBlock
 from vae_jax.layers.normalization import batch_norm, layer_norm
+from vae_jax.models.batch import Batch
 from vae_jax.models.vae import TOWERS
 from vae_jax.objective.loss import loss, structure
 from vae_jax.recipe.configured import configure
 from vae_jax.recipe.recipe import Recipe
-from vae_jax.training.instruments import kernels
 
 EXAMPLES = 32
 STEP = 1e-4
@@ -57,11 +57,15 @@ def problem(name):
         cast = functools.partial(jnp.asarray, dtype=dtype)
         statistics = jax.tree.map(cast, state.statistics)
         centred = x.astype(np.float64) - DATASET.mean
-        arrays = (cast(x), cast(centred), cast(noise))
+        arrays = (Batch(cast(centred), cast(x)), cast(noise))
         graph = structure(traced, ARCHITECTURE)
         return loss(graph, ARCHITECTURE, parameters, first_step(statistics, traced, *arrays))[0]
 
     return Problem(jax.jit(objective), jax.jit(jax.grad(objective)), parameters, x, noise)
+
+
+def kernels(tree, tower):
+    return ARCHITECTURE.kernels(tree)[tower]
 
 
 def in_float64(function, tree):

@@ -6,7 +6,7 @@ import pytest
 
 from tests.vae_jax.small_vae import ARCHITECTURE, KEY, data
 from vae_jax.layers.blocks import FixupBlock
-from vae_jax.models.vae import Architecture
+from vae_jax.models.vae import VAEArchitecture
 from vae_jax.optimization.leaves import below_heads, hidden_kernels, kernels, scalars
 from vae_jax.recipe.recipe import Recipe
 from vae_jax.towers.cells import LSTMCell
@@ -17,7 +17,7 @@ DENSE = (Recipe().replace(block=FixupBlock), ARCHITECTURE)
 # Four steps of 16 values each.
 LSTM = (
     Recipe().replace(cell=LSTMCell),
-    Architecture(data=64, depth=1, width=16, latent=4, encoder=Recurrent(length=4)),
+    VAEArchitecture(data=64, depth=1, width=16, latent=4, encoder=Recurrent(length=4)),
 )
 TOWERS, GATES = ("encoder", "decoder"), ("input", "forget", "candidate", "output")
 BLOCKS = {f"{tower}/blocks/{block}" for tower in TOWERS for block in range(ARCHITECTURE.depth)}

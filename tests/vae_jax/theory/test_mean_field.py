@@ -12,7 +12,9 @@ from tests.vae_jax.small_vae import ERF, GELU, first_step
 from vae_jax.initialization.initializers import variance_scaling
 from vae_jax.layers.blocks import HighwayBlock, PlainBlock, PreActivationResidualBlock, ReZeroBlock
 from vae_jax.layers.normalization import layer_norm
-from vae_jax.models.vae import TOWERS, Architecture
+from vae_jax.models.batch import Batch
+from vae_jax.models.contract import taps
+from vae_jax.models.vae import TOWERS, VAEArchitecture
 from vae_jax.objective.loss import observed_paths, structure
 from vae_jax.recipe.configured import configure
 from vae_jax.recipe.forward_pass import ForwardPass
@@ -102,7 +104,7 @@ def measurement(name, block):
 
     def measure(parameters, x, direction):
         def linear_loss(taps):
-            outputs, hidden = nnx.merge(graph, parameters).observed(x, taps, ForwardPass(recipe))
+            outputs, (hidden,) = nnx.merge(graph, parameters).observed(x, (taps,), ForwardPass(recipe))
             return jnp.sum(outputs * direction), hidden.output
 
         gradient, hidden = jax.grad(linear_loss, has_aux=True)(jnp.zeros((DEPTH + 1, EXAMPLES, WIDTH)))
@@ -192,7 +194,7 @@ def test_a_pre_activation_residual_tower_is_as_theory_expects(name, weight_varia
 
 # Predictions for a whole VAE.
 
-VAE_SIZES = Architecture(data=256, depth=4, width=256, latent=64)
+VAE_SIZES = VAEArchitecture(data=256, depth=4, width=256, latent=64)
 
 
 @functools.cache
@@ -229,14 +231,16 @@ def test_both_towers_of_a_vae_are_as_predicted(name, block, kernel_init):
         x = jax.random.bernoulli(keys[1], 0.5, (EXAMPLES, 256)).astype(jnp.float32)
         centred, noise = jax.random.normal(keys[2], (EXAMPLES, 256)), jax.random.normal(keys[3], (EXAMPLES, 64))
         gradients, layers = gradient(
-            parameters, VAE_SIZES.taps(EXAMPLES), first_step(statistics, traced, x, centred, noise)
+            parameters,
+            taps(VAE_SIZES, EXAMPLES, jnp.float32),
+            first_step(statistics, traced, Batch(centred, x), noise),
         )
-        prediction = predict(recipe, parameters, np.asarray(centred))
+        prediction = predict(VAE_SIZES, recipe, parameters, np.asarray(centred))
         for tower in TOWERS:
-            profile, hidden = prediction[tower], np.asarray(layers[tower].output, np.float64)
+            profile, hidden = prediction[tower], np.asarray(layers[tower][0].output, np.float64)
             assert isinstance(profile, Profile)
             assert (profile.mean_cosine is None) == (block is PreActivationResidualBlock)
-            rms = np.sqrt(np.mean(np.asarray(gradients[tower], np.float64) ** 2, axis=(1, 2)))
+            rms = np.sqrt(np.mean(np.asarray(gradients[tower][0], np.float64) ** 2, axis=(1, 2)))
             found[tower, "square"].append(np.mean(hidden**2, axis=(1, 2)) / profile.mean_square)
             found[tower, "ratio"].append(rms[:-1] / rms[1:] / profile.gradient_ratio)
             found[tower, "cosine"].append(cosine(hidden) - (profile.mean_cosine or cosine(hidden)))
@@ -263,17 +267,18 @@ def hand_made(scale=1.0, depth=3, **block):
     }
 
 
+SQUARE = VAEArchitecture(data=16, depth=3, width=16, latent=8)
 X = np.random.default_rng(1).normal(size=(64, 16))
 
 
 def test_blocks_that_start_as_the_identity_pass_everything_unchanged():
     recipe = Recipe().replace(activation=jnp.tanh, block=configure(ReZeroBlock, alpha=0.0))
-    for profile in predict(recipe, hand_made(alpha=np.zeros(())), X).values():
+    for profile in predict(SQUARE, recipe, hand_made(alpha=np.zeros(())), X).values():
         assert isinstance(profile, Profile)
         assert profile.gradient_ratio == (1.0, 1.0, 1.0)
         assert len(set(profile.mean_square)) == len(set(profile.mean_cosine or ())) == 1
-    plain = predict(recipe.replace(block=PlainBlock), hand_made(), X)["encoder"]
-    rezero = predict(recipe, hand_made(alpha=np.zeros(())), X)["encoder"]
+    plain = predict(SQUARE, recipe.replace(block=PlainBlock), hand_made(), X)["encoder"]
+    rezero = predict(SQUARE, recipe, hand_made(alpha=np.zeros(())), X)["encoder"]
     assert isinstance(plain, Profile)
     assert isinstance(rezero, Profile)
     assert plain.mean_square[0] == rezero.mean_square[0]
@@ -288,13 +293,13 @@ def test_blocks_that_start_as_the_identity_pass_everything_unchanged():
     ],
 )
 def test_where_theory_does_not_hold_it_says_why(slots, block, reason):
-    for prediction in predict(Recipe().replace(**slots), hand_made(**block), X).values():
+    for prediction in predict(SQUARE, Recipe().replace(**slots), hand_made(**block), X).values():
         assert isinstance(prediction, NoPrediction)
         assert reason in prediction.reason
 
 
 def test_posteriors_too_wide_for_floats_have_no_decoder_profile():
-    prediction = predict(Recipe().replace(activation=jax.nn.relu), hand_made(scale=5.0), X)
+    prediction = predict(SQUARE, Recipe().replace(activation=jax.nn.relu), hand_made(scale=5.0), X)
     assert isinstance(prediction["encoder"], Profile)
     assert isinstance(prediction["decoder"], NoPrediction)
     assert "overflows" in prediction["decoder"].reason
@@ -314,6 +319,6 @@ def test_a_signal_that_shrinks_to_nothing_has_no_prediction():
 
 
 def test_a_signal_that_is_no_number_has_no_prediction():
-    for tower in predict(Recipe().replace(activation=no_number), hand_made(), X).values():
+    for tower in predict(SQUARE, Recipe().replace(activation=no_number), hand_made(), X).values():
         assert isinstance(tower, NoPrediction)
         assert "overflowed" in tower.reason

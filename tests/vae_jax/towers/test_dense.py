@@ -9,7 +9,7 @@ from vae_jax.layers.blocks import DenselyConnectedBlock, FixupBlock, PlainBlock,
 from vae_jax.layers.normalization import batch_norm, no_normalization
 from vae_jax.layers.units import ConcatenatedUnit, GatedUnit
 from vae_jax.layers.weight_forms import SpectralNorm, WeightNorm
-from vae_jax.models.vae import Architecture
+from vae_jax.models.vae import VAEArchitecture
 from vae_jax.recipe.configured import configure
 from vae_jax.recipe.forward_pass import ForwardPass
 from vae_jax.recipe.recipe import Recipe
@@ -33,7 +33,7 @@ def profile(recipe):
     model = tower(recipe)
 
     def loss(taps):
-        return jnp.sum(model.observed(x, taps, ForwardPass(recipe))[0] * direction)
+        return jnp.sum(model.observed(x, (taps,), ForwardPass(recipe))[0] * direction)
 
     gradient = jax.grad(loss)(jnp.zeros((DEPTH + 1, 32, WIDTH)))
     return np.sqrt(np.mean(np.asarray(gradient, np.float64) ** 2, axis=(1, 2)))
@@ -62,7 +62,7 @@ def test_hidden_layers_are_returned_in_order_and_taps_are_added_after_the_activa
     model = tower(recipe, depth=2)
     x = jax.random.normal(jax.random.key(1), (5, WIDTH))
     taps, run = jnp.zeros((3, 5, WIDTH)).at[1].set(1.0), ForwardPass(recipe)
-    _, hidden = model.observed(x, taps, ForwardPass(recipe))
+    _, (hidden,) = model.observed(x, (taps,), ForwardPass(recipe))
     first = model.input(x, run)
     second = jnp.tanh(model.blocks[0].unit.dense(first, run)) + 1.0
     third = jnp.tanh(model.blocks[1].unit.dense(second, run))
@@ -75,7 +75,7 @@ def test_a_pass_that_is_observed_is_the_same_pass(block, normalization):
     recipe = Recipe().replace(activation=jax.nn.gelu, block=block, normalization=normalization)
     model = tower(recipe, depth=3)
     x = jax.random.normal(jax.random.key(1), (5, WIDTH))
-    outputs, _ = model.observed(x, jnp.zeros((4, 5, WIDTH)), ForwardPass(recipe))
+    outputs, _ = model.observed(x, (jnp.zeros((4, 5, WIDTH)),), ForwardPass(recipe))
     np.testing.assert_allclose(outputs, model(x, ForwardPass(recipe))[0], rtol=1e-4, atol=1e-5)
 
 
@@ -89,14 +89,14 @@ def test_blocks_and_head_see_their_contexts_and_the_first_layer_none():
         h = np.tanh(np.concatenate([h, seen], axis=1) @ np.asarray(own.unit.dense.kernel[...]))
     expected = np.concatenate([h, contexts[2]], axis=1) @ np.asarray(model.head.kernel[...])
     np.testing.assert_allclose(model(x, run)[0], expected, rtol=1e-4, atol=1e-5)
-    np.testing.assert_allclose(model.observed(x, jnp.zeros((3, 6, 16)), run)[0], expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(model.observed(x, (jnp.zeros((3, 6, 16)),), run)[0], expected, rtol=1e-4, atol=1e-5)
 
 
 def test_slopes_are_shares_of_the_steepest():
     recipe = Recipe()
     model = tower(recipe, depth=2)
     x = 20 * jax.random.normal(jax.random.key(1), (5, WIDTH))
-    hidden = model.observed(x, jnp.zeros((3, 5, WIDTH)), ForwardPass(recipe))[1]
+    (hidden,) = model.observed(x, (jnp.zeros((3, 5, WIDTH)),), ForwardPass(recipe))[1]
     h = np.asarray(hidden.output, np.float64)
     np.testing.assert_allclose(hidden.slope, 4 * h * (1 - h), atol=1e-6)
 
@@ -109,17 +109,18 @@ def test_without_blocks_the_head_reads_the_input_layer(block):
     outputs, (only,) = model(x, ForwardPass(recipe))
     np.testing.assert_allclose(only, h, atol=1e-6)
     np.testing.assert_allclose(outputs, model.head(h, ForwardPass(recipe)), atol=1e-6)
-    seen, hidden = model.observed(x, jnp.ones((1, 5, WIDTH)), ForwardPass(recipe))
+    seen, (hidden,) = model.observed(x, (jnp.ones((1, 5, WIDTH)),), ForwardPass(recipe))
     np.testing.assert_allclose(hidden.output[0], h + 1, atol=1e-6)
     np.testing.assert_allclose(seen, model.head(h + 1, ForwardPass(recipe)), atol=1e-5)
 
 
 def test_an_encoder_needs_a_block_and_a_decoder_does_not():
     with pytest.raises(ValueError, match="depth must be at least 1, got 0: in an encoder of one hidden layer"):
-        Architecture(data=4, depth=0, width=4, latent=2)
-    assert Architecture(data=4, depth=0, width=4, latent=2, encoder=Recurrent(2)).layers == {"encoder": 2, "decoder": 1}
+        VAEArchitecture(data=4, depth=0, width=4, latent=2)
+    recurrent = VAEArchitecture(data=4, depth=0, width=4, latent=2, encoder=Recurrent(2))
+    assert recurrent.stacks == {"encoder": ((2, (4,)),), "decoder": ((1, (4,)),)}
     with pytest.raises(ValueError, match="depth must be at least 0, got -1"):
-        Architecture(data=4, depth=-1, width=4, latent=2, encoder=Recurrent(2))
+        VAEArchitecture(data=4, depth=-1, width=4, latent=2, encoder=Recurrent(2))
 
 
 def test_what_an_entry_by_entry_block_cannot_take_apart():

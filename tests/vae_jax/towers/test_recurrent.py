@@ -80,7 +80,7 @@ def test_the_scan_is_a_plain_loop(cell):
     states, expected = by_hand(model, cell, X)
     np.testing.assert_allclose(np.stack(hidden), states, atol=1e-5)
     np.testing.assert_allclose(outputs, expected, atol=1e-5)
-    seen, layers = model.observed(X, jnp.zeros((LENGTH, BATCH, WIDTH)), ForwardPass(recipe))
+    seen, (layers,) = model.observed(X, (jnp.zeros((LENGTH, BATCH, WIDTH)),), ForwardPass(recipe))
     np.testing.assert_allclose(seen, outputs, atol=1e-6)
     np.testing.assert_allclose(layers.output, states, atol=1e-5)
     assert np.all((np.asarray(layers.slope) > 0) & (np.asarray(layers.slope) <= 1))
@@ -122,7 +122,7 @@ def test_taps_give_the_gradient_at_every_state(cell):
     model, run = tower(recipe), ForwardPass(recipe)
     direction = jax.random.normal(KEY, (BATCH, 3))
     taps = jnp.zeros((LENGTH, BATCH, WIDTH))
-    found = jax.grad(lambda taps: jnp.sum(model.observed(X, taps, run)[0] * direction))(taps)
+    found = jax.grad(lambda taps: jnp.sum(model.observed(X, (taps,), run)[0] * direction))(taps)
     drive = model.cell.drive(X.reshape(BATCH * LENGTH, SYMBOLS), run).reshape(BATCH, LENGTH, -1)
 
     def rest(h, t, memory):

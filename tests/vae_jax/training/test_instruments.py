@@ -23,11 +23,13 @@ from tests.vae_jax.small_vae import (
     numbers,
     run,
 )
+from vae_jax.models.batch import Batch
+from vae_jax.models.contract import taps
 from vae_jax.objective.loss import observed_paths, structure
 from vae_jax.objective.multipliers import geco
 from vae_jax.recipe.configured import configure
 from vae_jax.recipe.recipe import Recipe
-from vae_jax.training.instruments import Instrument, kernels
+from vae_jax.training.instruments import Instrument
 from vae_jax.training.train import Loop, batches, present
 
 
@@ -36,9 +38,9 @@ def one_step(recipe):
     state = begin(recipe)
     key = jax.random.key(0)
     order = batches(key, jnp.asarray(0), LOOP, 1257)
-    x, noise = present(key, jnp.asarray(0), data().train[order[0]], ARCHITECTURE)
+    batch, noise = present(key, jnp.asarray(0), data().train[order[0]], data(), ARCHITECTURE)
     _, readings = compiled(WATCHED)(state, key, numbers(recipe, 0.01, 10)[0], data())
-    return state, np.asarray(x, np.float64), np.asarray(noise, np.float64), readings
+    return state, np.asarray(batch.target, np.float64), np.asarray(noise, np.float64), readings
 
 
 def test_a_step_agrees_with_plain_numpy_in_float64():
@@ -52,7 +54,7 @@ def test_a_step_agrees_with_plain_numpy_in_float64():
         rms = [np.sqrt(np.mean(g**2)) for g in expected["kernel_gradient"][tower]]
         np.testing.assert_allclose(readings["weight_gradient"][tower][0], rms, rtol=1e-4)
         # Plain SGD at 0.01: the update is the gradient times the rate.
-        weights = [np.sqrt(np.mean(k**2)) for k in kernels(double(state.parameters), tower)]
+        weights = [np.sqrt(np.mean(k**2)) for k in ARCHITECTURE.kernels(double(state.parameters))[tower]]
         np.testing.assert_allclose(readings["relative_update"][tower][0], 0.01 * np.divide(rms, weights), rtol=1e-4)
         hidden = expected["hidden"][tower]
         np.testing.assert_allclose(readings["mean_square"][tower][0], [np.mean(h**2) for h in hidden], rtol=1e-4)
@@ -65,7 +67,7 @@ def test_the_numpy_gradient_agrees_with_finite_differences():
     gradient = reference.step(parameters, x, x - DATASET.mean, noise)["kernel_gradient"]
     draw = np.random.default_rng(1)
     for tower in ("encoder", "decoder"):
-        for index, kernel in enumerate(kernels(parameters, tower)):
+        for index, kernel in enumerate(ARCHITECTURE.kernels(parameters)[tower]):
             direction = draw.normal(size=kernel.shape)
             values = []
             for sign in (1, -1):
@@ -90,18 +92,18 @@ def test_the_paths_add_up_and_only_the_encoder_has_one_from_the_kl_term():
     state, x, noise, readings = one_step(TANH)
     parameters, traced = state.parameters, TANH.traced()
     x, noise = jnp.asarray(x, jnp.float32), jnp.asarray(noise, jnp.float32)
-    whole = first_step(state.statistics, traced, x, x - data().mean[None], noise)
+    whole = first_step(state.statistics, traced, Batch(x - data().mean[None], x), noise)
     observe = functools.partial(observed_paths, structure(traced, ARCHITECTURE), ARCHITECTURE, parameters)
 
-    both = jax.jit(jax.jacrev(lambda taps: observe(taps, whole)[0]))(ARCHITECTURE.taps(LOOP.batch))
+    both = jax.jit(jax.jacrev(lambda taps: observe(taps, whole)[0]))(taps(ARCHITECTURE, LOOP.batch, jnp.float32))
     reconstruction, kl = (jax.tree.map(lambda leaf, path=path: leaf[path], both) for path in (0, 1))
     for tower in ("encoder", "decoder"):
-        rms = [np.sqrt(np.mean((LOOP.batch * g) ** 2)) for g in double(reconstruction)[tower]]
+        rms = [np.sqrt(np.mean((LOOP.batch * g) ** 2)) for g in double(reconstruction)[tower][0]]
         np.testing.assert_allclose(readings["reconstruction_gradient"][tower][0], rms, rtol=1e-4)
-    rms = [np.sqrt(np.mean((LOOP.batch * g) ** 2)) for g in double(kl)["encoder"]]
+    rms = [np.sqrt(np.mean((LOOP.batch * g) ** 2)) for g in double(kl)["encoder"][0]]
     np.testing.assert_allclose(readings["kl_gradient"]["encoder"][0], rms, rtol=1e-4)
     assert list(readings["kl_gradient"]) == ["encoder"]
-    assert not np.any(kl["decoder"])
+    assert not np.any(kl["decoder"][0])
 
 
 def test_signal_to_noise_is_of_the_mean_over_microbatches():
@@ -143,8 +145,8 @@ def reference_relu_slopes(tower, h):
 
 
 def test_an_instrument_of_another_shape_is_named():
-    wrong = Instrument("wrong", "Hidden layers whole.", lambda view: view.hidden)
-    with pytest.raises(ValueError, match=r"instrument .wrong. in .*, gave .*: return a number, or for each tower"):
+    wrong = Instrument("wrong", "Hidden layers whole.", lambda view: {"encoder": view.hidden["encoder"][0]})
+    with pytest.raises(ValueError, match=r"instrument .wrong. in .*, gave .*: return a number, or for each stack"):
         run(TANH, 0.05, 5, loop=Loop(LOOP.batch, LOOP.chunk, 5, (wrong,)))
 
 

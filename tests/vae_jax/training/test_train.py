@@ -20,7 +20,7 @@ from tests.vae_jax.small_vae import (
 )
 from vae_jax.initialization.initializers import orthogonal
 from vae_jax.layers.normalization import batch_norm
-from vae_jax.models.vae import Architecture
+from vae_jax.models.vae import VAEArchitecture
 from vae_jax.objective.loss import loss, structure
 from vae_jax.objective.rates import free_bits
 from vae_jax.optimization.optimizers import rprop
@@ -41,9 +41,8 @@ def test_the_compiled_loop_is_a_plain_loop_of_optax_steps():
     for step in range(20):
         first = jnp.asarray(step // LOOP.chunk * LOOP.chunk)
         examples = batches(key, first, LOOP, 1257)[step % LOOP.chunk]
-        x, noise = present(key, jnp.asarray(step), data().train[examples], ARCHITECTURE)
-        centred = x - data().mean[None]
-        gradients, _ = gradient(parameters, first_step(start.statistics, recipe.traced(), x, centred, noise))
+        batch, noise = present(key, jnp.asarray(step), data().train[examples], data(), ARCHITECTURE)
+        gradients, _ = gradient(parameters, first_step(start.statistics, recipe.traced(), batch, noise))
         with jax.numpy_dtype_promotion("standard"):
             updates, optimizer_state = optimizer.update(gradients, optimizer_state)
         parameters = optax.apply_updates(parameters, updates)
@@ -171,4 +170,4 @@ def test_a_chunk_has_a_sensible_shape(wrong):
 
 def test_sizes_are_positive():
     with pytest.raises(ValueError, match="latent must be at least 1, got 0"):
-        Architecture(data=64, depth=1, width=8, latent=0)
+        VAEArchitecture(data=64, depth=1, width=8, latent=0)

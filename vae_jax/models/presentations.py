@@ -1,0 +1,67 @@
+"""Presentations: how stored rows become what a step sees."""
+
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from vae_jax.models.batch import Batch, Rows
+
+Images = Float[Array, "batch ..."]
+Mean = Float[Array, "..."]
+
+
+@runtime_checkable
+class Presentation(Protocol):
+    """How stored rows become what a step sees: here data are binarised, centred, corrupted, shifted, and nowhere else.
+
+    A frozen dataclass, since it is part of the compiled program.
+    """
+
+    def __call__(self, key: PRNGKeyArray | None, rows: Rows, mean: Float[Array, "..."]) -> Batch:
+        """Rows as the model sees them.
+
+        Args:
+            key: Of all that is drawn; None where rows are taken as they are, as of held-out examples, which are stored
+                in their one presentation.
+            rows: Stored examples.
+            mean: Of the training targets.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class AsStored:
+    """Real numbers as they are; the encoder sees them centred."""
+
+    def __call__(self, key: PRNGKeyArray | None, rows: Images, mean: Mean) -> Batch:
+        return Batch(rows - mean[None], rows)
+
+
+@dataclass(frozen=True)
+class Binarised:
+    """Intensities in [0, 1], binarised anew at every presentation; the encoder sees them centred."""
+
+    def __call__(self, key: PRNGKeyArray | None, rows: Images, mean: Mean) -> Batch:
+        x = rows if key is None else jax.random.bernoulli(key, rows).astype(rows.dtype)
+        return Batch(x - mean[None], x)
+
+
+@dataclass(frozen=True)
+class DrawnSymbols:
+    """Sequences of symbols' probabilities, of which symbols are drawn anew at every presentation, one-hot.
+
+    Attributes:
+        symbols: How many there are; the probabilities of a step sum to 1.
+    """
+
+    symbols: int
+
+    def __call__(self, key: PRNGKeyArray | None, rows: Images, mean: Mean) -> Batch:
+        x = rows
+        if key is not None:
+            drawn = jax.random.categorical(key, jnp.log(rows.reshape(len(rows), -1, self.symbols)))
+            x = jax.nn.one_hot(drawn, self.symbols, dtype=rows.dtype).reshape(rows.shape)
+        return Batch(x - mean[None], x)

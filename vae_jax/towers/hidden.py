@@ -1,0 +1,53 @@
+"""The hidden layers of a pass that is looked into: their outputs, and how steep their activations were."""
+
+import copy
+from typing import NamedTuple
+
+from jaxtyping import Array, Float
+
+from vae_jax.layers.slope import relative_slope
+from vae_jax.recipe.forward_pass import ForwardPass
+
+Taps = tuple[Float[Array, "_layers batch ..."], ...]
+"""An array for each run of consecutive hidden layers of one shape, the layers of the run in front."""
+
+
+class Run(NamedTuple):
+    """How many consecutive hidden layers have one shape, which is that of one example."""
+
+    layers: int
+    shape: tuple[int, ...]
+
+
+class Hidden(NamedTuple):
+    """A run of consecutive hidden layers of one shape, as a pass saw them.
+
+    Attributes:
+        output: What each layer adds to what is known: its output, after the activation.
+        slope: How steep its activation was there, see `relative_slope`.
+    """
+
+    output: Float[Array, "layers batch ..."]
+    slope: Float[Array, "layers batch ..."]
+
+
+def watched(run: ForwardPass, slopes: list[Array]) -> ForwardPass:
+    """The pass with an activation that also keeps how steep it was, as a share of the steepest it can be.
+
+    Args:
+        run: The pass.
+        slopes: What it adds |phi'| to, wherever it is called.
+    """
+    phi = run.recipe.activation
+
+    def activation(z: Array, *learnt: Array) -> Array:
+        def own(z: Array) -> Array:
+            return phi(z, *learnt)
+
+        slopes.append(relative_slope(own, z))
+        return own(z)
+
+    recipe = copy.copy(run.recipe)
+    # Past __init__: inside a program, a recipe's leaves are not the numbers that it is declared for.
+    object.__setattr__(recipe, "activation", activation)
+    return run._replace(recipe=recipe)
