@@ -11,7 +11,7 @@ from bench.data.splits import Arrays, Splits
 from bench.data.splitting import split_in_blocks
 
 # Of 98 frames each. From a frame of validation or test to the nearest training frame it is 15 grey levels (root mean
-# square, median); it is 17 where the video is cut once into three; and drawn frame by frame 11.
+# square, the median frame's); 17 where the video is cut once into three, and 11 where frame by frame is drawn.
 _BLOCKS = 20
 
 

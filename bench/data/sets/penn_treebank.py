@@ -25,7 +25,7 @@ def _file(split: str, size: int, sha256: str) -> DataFile:
     ),
 )
 def penn_treebank(train: bytes, validation: bytes, test: bytes) -> Splits[Sentences]:
-    """49,199 sentences of the Wall Street Journal, of 9,999 words and <unk>; lower case, numbers as N.
+    """49,199 sentences of the Wall Street Journal, of 9,998 words and <unk>; lower case, numbers as N.
 
     The text derives from LDC99T42, (c) Dow Jones, and has no open licence: think before you pass it on.
 

@@ -50,9 +50,9 @@ def _file(name: str, published: str, size: int, sha256: str) -> DataFile:
 def tang_poems(*files: bytes) -> Splits[Sentences]:
     """21,716 lines of 2,306 poems of the Tang dynasty, in traditional characters, most of five or seven.
 
-    Poems are cut at their marks; one that occurs twice, line for line, counts once. Lines with an editor's brackets, or a
-    sign for a character that is lost, are left out. A quarter of the characters occur once: in training they can be made
-    unknown by a vocabulary's `at_least`.
+    Poems are cut at their marks; one that occurs twice, line for line, counts once. Lines with an editor's brackets, or
+    a sign for a character that is lost, are left out. More than one in five of the characters occur once in training: a
+    vocabulary's `at_least` makes them unknown there.
 
     Source:
         https://github.com/chinese-poetry/chinese-poetry, (c) 2016 JackeyGao; the poems are in the public domain.
