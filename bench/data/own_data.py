@@ -103,26 +103,18 @@ def _read(file: Path, array: str | None, words: bool) -> tuple[Any, _Places, str
 
 def _require_usable(numbers: np.ndarray, file: Path, places: _Places, unit_interval: bool) -> None:
     """Raise unless all are finite, in range where one is asked for, and not all examples the same."""
-    flat = numbers.reshape(len(numbers), -1)
+    outside = (numbers < 0) | (numbers > 1) if unit_interval else np.zeros_like(numbers, bool)
     for wrong, rule in (
-        (~np.isfinite(flat), "must be finite in float32: mend or leave out that example"),
-        (
-            (flat < 0) | (flat > 1) if unit_interval else np.zeros_like(flat, bool),
-            "must lie in [0, 1]: scale the numbers, or store bytes, which are divided by 255",
-        ),
+        (~np.isfinite(numbers), "must be finite in float32: mend or leave out that example"),
+        (outside, "must lie in [0, 1]: scale the numbers, or store bytes, which are divided by 255"),
     ):
         if wrong.any():
-            row, column = np.argwhere(wrong)[0]
-            place = places[row] if places else f"row {row} (the first is 0)"
-            where = np.unravel_index(column, numbers.shape[1:])
-            at = ", ".join(str(int(index) + 1) for index in where)
-            raise InputError(
-                f"{file}, {place} holds {flat[row, column]:g} at place {at} of "
-                f"{_shape(numbers.shape[1:])}, and numbers {rule}"
-            )
-    if len(flat) > 1 and (flat == flat[0]).all():
+            index = [int(each) for each in np.argwhere(wrong)[0]]
+            at = f"{places[index[0]]}, column {index[1] + 1}" if places else f"index {index}"
+            raise InputError(f"{file}, {at} holds {numbers[tuple(index)]:g}, and numbers {rule}")
+    if len(numbers) > 1 and (numbers == numbers[0]).all():
         raise InputError(
-            f"{file}: all {len(flat):,} examples are the same: there is nothing to learn, give different ones"
+            f"{file}: all {len(numbers):,} examples are the same: there is nothing to learn, give different ones"
         )
 
 
