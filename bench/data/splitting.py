@@ -29,7 +29,8 @@ def split_at_random(rows: Rows, seed: int = 0, shares: Shares = _SHARES) -> Spli
         alike[key].append(index)
     if len(alike) < 3:
         raise InputError(
-            f"three splits need at least 3 different examples, and among {count(rows)} there are {len(alike)}: give more"
+            f"three splits need at least 3 different examples, and among {count(rows)} there are {len(alike)}: give "
+            "more"
         )
     groups = list(alike.values())
     rooms = [max(1, round(count(rows) * share / 100)) for share in shares[1:]]
