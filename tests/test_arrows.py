@@ -25,7 +25,7 @@ ROOMS = {
 }  # fmt: skip
 
 # What is only read, and must start in a moment: no jax.
-READERS = ("language", "results", "report", "cli.terminal")
+READERS = ("language", "data", "results", "report", "cli.terminal")
 
 ENTRIES = 14
 CROWDED = {"remedies", "layers", "workloads", "suites"}

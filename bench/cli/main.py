@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from bench.cli.arguments import parse
 from bench.cli.commands.check import check
+from bench.cli.commands.data import data
 from bench.cli.commands.doctor import doctor
 from bench.cli.commands.list_ import list_
 from bench.cli.commands.new_remedy import new_remedy
@@ -17,7 +18,7 @@ from bench.language.errors import InputError
 
 _COMMANDS: dict[str, Callable[..., int]] = {
     "run": run, "list": list_, "check": check, "new-remedy": new_remedy, "report": report, "show": show,
-    "doctor": doctor,
+    "doctor": doctor, "data": data,
 }  # fmt: skip
 
 

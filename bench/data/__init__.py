@@ -1,1 +1,1 @@
-"""Data sets, loaded and split the same way every time."""
+"""Data sets: fetched, checked, read and split the same way every time."""

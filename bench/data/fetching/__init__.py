@@ -1,0 +1,1 @@
+"""Files that other people publish: where they are, and whether they are what they should be."""
