@@ -1,8 +1,5 @@
 """The variational autoencoder: encoder tower, Gaussian posterior, decoder tower, likelihood."""
 
-from dataclasses import dataclass, replace
-from typing import Any, Protocol, runtime_checkable
-
 import jax
 import jax.numpy as jnp
 from flax import nnx
@@ -10,117 +7,20 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from vae_jax.models.batch import Batch, Forward, Latent
-from vae_jax.models.likelihoods import Bernoulli, Likelihood
-from vae_jax.models.presentations import Presentation
+from vae_jax.models.encoder_decoder import EncoderDecoder
 from vae_jax.recipe.forward_pass import ForwardPass
 from vae_jax.recipe.keys import named_key
 from vae_jax.recipe.recipe import Recipe
-from vae_jax.towers.dense import DenseTower
-from vae_jax.towers.hidden import Hidden, Run, Taps
-
-TOWERS = ("encoder", "decoder")
-BERNOULLI = Bernoulli()
+from vae_jax.towers.hidden import Hidden, Taps
 
 
-@runtime_checkable
-class TowerKind(Protocol):
-    """The value that draws a tower: `DenseTower` itself, or a value that says more, as `Recurrent(length=20)`."""
-
-    def scanned(self) -> bool:
-        """Whether its hidden layers are the steps of a scan, and not written out."""
-        ...
-
-    def runs(self, depth: int, width: int) -> tuple[Run, ...]:
-        """The hidden layers of such a tower, in runs of one shape."""
-        ...
-
-    def kernels(self, tower: Any) -> list[Any]:
-        """Its matrices, in the order of the signal, in a tree like its parameters."""
-        ...
-
-    def require(self, recipe: Recipe) -> None:
-        """Raise a ValueError unless a recipe's slots go together in such a tower."""
-        ...
-
-    def __call__(
-        self, inputs: int, outputs: int, depth: int, width: int, recipe: Recipe, key: PRNGKeyArray, context: int = 0
-    ) -> Any:
-        """A tower, as `DenseTower` is one."""
-        ...
-
-
-@dataclass(frozen=True)
-class VAEArchitecture:
-    """The sizes that all arms of a workload share.
-
-    Attributes:
-        data: Dimensions of one example.
-        depth: Blocks in each dense tower, beside its input layer and its head; a dense encoder needs one.
-        width: Units in each hidden layer.
-        latent: Dimensions of z.
-        likelihood: What the decoder's output means.
-        encoder: The kind of tower from data to the posterior.
-        decoder: The kind of tower from z to the likelihood's outputs.
-        presentation: How stored rows become the model's batches; where nothing is said, as the likelihood has it.
-    """
-
-    data: int
-    depth: int
-    width: int
-    latent: int
-    likelihood: Likelihood = BERNOULLI
-    encoder: TowerKind = DenseTower
-    decoder: TowerKind = DenseTower
-    presentation: Presentation | None = None
-
-    def __post_init__(self):
-        for name in ("data", "width", "latent"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-        if self.depth < 0:
-            raise ValueError(f"depth must be at least 0, got {self.depth}")
-        if sum(run.layers for run in self.stacks["encoder"]) < 2:
-            raise ValueError(
-                f"depth must be at least 1, got {self.depth}: in an encoder of one hidden layer there is none that a "
-                "gradient could go back to"
-            )
-
-    def require(self, recipe: Recipe) -> None:
-        """Raise unless a recipe's slots go together in both towers.
-
-        Raises:
-            ValueError: If they do not, and why.
-        """
-        self.encoder.require(recipe)
-        self.decoder.require(recipe)
-
-    def of_width(self, width: int) -> "VAEArchitecture":
-        """The same with another width."""
-        return replace(self, width=width)
-
-    @property
-    def present(self) -> Presentation:
-        """How stored rows become the model's batches."""
-        return self.presentation or self.likelihood.presentation
-
-    @property
-    def mean_shape(self) -> tuple[int, ...]:
-        """Shape of the mean of the training examples."""
-        return (self.data,)
-
-    @property
-    def stacks(self) -> dict[str, tuple[Run, ...]]:
-        """The hidden layers of each tower."""
-        return {tower: getattr(self, tower).runs(self.depth, self.width) for tower in TOWERS}
+class VAEArchitecture(EncoderDecoder):
+    """The sizes of a variational autoencoder; `latent` are the dimensions of z."""
 
     @property
     def before_z(self) -> tuple[str, ...]:
         """The stacks that a gradient of the KL term reaches."""
         return ("encoder",)
-
-    def kernels(self, tree: Any) -> dict[str, list[Any]]:
-        """Each tower's matrices, in order, in a tree like the model's parameters."""
-        return {tower: getattr(self, tower).kernels(tree[tower]) for tower in TOWERS}
 
     def draw(self, recipe: Recipe, key: PRNGKeyArray, mean: Float[Array, " data"]) -> "VAE":
         """A model; see `contract.Architecture.draw`."""

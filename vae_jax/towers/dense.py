@@ -20,11 +20,110 @@ from vae_jax.towers.hidden import Hidden, Run, Taps, watched
 from vae_jax.towers.skip_connections import no_context
 
 
-class DenseTower(nnx.Module):
-    """inputs -> width -> (block) x depth -> outputs.
+class DenseTrunk(nnx.Module):
+    """inputs -> width -> (block) x depth: the hidden layers of a dense tower that are of one width.
 
     Hidden layer 0 is the input layer, a unit; hidden layers 1 to depth are the blocks.
     """
+
+    def __init__(self, inputs: int, depth: int, width: int, recipe: Recipe, key: PRNGKeyArray, context: int = 0):
+        """Draw a trunk.
+
+        Args:
+            inputs: Size of an input.
+            depth: Number of blocks.
+            width: Units in each hidden layer.
+            recipe: Which unit, block, normalization and initializers.
+            key: Every layer's key comes from it by the layer's name.
+            context: Entries that every block sees beside the layer before it.
+        """
+        self.input = recipe.unit(inputs, width, recipe, named_key(key, "input"), role="input")
+        self.blocks = nnx.List(_draw_blocks(depth, width, context, recipe, key))
+        if depth and self.blocks[-1].leaves_sum:
+            self.final_normalization = recipe.normalization(width)
+
+    def through(
+        self, x: Float[Array, "batch inputs"], run: ForwardPass
+    ) -> tuple[Float[Array, "batch known"], list[Float[Array, "batch width"]]]:
+        """All that is known at the end, and what every hidden layer adds to it.
+
+        Args:
+            x: Inputs.
+            run: The pass.
+        """
+        h = self.input(x, run.within("input"))
+        hidden = [h]
+        for index, block in enumerate(self.blocks):
+            h = block(h, self._within(run, index))
+            # Of what a block knows, what it has added itself.
+            hidden.append(h[:, -hidden[0].shape[1] :])
+        return self._ended(h, run), hidden
+
+    def watched_through(
+        self, x: Float[Array, "batch inputs"], taps: Float[Array, "layers batch width"], run: ForwardPass
+    ) -> tuple[Float[Array, "batch known"], Hidden]:
+        """The same pass, to be looked into.
+
+        The blocks are scanned here, not written out: a pass that is taken now and then should compile quickly, where
+        the one of every step should run quickly.
+
+        Args:
+            x: Inputs.
+            taps: Zeros, added to the hidden layers: the loss's gradient with respect to them is dL/dh, layer by layer,
+                after the activation.
+            run: The pass.
+        """
+
+        def tapped(layer: Callable[[ForwardPass], Array], tap: Array, run: ForwardPass) -> tuple[Array, Hidden]:
+            slopes: list[Array] = []
+            h = layer(watched(run, slopes))
+            new = h[:, -tap.shape[1] :] + tap
+            h = new if h.shape == tap.shape else jnp.concatenate([h[:, : -tap.shape[1]], new], axis=1)
+            return h, Hidden(new, jnp.mean(jnp.stack(slopes), axis=0))
+
+        def block(h: Array, inputs: tuple[Any, ForwardPass, Array]) -> tuple[Array, Hidden]:
+            state, run, tap = inputs
+            # What is not of one block alone does not travel through the scan.
+            whole = run._replace(recipe=recipe, adjust=None)
+            return tapped(lambda seen: nnx.merge(graph, state)(h, seen), tap, whole)
+
+        recipe = run.recipe
+        h, first = tapped(lambda seen: self.input(x, seen), taps[0], run.within("input"))
+        if not self.blocks:
+            return self._ended(h, run), jax.tree.map(lambda one: one[None], first)
+        runs = [self._within(run, index)._replace(recipe=None, adjust=None) for index in range(len(self.blocks))]
+        if self.uniform:
+            graph = nnx.graphdef(self.blocks[0])
+            states = [nnx.as_pure(nnx.state(block)) for block in self.blocks]
+            stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *zip(states, runs, strict=True))
+            h, others = jax.lax.scan(block, h, (*stacked, taps[1:]))
+        else:
+            layers = []
+            for own, run_of_block, tap in zip(self.blocks, runs, taps[1:], strict=True):
+                whole = run_of_block._replace(recipe=recipe)
+                h, layer = tapped(lambda seen, own=own, h=h: own(h, seen), tap, whole)
+                layers.append(layer)
+            others = jax.tree.map(lambda *each: jnp.stack(each), *layers)
+        hidden = jax.tree.map(lambda one, more: jnp.concatenate([one[None], more]), first, others)
+        return self._ended(h, run), hidden
+
+    @property
+    def uniform(self) -> bool:
+        """Whether all blocks know as much as one layer gives."""
+        return all(block.uniform for block in self.blocks)
+
+    def _within(self, run: ForwardPass, index: int) -> ForwardPass:
+        return run.within(f"block_{index}", None if run.context is None else run.context[index])
+
+    def _ended(self, h: Float[Array, "batch width"], run: ForwardPass) -> Float[Array, "batch width"]:
+        if self.blocks and self.blocks[-1].leaves_sum:
+            run = run.within("head", None if run.context is None else run.context[-1])
+            h = self.blocks[-1].unit.activate(self.final_normalization(h), run)
+        return h
+
+
+class DenseTower(DenseTrunk):
+    """inputs -> width -> (block) x depth -> outputs: a trunk and a linear head."""
 
     def __init__(
         self, inputs: int, outputs: int, depth: int, width: int, recipe: Recipe, key: PRNGKeyArray, context: int = 0
@@ -40,12 +139,9 @@ class DenseTower(nnx.Module):
             key: Every layer's key comes from it by the layer's name.
             context: Entries that every block and the head see beside the layer before them.
         """
-        self.input = recipe.unit(inputs, width, recipe, named_key(key, "input"), role="input")
-        self.blocks = nnx.List(_draw_blocks(depth, width, context, recipe, key))
+        super().__init__(inputs, depth, width, recipe, key, context)
         # Blocks that keep all that they were given end wider than they began.
-        known = width if self._uniform else width * (depth + 1)
-        if depth and self.blocks[-1].leaves_sum:
-            self.final_normalization = recipe.normalization(width)
+        known = width if self.uniform else width * (depth + 1)
         self.head = Dense(known, outputs, recipe, named_key(key, "head"), role="head", context=context)
 
     @staticmethod
@@ -90,6 +186,11 @@ class DenseTower(nnx.Module):
         return (Run(depth + 1, (width,)),)
 
     @staticmethod
+    def scaled(_factor: float) -> "type[DenseTower]":
+        """Itself: its width is given when it is drawn."""
+        return DenseTower
+
+    @staticmethod
     def kernels(tower: Any) -> list[Any]:
         """The matrices in a tree like a tower's parameters: of its units, in order, and of the head."""
         return [*(unit["dense"]["kernel"] for unit in units(tower)), tower["head"]["kernel"]]
@@ -97,80 +198,20 @@ class DenseTower(nnx.Module):
     def __call__(
         self, x: Float[Array, "batch inputs"], run: ForwardPass
     ) -> tuple[Float[Array, "batch outputs"], list[Float[Array, "batch width"]]]:
-        """The head's output, and what every hidden layer adds to what is known.
-
-        Args:
-            x: Inputs.
-            run: The pass.
-        """
-        h = self.input(x, run.within("input"))
-        hidden = [h]
-        for index, block in enumerate(self.blocks):
-            h = block(h, self._within(run, index))
-            # Of what a block knows, what it has added itself.
-            hidden.append(h[:, -hidden[0].shape[1] :])
-        return self._last(h, run), hidden
+        """The head's output, and what every hidden layer adds to what is known."""
+        h, hidden = self.through(x, run)
+        return self._head(h, run), hidden
 
     def observed(
         self, x: Float[Array, "batch inputs"], taps: Taps, run: ForwardPass
     ) -> tuple[Float[Array, "batch outputs"], tuple[Hidden]]:
-        """The head's output, and what every hidden layer looks like: the same pass, to be looked into.
+        """The same pass, and what its hidden layers look like; see `DenseTrunk.watched_through`."""
+        (own_taps,) = taps
+        h, hidden = self.watched_through(x, own_taps, run)
+        return self._head(h, run), (hidden,)
 
-        The blocks are scanned here, not written out: a pass that is taken now and then should compile quickly, where
-        the one of every step should run quickly.
-
-        Args:
-            x: Inputs.
-            taps: Zeros, added to the hidden layers: the loss's gradient with respect to them is dL/dh, layer by layer,
-                after the activation.
-            run: The pass.
-        """
-
-        def tapped(layer: Callable[[ForwardPass], Array], tap: Array, run: ForwardPass) -> tuple[Array, Hidden]:
-            slopes: list[Array] = []
-            h = layer(watched(run, slopes))
-            new = h[:, -tap.shape[1] :] + tap
-            h = new if h.shape == tap.shape else jnp.concatenate([h[:, : -tap.shape[1]], new], axis=1)
-            return h, Hidden(new, jnp.mean(jnp.stack(slopes), axis=0))
-
-        def block(h: Array, inputs: tuple[Any, ForwardPass, Array]) -> tuple[Array, Hidden]:
-            state, run, tap = inputs
-            # What is not of one block alone does not travel through the scan.
-            whole = run._replace(recipe=recipe, adjust=None)
-            return tapped(lambda seen: nnx.merge(graph, state)(h, seen), tap, whole)
-
-        recipe, (layers_taps,) = run.recipe, taps
-        h, first = tapped(lambda seen: self.input(x, seen), layers_taps[0], run.within("input"))
-        if not self.blocks:
-            return self._last(h, run), (jax.tree.map(lambda one: one[None], first),)
-        runs = [self._within(run, index)._replace(recipe=None, adjust=None) for index in range(len(self.blocks))]
-        if self._uniform:
-            graph = nnx.graphdef(self.blocks[0])
-            states = [nnx.as_pure(nnx.state(block)) for block in self.blocks]
-            stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *zip(states, runs, strict=True))
-            h, others = jax.lax.scan(block, h, (*stacked, layers_taps[1:]))
-        else:
-            layers = []
-            for own, run_of_block, tap in zip(self.blocks, runs, layers_taps[1:], strict=True):
-                whole = run_of_block._replace(recipe=recipe)
-                h, layer = tapped(lambda seen, own=own, h=h: own(h, seen), tap, whole)
-                layers.append(layer)
-            others = jax.tree.map(lambda *each: jnp.stack(each), *layers)
-        hidden = jax.tree.map(lambda one, more: jnp.concatenate([one[None], more]), first, others)
-        return self._last(h, run), (hidden,)
-
-    @property
-    def _uniform(self) -> bool:
-        return all(block.uniform for block in self.blocks)
-
-    def _within(self, run: ForwardPass, index: int) -> ForwardPass:
-        return run.within(f"block_{index}", None if run.context is None else run.context[index])
-
-    def _last(self, h: Float[Array, "batch width"], run: ForwardPass) -> Float[Array, "batch outputs"]:
-        run = run.within("head", None if run.context is None else run.context[-1])
-        if self.blocks and self.blocks[-1].leaves_sum:
-            h = self.blocks[-1].unit.activate(self.final_normalization(h), run)
-        return self.head(h, run)
+    def _head(self, h: Float[Array, "batch known"], run: ForwardPass) -> Float[Array, "batch outputs"]:
+        return self.head(h, run.within("head", None if run.context is None else run.context[-1]))
 
 
 def units(tower: Any) -> list[Any]:

@@ -54,6 +54,10 @@ class Recurrent:
         """A hidden layer to each step, however deep other towers are."""
         return (Run(self.length, (width,)),)
 
+    def scaled(self, factor: float) -> "Recurrent":
+        """Itself: its width is given when it is drawn."""
+        return self
+
     @staticmethod
     def kernels(tower: Any) -> list[Any]:
         """The matrices in a tree like a tower's parameters: every gate's two, and the head's."""

@@ -12,7 +12,7 @@ from tests.vae_jax.small_vae import ARCHITECTURE, DATASET, begin, double, first_
 from vae_jax.layers.blocks import PreActivationResidualBlock, ReZeroBlock
 from vae_jax.layers.normalization import batch_norm, layer_norm
 from vae_jax.models.batch import Batch
-from vae_jax.models.vae import TOWERS
+from vae_jax.models.encoder_decoder import TOWERS
 from vae_jax.objective.loss import loss, structure
 from vae_jax.recipe.configured import configure
 from vae_jax.recipe.recipe import Recipe

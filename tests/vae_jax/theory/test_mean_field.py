@@ -14,7 +14,8 @@ from vae_jax.layers.blocks import HighwayBlock, PlainBlock, PreActivationResidua
 from vae_jax.layers.normalization import layer_norm
 from vae_jax.models.batch import Batch
 from vae_jax.models.contract import taps
-from vae_jax.models.vae import TOWERS, VAEArchitecture
+from vae_jax.models.encoder_decoder import TOWERS
+from vae_jax.models.vae import VAEArchitecture
 from vae_jax.objective.loss import observed_paths, structure
 from vae_jax.recipe.configured import configure
 from vae_jax.recipe.forward_pass import ForwardPass
