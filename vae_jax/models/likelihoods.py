@@ -6,7 +6,7 @@ from typing import ClassVar, Protocol, runtime_checkable
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Int
 
 from vae_jax.models.presentations import AsStored, Binarised, DrawnSymbols, Presentation
 
@@ -102,6 +102,70 @@ class Recall:
 
     def output_bias(self, mean: Float[Array, " data"]) -> Float[Array, " outputs"]:
         return jnp.tile(jnp.log(jnp.maximum(mean[: self.symbols], _DOUBT)), self.slots)
+
+
+@dataclass(frozen=True)
+class LearntGaussian:
+    """Real data around outputs that come with a variance of their own for every entry: the first half is the mean, the
+    other the logarithm of the variance. A density may exceed 1, so that -log p may be negative.
+    """
+
+    @property
+    def presentation(self) -> Presentation:
+        return AsStored()
+
+    def log_prob(self, outputs: Outputs, x: Images, mask: Mask = None) -> Float[Array, " batch"]:
+        mean, log_var = jnp.split(outputs, 2, axis=-1)
+        return _over_entries(jax.scipy.stats.norm.logpdf(x, mean, jnp.exp(0.5 * log_var)), mask)
+
+    def output_bias(self, mean: Float[Array, " data"]) -> Float[Array, " outputs"]:
+        return jnp.concatenate([mean, jnp.zeros_like(mean)])
+
+
+@dataclass(frozen=True)
+class SquaredError:
+    """Minus the squared error: a Gaussian of variance 1/2 without its normaliser, as most tutorials train.
+
+    Attributes:
+        averaged: Whether it is averaged over entries, not summed: beside a KL term that is summed over units this is a
+            beta of as many as there are entries.
+        sigmoid: Whether outputs pass a sigmoid first, so that they lie in [0, 1] as intensities do.
+    """
+
+    averaged: bool = False
+    sigmoid: bool = False
+
+    @property
+    def presentation(self) -> Presentation:
+        return AsStored()
+
+    def log_prob(self, outputs: Images, x: Images, mask: Mask = None) -> Float[Array, " batch"]:
+        squares = -((x - (jax.nn.sigmoid(outputs) if self.sigmoid else outputs)) ** 2)
+        if not self.averaged:
+            return _over_entries(squares, mask)
+        return squares.mean(axis=tuple(range(1, squares.ndim)), where=mask)
+
+    def output_bias(self, mean: Float[Array, " data"]) -> Float[Array, " data"]:
+        return jax.scipy.special.logit(jnp.clip(mean, _DOUBT, 1 - _DOUBT)) if self.sigmoid else mean
+
+
+@dataclass(frozen=True)
+class Categorical:
+    """Symbols, or classes, each one of several: outputs are logits, and targets whole numbers.
+
+    Outputs have one axis more than targets, of as many entries as there are symbols.
+    """
+
+    @property
+    def presentation(self) -> Presentation:
+        raise ValueError("symbols and classes have no presentation of their own: the architecture names one")
+
+    def log_prob(self, outputs: Outputs, x: Int[Array, "batch ..."], mask: Mask = None) -> Float[Array, " batch"]:
+        chosen = jnp.take_along_axis(jax.nn.log_softmax(outputs), x[..., None], axis=-1)[..., 0]
+        return _over_entries(chosen, mask)
+
+    def output_bias(self, mean: Float[Array, " symbols"]) -> Float[Array, " symbols"]:
+        return jnp.log(jnp.maximum(mean, _DOUBT))
 
 
 def _over_entries(log_prob: Float[Array, "batch ..."], mask: Mask) -> Float[Array, " batch"]:

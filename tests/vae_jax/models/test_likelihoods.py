@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import special, stats
 
-from vae_jax.models.likelihoods import Bernoulli, Gaussian, Recall
+from vae_jax.models.likelihoods import Bernoulli, Categorical, Gaussian, LearntGaussian, Recall, SquaredError
 from vae_jax.models.presentations import AsStored, Binarised
 
 DRAW = np.random.default_rng(0)
@@ -67,3 +67,53 @@ def test_recall_draws_symbols_anew_and_starts_at_their_frequencies():
     assert bias.shape == (64,)
     outputs = jnp.broadcast_to(bias, (3000, 64))
     assert -likelihood.log_prob(outputs, first).mean() == pytest.approx(4 * math.log(16), rel=1e-5)
+
+
+def test_a_learnt_variance_agrees_with_scipy_and_may_give_densities_above_1():
+    mean, log_var, x = DRAW.normal(size=(3, 5, 7))
+    outputs = jnp.asarray(np.concatenate([mean, log_var], axis=1), jnp.float32)
+    found = LearntGaussian().log_prob(outputs, jnp.asarray(x, jnp.float32))
+    np.testing.assert_allclose(found, stats.norm.logpdf(x, mean, np.exp(log_var / 2)).sum(axis=1), rtol=1e-4)
+    sharp = jnp.concatenate([jnp.zeros((1, 7)), jnp.full((1, 7), -6.0)], axis=1)
+    assert float(LearntGaussian().log_prob(sharp, jnp.zeros((1, 7)))[0]) > 0
+    bias = LearntGaussian().output_bias(jnp.asarray([0.2, 0.4]))
+    np.testing.assert_allclose(bias, [0.2, 0.4, 0, 0])
+
+
+@pytest.mark.parametrize("sigmoid", [False, True])
+def test_the_squared_error_is_summed_or_averaged(sigmoid):
+    outputs, x = DRAW.normal(size=(2, 5, 7))
+    given = special.expit(outputs) if sigmoid else outputs
+    squares = (x - given) ** 2
+    arrays = (jnp.asarray(outputs, jnp.float32), jnp.asarray(x, jnp.float32))
+    np.testing.assert_allclose(SquaredError(sigmoid=sigmoid).log_prob(*arrays), -squares.sum(axis=1), rtol=1e-5)
+    averaged = SquaredError(averaged=True, sigmoid=sigmoid)
+    np.testing.assert_allclose(averaged.log_prob(*arrays), -squares.mean(axis=1), rtol=1e-5)
+    # At the bias the outputs are the mean.
+    bias = averaged.output_bias(jnp.asarray([0.2, 0.7]))
+    np.testing.assert_allclose(jax.nn.sigmoid(bias) if sigmoid else bias, [0.2, 0.7], rtol=1e-5)
+
+
+def test_symbols_that_a_mask_leaves_out_do_not_count_whatever_stands_there():
+    logits, lengths = DRAW.normal(size=(4, 6, 5)) * 2, np.array([6, 3, 1, 4])
+    x, mask = DRAW.integers(5, size=(4, 6)), np.arange(6) < lengths[:, None]
+    expected = [
+        stats.multinomial.logpmf(np.eye(5, dtype=int)[row[:length]], 1, special.softmax(own[:length], axis=1)).sum()
+        for own, row, length in zip(logits, x, lengths, strict=True)
+    ]
+    likelihood = Categorical()
+    found = likelihood.log_prob(jnp.asarray(logits, jnp.float32), jnp.asarray(x), jnp.asarray(mask))
+    np.testing.assert_allclose(found, expected, rtol=1e-4)
+    other = np.where(mask, x, (x + 1) % 5)
+    garbage = np.where(mask[..., None], logits, 1e3 * DRAW.normal(size=logits.shape))
+    same = likelihood.log_prob(jnp.asarray(garbage, jnp.float32), jnp.asarray(other), jnp.asarray(mask))
+    np.testing.assert_array_equal(same, found)
+
+
+def test_a_mask_counts_for_every_entry_of_a_likelihood_of_numbers():
+    outputs, x = jnp.asarray(DRAW.normal(size=(2, 5, 7)), jnp.float32)
+    mask = jnp.asarray(DRAW.random((5, 7)) < 0.6)
+    for likelihood in (Bernoulli(), Gaussian(0.5), SquaredError(), SquaredError(averaged=True)):
+        found = likelihood.log_prob(outputs, x, mask)
+        changed = likelihood.log_prob(outputs, jnp.where(mask, x, 100.0), mask)
+        np.testing.assert_array_equal(found, changed)
