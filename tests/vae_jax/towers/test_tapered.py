@@ -51,7 +51,13 @@ def test_a_pass_that_is_observed_is_the_same_pass_and_taps_give_the_gradient_of_
     for index, gradient in enumerate(gradients):
         length = float(jnp.linalg.norm(gradient))
         moved = [
-            float(total(tuple(tap + (own == index) * sign * step / length * gradient for own, tap in enumerate(TAPS))))
+            float(
+                total(
+                    tuple(
+                        tap + (sign * step / length) * gradient if own == index else tap for own, tap in enumerate(TAPS)
+                    )
+                )
+            )
             for sign in (1, -1)
         ]
         assert length > 0
