@@ -1,28 +1,44 @@
 """A data set in three splits, as every workload loads one."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
+from bench.language.errors import InputError
+
 Examples = Float[np.ndarray, "examples data"]
 
+Rows = Any
+"""Stored examples: an array, or a pytree of arrays, each with an axis of examples in front."""
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, eq=False)
 class Dataset:
     """Examples in three splits.
 
     Attributes:
-        train: Intensities; a likelihood decides how they are presented.
+        train: Rows; the workload's architecture says how they are presented.
         validation: One fixed presentation, to choose by.
         test: One fixed presentation, to report on.
+        mean: Mean of the training targets, at which a model's outputs start and by which inputs may be centred; of
+            rows that are one array it is theirs.
+
+    Raises:
+        InputError: If the rows are not one array and no mean is given.
     """
 
-    train: Float[np.ndarray, "train data"]
-    validation: Float[np.ndarray, "validation data"]
-    test: Float[np.ndarray, "test data"]
+    train: Rows
+    validation: Rows
+    test: Rows
+    mean: Any = None
 
-    @property
-    def mean(self) -> Float[np.ndarray, " data"]:
-        """Mean of the training intensities: what the encoder's inputs are centred by."""
-        return self.train.mean(axis=0)
+    def __post_init__(self):
+        if self.mean is None:
+            if not isinstance(self.train, np.ndarray):
+                raise InputError(
+                    f"a data set of {type(self.train).__name__} rows has no mean of its own: give mean=, that of the "
+                    "training targets"
+                )
+            object.__setattr__(self, "mean", self.train.mean(axis=0))

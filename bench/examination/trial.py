@@ -135,4 +135,4 @@ class Trial:
         reads = slots_drawn_from(self.recipe, self._arm.workload.architecture, dataset)
         plain = {name: getattr(Recipe(), name) for name in Recipe.slots() if name not in reads}
         with computing("float32"):
-            return replace(self.recipe, **plain), Data(jnp.asarray(dataset.train), jnp.asarray(dataset.mean))
+            return replace(self.recipe, **plain), jax.tree.map(jnp.asarray, Data(dataset.train, dataset.mean))

@@ -77,7 +77,7 @@ def slots_read(recipe: Recipe, architecture: Architecture, dataset: Dataset) -> 
     same figures: the remedy does not apply to it. Arguments are those of `slots_drawn_from`.
     """
     # Functions compare by what they are, so that one process traces each structure once.
-    asked = (jax.tree.structure(recipe), architecture, dataset.train.shape)
+    asked = (jax.tree.structure(recipe), architecture, str(_shape(dataset.train)))
     if asked not in _known:
         _known[asked] = _trace(recipe, architecture, dataset)
     return _known[asked]
@@ -99,7 +99,7 @@ def _trace(
     reads = _Reads(_ON_THE_HOST)
     recorded = _recorded(recipe, reads)
 
-    def training(key: jax.Array, examples: jax.Array, mean: jax.Array) -> Any:
+    def training(key: jax.Array, examples: Any, mean: jax.Array) -> Any:
         data = Data(examples, mean)
         drawn = init(named_key(key, "init"), recorded, architecture, data)
         rates, weights = schedules(recorded, 1.0, 1, 1)
@@ -125,5 +125,5 @@ def _key() -> Any:
     return jax.eval_shape(lambda: random_key(0))
 
 
-def _shape(values: np.ndarray) -> Any:
-    return jax.ShapeDtypeStruct(values.shape, values.dtype)
+def _shape(rows: Any) -> Any:
+    return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), rows)

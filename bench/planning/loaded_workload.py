@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import jax
 import numpy as np
 
 from bench.data.dataset import Dataset
@@ -14,6 +15,7 @@ from bench.planning.compose import build_workload
 from bench.plugins.reads import Reads, recorded
 from bench.plugins.workload import Workload
 from vae_jax.evaluation.estimators import FEWEST_POSTERIORS
+from vae_jax.models.batch import examples
 from vae_jax.recipe.recipe import Recipe
 
 
@@ -79,11 +81,12 @@ def _load(catalogue: Catalogue, text: str) -> LoadedWorkload:
             f"workload {kind.name!r} in {kind.location}, {' and '.join(reads.beyond)}: its data must be in files, "
             "whose content is known"
         )
-    most = max(len(dataset.train), len(dataset.test))
+    train, test = examples(dataset.train), examples(dataset.test)
+    most = max(train, test)
     if most < FEWEST_POSTERIORS:
         raise InputError(
-            f"workload {kind.name!r} in {kind.location}, loads {len(dataset.train)} examples as train and "
-            f"{len(dataset.test)} as test: give one of them at least {FEWEST_POSTERIORS}, since a mutual information "
+            f"workload {kind.name!r} in {kind.location}, loads {train} examples as train and "
+            f"{test} as test: give one of them at least {FEWEST_POSTERIORS}, since a mutual information "
             "cannot exceed the logarithm of their number"
         )
     return LoadedWorkload(shortest, workload, kind.function, dataset, digest(dataset), *plateaus, reads)
@@ -92,8 +95,9 @@ def _load(catalogue: Catalogue, text: str) -> LoadedWorkload:
 def digest(dataset: Dataset) -> str:
     """A digest of all arrays of a data set."""
     found = hashlib.sha256()
-    for split in ("train", "validation", "test"):
-        array = np.ascontiguousarray(getattr(dataset, split))
-        found.update(f"{split} {array.dtype.str} {array.shape}".encode())
+    splits = {split: getattr(dataset, split) for split in ("train", "validation", "test", "mean")}
+    for path, leaf in jax.tree_util.tree_leaves_with_path(splits):
+        array = np.ascontiguousarray(leaf)
+        found.update(f"{jax.tree_util.keystr(path)} {array.dtype.str} {array.shape}".encode())
         found.update(array.data)
     return found.hexdigest()

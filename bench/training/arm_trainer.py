@@ -77,8 +77,8 @@ class ArmTrainer:
         # On a CPU vectorised trainings are no faster than one after another, and not bit-equal to them.
         self.lanes = 1 if jax.default_backend() == "cpu" else max(self.protocol.rates, self.protocol.seeds)
         dataset = loaded.dataset
-        self._drawn_from = Data(jnp.asarray(dataset.train), jnp.asarray(dataset.mean))
-        held_out = {"validation": jnp.asarray(dataset.validation), "test": jnp.asarray(dataset.test)}
+        self._drawn_from = jax.tree.map(jnp.asarray, Data(dataset.train, dataset.mean))
+        held_out = jax.tree.map(jnp.asarray, {"validation": dataset.validation, "test": dataset.test})
         with self.computing():
             self.data, self.held_out = cast((self._drawn_from, held_out), self.recipe.dtype)
 
