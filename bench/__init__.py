@@ -7,14 +7,21 @@ if TYPE_CHECKING:
     from bench.plugins.workload import Workload, workload
     from bench.results.column import column
     from bench.results.plot import plot
+    from bench.results.score import BELOW_PLATEAU, Z_IS_USED, Score
     from bench.results.tables import load
     from vae_jax.training.instruments import instrument
 
-__all__ = ["NotApplicable", "Workload", "column", "instrument", "load", "plot", "remedy", "workload"]
+__all__ = [
+    "BELOW_PLATEAU", "Z_IS_USED", "NotApplicable", "Score", "Workload", "column", "instrument", "load", "plot",
+    "remedy", "workload",
+]  # fmt: skip
 
 _HOME = {
+    "BELOW_PLATEAU": "bench.results.score",
     "NotApplicable": "bench.plugins.remedy",
+    "Score": "bench.results.score",
     "Workload": "bench.plugins.workload",
+    "Z_IS_USED": "bench.results.score",
     "column": "bench.results.column",
     "instrument": "vae_jax.training.instruments",
     "load": "bench.results.tables",

@@ -18,6 +18,7 @@ from bench.report.diagnosis_words import diagnosis_table, diagnosis_words
 from bench.results.column import ALWAYS, NEVER, Column
 from bench.results.records import CellRecord, TrainingRecord
 from bench.results.results import Results, Row
+from bench.results.score import Score
 from bench.results.statistics import interval_text, student_t
 from bench.results.tables import plateaus, readable, shown
 
@@ -36,7 +37,7 @@ _WORDS_AT_LEAST = 24
 _OF_A_TRAINING = (
     "seed",
     "learning_rate",
-    "negative_elbo",
+    "score",
     "kl_nats",
     "importance_weighted",
     "active_units",
@@ -80,11 +81,12 @@ def forecast(work: "Work", executor: "Executor") -> str:
     return f"{plan.loaded.text}: {', '.join(counts)}: about {seconds / 60:.1f} minutes"
 
 
-def cell_line(record: CellRecord, done: int, of: int, kept: bool) -> str:
+def cell_line(record: CellRecord, score: Score, done: int, of: int, kept: bool) -> str:
     """A line on what a finished cell came to.
 
     Args:
         record: Its record.
+        score: Its workload's.
         done: How many have ended.
         of: How many there are.
         kept: Whether a stored cell stands for it.
@@ -92,7 +94,7 @@ def cell_line(record: CellRecord, done: int, of: int, kept: bool) -> str:
     came_to, took = record.reason, ""
     if record.status == "ok":
         rate = significant(record.learning_rate)
-        came_to = f"-ELBO {_interval(record.trainings)} nats at rate {rate}"
+        came_to = f"{score.name} {_interval(record.trainings)} {score.unit} at rate {rate}"
     if kept:
         took = "  (kept: its programs are the same)"
     elif record.train_seconds is not None:
@@ -144,7 +146,9 @@ def _summary_table(text: pd.DataFrame, columns: list[Column]) -> Table:
 def plateau_line(results: Results) -> str:
     """Where an arm sits that learns nothing; empty where no cell says it."""
     plateau = plateaus(results.summary)
-    return f"plateau: {plateau} nats, where an arm sits that ignores z" if plateau else ""
+    coded = all(workload.latent is not None for workload in results.plan.workloads.values())
+    ignorant = "ignores z" if coded else "has learnt nothing"
+    return f"plateau: {plateau} {results.score.unit}, where an arm sits that {ignorant}" if plateau else ""
 
 
 def entries_table(entries: list[dict[str, Any]]) -> Table:
@@ -233,18 +237,19 @@ def arm_texts(row: Row) -> Iterator[Text | Table]:
             yield Text(sentence)
     if not row.stored:
         return
-    record = row.record
+    record, score = row.record, row.workload.score
     for slot, (before, after) in record.changes.items():
         yield Text(f"  {slot}: {_value_text(before)} -> {_value_text(after)}")
     if record.trainings:
-        yield Text(f"-ELBO {_interval(record.trainings)} nats; plateau {fixed(row.plateau)}")
+        yield Text(f"{score.name} {_interval(record.trainings)} {score.unit}; plateau {fixed(row.plateau)}")
     for title, trainings in (("tuning on validation", record.tuning), ("reported on test", record.trainings)):
         if trainings:
             table = _table(title=title, title_justify="left")
             # Of a training that only tunes nothing is estimated.
             names = [name for name in _OF_A_TRAINING if trainings is record.trainings or name not in _ESTIMATED]
             for name in names:
-                table.add_column(name.replace("_", " "), justify="right", overflow="fold")
+                head = score.name if name == "score" else name.replace("_", " ")
+                table.add_column(head, justify="right", overflow="fold")
             for training in trainings:
                 table.add_row(*(_figure_text(getattr(training, name)) for name in names))
             yield table
@@ -295,7 +300,7 @@ def _table(**options: Any) -> Table:
 
 
 def _interval(trainings: Sequence[TrainingRecord]) -> str:
-    figures = (training.negative_elbo for training in trainings)
+    figures = (training.score for training in trainings)
     return interval_text(student_t([math.nan if figure is None else figure for figure in figures]))
 
 

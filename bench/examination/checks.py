@@ -59,7 +59,7 @@ def stays_finite(candidate: Candidate) -> str:
     """The loss over a few steps, if that, the gradient and the parameters are finite."""
     remedy = candidate.remedy
     trained = candidate.trained(remedy.name)
-    losses = np.asarray(trained.readings["negative_elbo"])
+    losses = np.asarray(trained.readings["score"])
     for step, loss in enumerate(losses):
         if not np.isfinite(loss):
             raise CheckError(f"the loss is {loss:g} at step {step}: see what it does to numbers, in {remedy.location}")
@@ -70,7 +70,8 @@ def stays_finite(candidate: Candidate) -> str:
                 raise CheckError(f"the {what} {where} is not finite after {len(losses)} steps: see {remedy.location}")
     if trained.state.diverged_at >= 0:
         raise CheckError(f"it diverges at step {trained.state.diverged_at} at a tenth of its own learning rate")
-    return f"-ELBO {losses[0]:.1f} to {losses[-1]:.1f} nats in {len(losses)} steps"
+    score = candidate.on.workload.score
+    return f"{score.name} {losses[0]:.1f} to {losses[-1]:.1f} {score.unit} in {len(losses)} steps"
 
 
 def instruments_read_it(candidate: Candidate) -> str:

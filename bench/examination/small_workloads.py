@@ -23,7 +23,7 @@ class SmallBase:
         workload: The workload that the text names.
         base: The base's name.
         dataset: The workload's data.
-        plateau: -ELBO in nats of an arm that has learnt nothing on them.
+        plateau: The score of an arm that has learnt nothing on them.
     """
 
     text: str

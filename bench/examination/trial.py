@@ -54,7 +54,7 @@ class Trial:
         Args:
             workload: The workload's text.
             arm: The arm's text.
-            plateau: -ELBO in nats of an arm that has learnt nothing.
+            plateau: The score of an arm that has learnt nothing.
             plugins: Files and folders that the arm needs.
             lanes: Trainings side by side.
             double: Whether to train in float64, from the same draws.

@@ -23,7 +23,7 @@ class Job:
     Attributes:
         cell: The cell.
         protocol: How it is tuned and reported.
-        plateau: What a dead arm sits at on test, in nats.
+        plateau: The score that a dead arm sits at on test.
         plugins: Files that its arm needs.
         commit: Of this source tree.
         known: Stored cells that asked the same of other sources, by the fingerprint of their programs.

@@ -129,7 +129,8 @@ def _workloads(catalogue: Catalogue) -> list[dict[str, Any]]:
         entries.append(
             {
                 "name": kind.name,
-                "plateau_nats": round(built.plateau(data, data.test), 4),
+                "score": f"{built.score.name}, {built.score.unit}",
+                "plateau": round(built.plateau(data, data.test), 4),
                 "bases": list(built.bases),
                 "parameters": {name: parameter.default for name, parameter in kind.parameters.items()},
                 "description": kind.description,

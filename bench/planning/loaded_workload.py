@@ -29,7 +29,7 @@ class LoadedWorkload:
         function: The function that makes it.
         dataset: Its data.
         digest: Of the data's arrays: their types, shapes and every number.
-        plateau: What a dead arm sits at on test, in nats.
+        plateau: The score that a dead arm sits at on test.
         plateau_validation: And on validation, which curves over steps are measured on.
         reads: What a person's own code has read to make it.
     """
@@ -83,7 +83,7 @@ def _load(catalogue: Catalogue, text: str) -> LoadedWorkload:
         )
     train, test = examples(dataset.train), examples(dataset.test)
     most = max(train, test)
-    if most < FEWEST_POSTERIORS:
+    if workload.architecture.before_z and most < FEWEST_POSTERIORS:
         raise InputError(
             f"workload {kind.name!r} in {kind.location}, loads {train} examples as train and "
             f"{test} as test: give one of them at least {FEWEST_POSTERIORS}, since a mutual information "

@@ -72,17 +72,20 @@ class Plan:
         """The plan as the store keeps it."""
         loaded, constants = self.loaded, self.protocol.identity()
         sizes: Any = loaded.workload.architecture
+        latent = getattr(sizes, "latent", None) if sizes.before_z else None
         typed = {name: constants.pop(name) for name in ("steps", "seeds", "rates")}
         workload = WorkloadRecord(
-            self.description, loaded.plateau, loaded.plateau_validation, _layers(sizes), sizes.width, sizes.latent,
-            loaded.workload.batch, self.protocol.steps, tuple(loaded.workload.bases),
+            self.description, loaded.workload.score, loaded.workload.left, loaded.plateau, loaded.plateau_validation,
+            _layers(sizes), sizes.width, latent, loaded.workload.batch, self.protocol.steps,
+            tuple(loaded.workload.bases),
         )  # fmt: skip
+        words = tuple(self.protocol.words(loaded.workload.score, bool(sizes.before_z)))
         return PlanRecord(
             suite=self.suite,
             command=command,
             plugins=self.plugins,
             workloads={loaded.text: workload},
-            protocol=ProtocolRecord(tuple(self.protocol.words()), **typed, constants=constants),
+            protocol=ProtocolRecord(words, **typed, constants=constants),
             verdict_rules=tuple(RULES),
             cells=self.cells,
         )

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from bench.language.errors import InputError
+from bench.results.score import Score
 from bench.results.statistics import CONFIDENCE
 
 
@@ -22,7 +23,8 @@ class Protocol:
         validate_every: Steps between two evaluations on validation.
         draws: Draws of z for each held-out example.
         importance_samples: Draws of z for each test example, for the importance-weighted bound.
-        diverged_beyond: -ELBO, in multiples of the plateau, beyond which a training has diverged.
+        divergence_distance: How far above the plateau a score has diverged, in multiples of the plateau's own distance
+            from 0: it may be negative.
     """
 
     steps: int
@@ -34,7 +36,7 @@ class Protocol:
     validate_every: int = 100
     draws: int = 4
     importance_samples: int = 100
-    diverged_beyond: float = 10.0
+    divergence_distance: float = 9.0
 
     def __post_init__(self):
         for name in ("steps", "seeds", "rates"):
@@ -60,20 +62,37 @@ class Protocol:
         middle = (self.rates - 1) / 2
         return [float(f"{scale * self.spacing ** (index - middle):.3g}") for index in range(self.rates)]
 
+    def limit(self, plateau: float) -> float:
+        """The score beyond which a training has diverged.
+
+        >>> Protocol(steps=1).limit(27.0), Protocol(steps=1).limit(-2.0)
+        (270.0, 16.0)
+        """
+        return plateau + self.divergence_distance * abs(plateau)
+
     def identity(self) -> dict[str, Any]:
         """All that changes a number."""
         return asdict(self)
 
-    def words(self) -> list[str]:
-        """The protocol in sentences, made from the constants that compute it."""
+    def words(self, score: Score, latent: bool = True) -> list[str]:
+        """The protocol in sentences, made from the constants that compute it.
+
+        Args:
+            score: What trainings are judged by.
+            latent: Whether the model has a z.
+        """
+        draws = (
+            f", at KL weight 1, with {self.draws} draws of z per example; the importance-weighted bound has "
+            f"{self.importance_samples}"
+        )
         return [
             f"Every arm trains {self.rates} learning rates, a factor of {self.spacing:.3g} apart around its "
             f"optimizer's own scale, for {self.steps:,} steps on tuning seed {self.tuning_seed}.",
-            "The rate with the least -ELBO on validation is kept; a best rate at either end of the grid is marked.",
-            f"At that rate {self.seeds} fresh seeds are trained and reported on test, at KL weight 1, with "
-            f"{self.draws} draws of z per example; the importance-weighted bound has {self.importance_samples}.",
+            f"The rate with the least {score.name} on validation is kept; a best rate at either end of the grid is "
+            "marked.",
+            f"At that rate {self.seeds} fresh seeds are trained and reported on test{draws if latent else ''}.",
             f"Intervals are Student's t over seeds, {CONFIDENCE:.0%}; an arm of which a seed diverged has none.",
-            f"A training has diverged when a minibatch's -ELBO is not finite or beyond {self.diverged_beyond:g} times "
-            "the plateau.",
+            f"A training has diverged when a minibatch's {score.name} is not finite, or above the plateau by more than "
+            f"{self.divergence_distance:g} times the plateau's absolute value.",
             "For one seed all arms share initial draws, batches and noise wherever their shapes allow.",
         ]

@@ -14,6 +14,7 @@ from bench.data.dataset import Dataset, Examples
 from bench.language.arms import NAME
 from bench.language.errors import InputError
 from bench.plugins.own_code import call, location, require_function, require_settable
+from bench.results.score import BELOW_PLATEAU, NEGATIVE_ELBO, Left, Score
 from vae_jax.models.contract import Architecture
 from vae_jax.recipe.recipe import Recipe
 
@@ -28,7 +29,9 @@ class Workload:
         steps: Steps of one training.
         batch: Examples in a minibatch.
         data: Loads the data set.
-        plateau: From the data set and a presentation of it, what -ELBO in nats a dead arm sits at there.
+        plateau: From the data set and a presentation of it, the score that a dead arm sits at there.
+        score: What its trainings are judged by.
+        left: The rule by which a training has left the plateau.
     """
 
     architecture: Architecture
@@ -37,6 +40,8 @@ class Workload:
     batch: int
     data: Callable[[], Dataset]
     plateau: Callable[[Dataset, Examples], float]
+    score: Score = NEGATIVE_ELBO
+    left: Left = BELOW_PLATEAU
 
 
 @dataclass(frozen=True)
@@ -79,6 +84,7 @@ class WorkloadKind:
         for name in ("steps", "batch"):
             number = getattr(made, name)
             self._require(type(number) is int and number >= 1, f"has {name}={number!r:.100}", "give at least 1")
+        self._require_score(made)
         for name in ("data", "plateau"):
             named = hasattr(getattr(made, name), "__qualname__")
             self._require(named, f"has no named function as {name}", "write def name(...), and give that itself")
@@ -92,13 +98,30 @@ class WorkloadKind:
 
         @functools.wraps(made.plateau)
         def plateau(dataset: Dataset, x: Examples) -> float:
-            nats = call("plateau of workload", self.name, made.plateau, dataset, x)
-            sound = isinstance(nats, float | int | np.floating) and 0 < float(nats) < math.inf
-            # How far a training may diverge is a multiple of it.
-            self._require(sound, f"has a plateau of {nats!r:.100}", "give a finite number of nats above 0")
-            return float(nats)
+            found = call("plateau of workload", self.name, made.plateau, dataset, x)
+            sound = isinstance(found, float | int | np.floating) and math.isfinite(found) and found != 0
+            cure = (
+                f"give the {made.score.name} of an arm that has learnt nothing, a finite number that is not 0, since "
+                "how far above it a training has diverged is a multiple of it"
+            )
+            self._require(sound, f"has a plateau of {found!r:.100}", cure)
+            return float(found)
 
         return replace(made, data=data, plateau=plateau)
+
+    def _require_score(self, made: Workload) -> None:
+        score, left = made.score, made.left
+        sound = (
+            isinstance(score, Score)
+            and all(isinstance(text, str) and text.strip() for text in (score.name, score.unit))
+            and isinstance(score.margin, float | int)
+            and 0 < score.margin < math.inf
+        )
+        cure = "write bench.Score('squared error', 'per image', margin=0.1), the margin above 0"
+        self._require(sound, f"has the score {score!r:.100}", cure)
+        cure = "give bench.BELOW_PLATEAU, or of a model with a z bench.Z_IS_USED"
+        used = bool(made.architecture.before_z)
+        self._require(isinstance(left, Left) and (left.by_score or used), f"has left={left!r:.100}", cure)
 
     def _require_examples(self, values: Any, split: str, architecture: Architecture) -> None:
         shape = architecture.mean_shape

@@ -6,33 +6,36 @@ from typing import Any
 import pandas as pd
 
 from bench.language.figures import significant
-from bench.results.columns import NO_CODE_NATS, row_interval
-from bench.results.records import BlameRecord
-from bench.results.results import PLATEAU_MARGIN_NATS
+from bench.results.columns import row_interval
+from bench.results.records import BlameRecord, WorkloadRecord
+from bench.results.results import NO_CODE_NATS
+from bench.results.score import Score
 from bench.results.statistics import CONFIDENCE, interval_text
-from bench.results.tables import left_plateau, past_the_code, plateaus, table_rows
+from bench.results.tables import holds, plateaus, table_rows
 
 
-def conclusions(table: pd.DataFrame) -> list[str]:
+def conclusions(table: pd.DataFrame, workload: WorkloadRecord) -> list[str]:
     """A few sentences on one workload's rows: how many arms left the plateau, which is best, what is not there."""
-    past = past_the_code(table)
-    ranked = table.loc[~past]
-    rows = table_rows(ranked)
-    left = int(left_plateau(ranked).to_numpy().sum())
-    return [*_plateau(rows, left, plateaus(ranked)), *_past(list(table.loc[past, "arm"])), *_best(rows), *_absent(rows)]
+    past = holds(table, "past_z")
+    rows = table_rows(table.loc[~past])
+    plateau = f"the plateau of {plateaus(table.loc[~past])} {workload.score.unit}"
+    return [
+        *_left(rows, plateau, workload), *_past(list(table.loc[past, "arm"])), *_best(rows, workload.score),
+        *_absent(rows),
+    ]  # fmt: skip
 
 
-def _plateau(rows: list[Any], left: int, plateau: str) -> list[str]:
+def _left(rows: list[Any], plateau: str, workload: WorkloadRecord) -> list[str]:
     if not rows:
         return []
-    judged = [row for row in rows if row.negative_elbo_high is not None]
+    judged = [row for row in rows if row.left is not None]
     if not judged:
-        return [f"No arm has an interval yet, so none can be said to have left the plateau of {plateau} nats."]
+        return [f"No arm has an interval yet, so none can be said to have left {plateau}."]
     seeds = sorted({row.seeds for row in judged})
     over = f"{seeds[0]} seeds" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]} seeds"
     return [
-        f"{left} of {len(judged)} arm{'s' * (len(judged) != 1)} with an interval left the plateau of {plateau} nats: "
-        f"the whole {CONFIDENCE:.0%} interval over {over} lies more than {PLATEAU_MARGIN_NATS} nats below it."
+        f"{sum(row.left for row in judged)} of {len(judged)} arm{'s' * (len(judged) != 1)} with an interval left "
+        f"{plateau}: with the whole {CONFIDENCE:.0%} interval over {over} {workload.left.words(workload.score)}."
     ]
 
 
@@ -45,16 +48,16 @@ def _past(arms: list[str]) -> list[str]:
     ]
 
 
-def _best(rows: list[Any]) -> list[str]:
-    known = [row for row in rows if row.negative_elbo is not None]
+def _best(rows: list[Any], score: Score) -> list[str]:
+    known = [row for row in rows if row.score is not None]
     if not known:
         return []
-    best = min(known, key=lambda row: row.negative_elbo)
-    text = f"The lowest mean -ELBO is that of {best.arm}: {interval_text(row_interval(best))} nats"
-    if best.negative_elbo_high is None:
+    best = min(known, key=lambda row: row.score)
+    text = f"The lowest mean {score.name} is that of {best.arm}: {interval_text(row_interval(best))} {score.unit}"
+    if best.score_high is None:
         return [f"{text}, from one seed."]
-    near = [row.arm for row in known if row is not best and (row.negative_elbo_low or row.negative_elbo)
-            <= best.negative_elbo_high]  # fmt: skip
+    near = [row.arm for row in known if row is not best
+            and (row.score if row.score_low is None else row.score_low) <= best.score_high]  # fmt: skip
     if not near:
         return [f"{text}; no other arm's interval reaches that one."]
     listed = ", ".join(near) if len(near) <= 3 else f"{len(near)} others"

@@ -3,7 +3,7 @@
 import io
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import matplotlib
@@ -51,7 +51,8 @@ def draw(results: Results, plots: Iterable[Plot]) -> tuple[list[Drawn], list[str
                 with matplotlib.rc_context(SETTINGS):
                     figures = plot.figures(part)
                     if figures:
-                        drawn.append(_drawn(plot, workload, figures, f"w{number}-{plot.name}"))
+                        titled = replace(plot, title=part.score.said(plot.title))
+                        drawn.append(_drawn(titled, workload, figures, f"w{number}-{plot.name}"))
             except InputError as error:
                 complaints.append(str(error))
     return drawn, list(dict.fromkeys(complaints))

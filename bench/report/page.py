@@ -8,10 +8,10 @@ from bench.report.conclusions import blame_sentence, conclusions
 from bench.report.drawing import Drawn
 from bench.report.template import environment, inline
 from bench.results.column import Column
-from bench.results.results import PLATEAU_MARGIN_NATS, Results
+from bench.results.results import Results
 from bench.results.statistics import CONFIDENCE
 from bench.results.store import write_atomically
-from bench.results.tables import left_plateau, missing, readable, shown, table_rows
+from bench.results.tables import holds, missing, readable, shown, table_rows
 
 
 def write_page(results: Results, drawn: Sequence[Drawn], complaints: Sequence[str]) -> Path:
@@ -25,14 +25,14 @@ def write_page(results: Results, drawn: Sequence[Drawn], complaints: Sequence[st
     workloads = [{
         "name": name,
         "about": results.plan.workloads[name],
-        "conclusions": conclusions(part.summary),
+        "conclusions": conclusions(part.summary, results.plan.workloads[name]),
         "table": (table := _table(part, number)),
         "plots": [each for each in drawn if each.workload == name],
         "arms": _arms(table, part),
     } for number, (name, part) in enumerate(results.workloads.items())]  # fmt: skip
     page = environment().get_template("page.html.j2").render(
-        plan=results.plan, workloads=workloads, missing=missing(results.summary), cells=len(results.rows),
-        machines=_machines(results), confidence=f"{CONFIDENCE:.0%}", margin=PLATEAU_MARGIN_NATS,
+        plan=results.plan, score=results.score, workloads=workloads, missing=missing(results.summary),
+        cells=len(results.rows), machines=_machines(results), confidence=f"{CONFIDENCE:.0%}",
         blame_sentence=blame_sentence, inline=inline, complaints=complaints,
     )  # fmt: skip
     path = results.directory / "report.html"
@@ -44,7 +44,7 @@ def _table(results: Results, number: int) -> dict[str, Any]:
     """The summary as the page shows it: each cell's text and what it is sorted by."""
     text = readable(results)
     columns = [column for column in shown(results) if column.name != "workload"]
-    left = left_plateau(results.summary).to_list()
+    left = holds(results.summary, "left").to_list()
     rows = table_rows(results.summary)
     texts = {column.name: dict(text[column.name]) for column in columns}
     kinds = {column.name: _kind(column) for column in columns}
@@ -54,7 +54,7 @@ def _table(results: Results, number: int) -> dict[str, Any]:
             "id": f"arm-{number}-{index}",
             "left": left[index],
             "row": results.rows[index],
-            "negative_elbo": texts["negative_elbo"][index],
+            "score": texts["score"][index],
             "status": texts["status"][index],
             # Text, key and classes: unpacked, since a page of thousands of arms has a hundred thousand cells.
             "cells": [(texts[name][index], getattr(rows[index], name), kind) for name, kind in kinds.items()],

@@ -24,7 +24,8 @@ class Column:
     Attributes:
         name: The function's name: the column of summary.csv.
         unit: Of its values; empty for words and for what has none.
-        title: Its head in tables for reading; empty for one that only summary.csv has.
+        title: Its head in tables for reading, where {score} and {unit} are the workload's; empty for one that only
+            summary.csv has.
         says: One sentence on what it means.
         kind: `str`, `int`, `float` or `bool`.
         function: From a cell's `Row` to the value, or None where there is none.
@@ -85,7 +86,8 @@ def column(
 
     Args:
         unit: Of its values; empty for words and for what has none.
-        title: Its head in tables for reading; empty to keep it to summary.csv.
+        title: Its head in tables for reading, where {score} and {unit} are the workload's; empty to keep it to
+            summary.csv.
         says: One sentence on what it means, for those who read summary.csv.
         text: From the table's row, with the values of all columns, to the text in tables for reading; without it a
             number has two digits, a count three.

@@ -5,16 +5,13 @@ from typing import Any
 
 from bench.language.figures import fixed, significant, thousands
 from bench.results.column import ALWAYS, NEVER, Column, column
-from bench.results.results import PLATEAU_MARGIN_NATS, Row, geometric_mean
+from bench.results.results import Row, geometric_mean
 from bench.results.statistics import CONFIDENCE, Interval, interval_text
-
-NO_CODE_NATS = 0.01
-"""A mean KL divergence below this carries nothing to speak of: a twentieth of the margin to the plateau."""
 
 
 def row_interval(row: Any) -> Interval:
     """The interval of a table's row."""
-    values = (row.negative_elbo, row.negative_elbo_low, row.negative_elbo_high)
+    values = (row.score, row.score_low, row.score_high)
     return Interval(*(math.nan if value is None else value for value in values))
 
 
@@ -40,40 +37,67 @@ def status(row: Row) -> str:
     return row.status
 
 
-@column(unit="nats per example", title=f"-ELBO, nats [{CONFIDENCE:.0%}]", terminal=ALWAYS,
-        text=lambda row: interval_text(row_interval(row)), says="mean -ELBO over seeds; lower is better")  # fmt: skip
-def negative_elbo(row: Row) -> float:
-    return row.over_seeds("negative_elbo").mean
+@column(unit="the score's, per example", title=f"{{score}}, {{unit}} [{CONFIDENCE:.0%}]", terminal=ALWAYS,
+        text=lambda row: interval_text(row_interval(row)),
+        says="mean over seeds of what the workload is judged by: -ELBO in nats, of a model without z its own score in "
+        "its own unit, as `plan.json` names it; lower is better")  # fmt: skip
+def score(row: Row) -> float:
+    return row.over_seeds("score").mean
 
 
-@column(unit="nats per example", title="",
+@column(unit="the score's, per example", title="",
         says="lower end of its 95 % Student t interval over seeds; empty with one seed")  # fmt: skip
-def negative_elbo_low(row: Row) -> float:
-    return row.over_seeds("negative_elbo").low
+def score_low(row: Row) -> float:
+    return row.over_seeds("score").low
 
 
-@column(unit="nats per example", title="", says="upper end of that interval")
-def negative_elbo_high(row: Row) -> float:
-    return row.over_seeds("negative_elbo").high
+@column(unit="the score's, per example", title="", says="upper end of that interval")
+def score_high(row: Row) -> float:
+    return row.over_seeds("score").high
 
 
-@column(unit="nats per example", title="", planned=True,
-        says="-ELBO of a decoder that ignores z: an arm on it has learnt nothing about the data")  # fmt: skip
+@column(unit="the score's, per example", title="", planned=True,
+        says="the score of an arm that has learnt nothing about the data: of a VAE, of a decoder that ignores "
+        "z")  # fmt: skip
 def plateau(row: Row) -> float:
     return row.plateau
 
 
-@column(unit="nats per example", title="", planned=True,
+@column(unit="the score's, per example", title="", planned=True,
         says="the same on validation, where the curves over steps are measured")  # fmt: skip
 def plateau_validation(row: Row) -> float | None:
     return row.plateau_validation
 
 
-@column(unit="nats per example", title="reconstruction, nats", terminal=NEVER,
+@column(unit="true or false", title="",
+        says="left the plateau by the workload's rule, with the whole interval of each figure that the rule asks for: "
+        "for most, the score lies below the plateau by more than a margin (0.2 nats of -ELBO); of an autoregressive "
+        "decoder, z shuffled between examples costs more than 0.5 nats and KL is above 0.5; empty without an "
+        "interval")  # fmt: skip
+def left(row: Row) -> bool | None:
+    return row.left
+
+
+@column(unit="true or false", title="",
+        says="the score lies below the plateau by more than the margin, and KL below 0.01 nats: x reaches the decoder "
+        "past z, so that it is not ranked")  # fmt: skip
+def past_z(row: Row) -> bool:
+    return row.past_z
+
+
+@column(unit="the score's, per example", title="reconstruction, {unit}", terminal=NEVER,
         text=lambda row: fixed(row.reconstruction),
-        says="minus the reconstruction log-likelihood; with `kl_nats` it makes up `negative_elbo`")  # fmt: skip
+        says="minus the reconstruction log-likelihood; with `kl_nats`, where there is a z, it makes up "
+        "`score`")  # fmt: skip
 def reconstruction(row: Row) -> float:
     return row.over_seeds("reconstruction").mean
+
+
+@column(unit="nats per example", title="",
+        says="the reconstruction where each example is given the z of another: what that costs more is what z tells; "
+        "of autoregressive decoders alone")  # fmt: skip
+def shuffled(row: Row) -> float:
+    return row.over_seeds("shuffled").mean
 
 
 @column(unit="nats per example", title="KL, nats", terminal=4, text=lambda row: fixed(row.kl_nats),
@@ -163,9 +187,9 @@ def gradient_per_layer_init(row: Row) -> float:
         says="the same by mean-field theory, from the variances of the drawn kernels; empty where an arm leaves its "
         "assumptions")  # fmt: skip
 def gradient_per_layer_predicted(row: Row) -> float | None:
-    encoder = row.record.theory.get("encoder")
+    reads_data = row.record.theory.get(next(iter(row.workload.layers)))
     # From the first block to the last: not the step from the input layer.
-    return encoder and geometric_mean([math.nan if each is None else each for each in encoder.gradient_ratio[1:]])
+    return reads_data and geometric_mean([math.nan if each is None else each for each in reads_data.gradient_ratio[1:]])
 
 
 @column(unit="", title="c, init", terminal=NEVER, text=lambda row: fixed(row.mean_cosine_init),
@@ -182,15 +206,15 @@ def mean_cosine_end(row: Row) -> float:
 
 @column(unit="per step", title="learning rate", terminal=5,
         text=lambda row: significant(row.learning_rate) + (" (edge)" if row.rate_at_edge else ""),
-        says="the rate with the lowest -ELBO on validation, on the tuning seed")  # fmt: skip
+        says="the rate with the lowest score on validation, on the tuning seed")  # fmt: skip
 def learning_rate(row: Row) -> float | None:
     return row.record.learning_rate
 
 
 @column(unit="true or false", title="",
         says="the chosen rate was the lowest or highest tried: a better one may lie beyond. Not where every rate that "
-        f"finished ended on the plateau, less than {PLATEAU_MARGIN_NATS} nats apart on validation: none of them is "
-        "better than another")  # fmt: skip
+        "finished ended on the plateau, less than the score's margin (0.2 nats of -ELBO) apart on validation: none of "
+        "them is better than another")  # fmt: skip
 def rate_at_edge(row: Row) -> bool:
     return row.at_edge
 
@@ -261,7 +285,9 @@ def seeds(row: Row) -> int:
     return len(row.trainings)
 
 
-@column(unit="count", title="", says="seeds that became non-finite or worse than 10 times the plateau")
+@column(unit="count", title="",
+        says="seeds whose score was not finite, or above the plateau by more than 9 times its absolute "
+        "value")  # fmt: skip
 def seeds_diverged(row: Row) -> int:
     return sum(training.diverged_at is not None for training in row.trainings)
 

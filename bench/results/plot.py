@@ -15,7 +15,7 @@ class Plot:
 
     Attributes:
         name: The function's name with `-` for `_`: of its files in plots/.
-        title: What stands over it.
+        title: What stands over it, where {score} and {unit} are the workload's.
         caption: What to look for in it.
         needs: Instruments without whose curves there is nothing to draw.
         function: From one workload's `Results` to figures, each as wide as it is to be seen.
@@ -58,7 +58,7 @@ def plot(
     show; of pyplot there is no need.
 
     Args:
-        title: What stands over it.
+        title: What stands over it, where {score} and {unit} are the workload's.
         caption: What to look for in it.
         needs: Instruments without whose curves there is nothing to draw.
         columns: How many figures stand side by side in its files.

@@ -6,7 +6,9 @@ A figure that does not exist is None, never zero: JSON has neither NaN nor infin
 from dataclasses import dataclass, field
 from typing import Any
 
-SCHEMA = 2
+from bench.results.score import Left, Score
+
+SCHEMA = 3
 """The version of these records; to be raised by whoever adds, removes or renames a field."""
 
 
@@ -25,23 +27,25 @@ class TrainingRecord:
 
     The signal at the start and at the end could be read from the curves, but those are float32, and in an arm that
     trains in float64 that would change printed digits: so it is kept as it was measured. A training that tunes has no
-    estimates and no verdict.
+    estimates and no verdict, and none has what its kind of model has not: `shuffled` is the reconstruction where each
+    example is given the z of another.
     """
 
     seed: int
     learning_rate: float
     diverged_at: int | None
-    negative_elbo: float | None
+    score: float | None
     reconstruction: float | None
-    kl_nats: float | None
-    gradient_ratio_init: float | None
-    gradient_ratio_end: float | None
-    gradient_per_layer_init: float | None
-    mean_cosine_init: float | None
-    mean_cosine_end: float | None
-    reconstruction_share_init: float | None
-    reconstruction_share_end: float | None
-    flat_init: float | None
+    kl_nats: float | None = None
+    shuffled: float | None = None
+    gradient_ratio_init: float | None = None
+    gradient_ratio_end: float | None = None
+    gradient_per_layer_init: float | None = None
+    mean_cosine_init: float | None = None
+    mean_cosine_end: float | None = None
+    reconstruction_share_init: float | None = None
+    reconstruction_share_end: float | None = None
+    flat_init: float | None = None
     importance_weighted: float | None = None
     importance_weighted_standard_error: float | None = None
     effective_samples: float | None = None
@@ -89,7 +93,7 @@ class CellRecord:
         family: The families of its remedies.
         status: `ok`, `diverged`, `failed`, `timeout`, `out of memory`.
         reason: Why there are no figures.
-        plateau: What a dead arm sits at on the test set that its figures are of, in nats.
+        plateau: The score that a dead arm sits at, on the test set that its figures are of.
         gradient_evaluations: How many gradients one training takes.
         commit: Of the source tree that ran it.
         finished: When it ended.
@@ -189,14 +193,30 @@ class PlannedCell:
 
 @dataclass(frozen=True)
 class WorkloadRecord:
-    """A workload as a reader needs it; its plateaus on test and on validation, in nats."""
+    """A workload as a reader needs it.
+
+    Attributes:
+        description: Its first sentence.
+        score: What its trainings are judged by.
+        left: Its rule of having left the plateau.
+        plateau: The score that a dead arm sits at on test.
+        plateau_validation: And on validation.
+        layers: Hidden layers of each stack; the first stack is the one that reads the data.
+        width: Units of a hidden layer.
+        latent: Units of z; None where there is none.
+        batch: Examples in a minibatch.
+        steps: Steps of one training.
+        bases: The names of its bases.
+    """
 
     description: str
+    score: Score
+    left: Left
     plateau: float
     plateau_validation: float
     layers: dict[str, int]
     width: int
-    latent: int
+    latent: int | None
     batch: int
     steps: int
     bases: tuple[str, ...]

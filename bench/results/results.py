@@ -12,7 +12,9 @@ import pandas as pd
 
 from bench.language.errors import InputError
 from bench.results.column import Column
+from bench.results.left import beyond, figures, has_left
 from bench.results.records import CellRecord, PlannedCell, PlanRecord, TimingRecord, TrainingRecord, WorkloadRecord
+from bench.results.score import Score, common
 from bench.results.statistics import Interval, student_t
 from bench.results.store import CURVE_COLUMNS, Store, StoredCell, UnreadableError
 
@@ -24,11 +26,8 @@ CURVE_TYPES = {
     **dict.fromkeys(("learning_rate", "value"), "float64"),
 }
 
-PLATEAU_MARGIN_NATS = 0.2
-"""How far below the plateau an arm's whole interval must lie to count as having left it.
-
-The output bias is trained, so a dead arm lands a few hundredths of a nat to either side of the plateau, not on it.
-"""
+NO_CODE_NATS = 0.01
+"""A mean KL divergence below this carries nothing to speak of: a twentieth of the margin that counts in -ELBO."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +86,7 @@ class Row:
 
     @property
     def plateau(self) -> float:
-        """-ELBO on test of an arm that has learnt nothing, of the data that its figures are of."""
+        """The score on test of an arm that has learnt nothing, of the data that its figures are of."""
         return self.record.plateau if self.stored else self.workload.plateau
 
     @property
@@ -96,22 +95,43 @@ class Row:
         return self.workload.plateau_validation if math.isclose(self.plateau, self.workload.plateau) else None
 
     @property
+    def left(self) -> bool | None:
+        """Whether it has left the plateau: the whole interval of each figure that the workload's rule asks for.
+
+        None where there is no interval.
+        """
+        excess = [beyond(self.workload, self.plateau, figures(training)) for training in self.trainings]
+        lows = [student_t(of_seeds).low for of_seeds in zip(*excess, strict=True)]
+        return None if not lows or any(map(math.isnan, lows)) else all(low > 0 for low in lows)
+
+    @property
+    def past_z(self) -> bool:
+        """Whether its mean lies below the plateau with next to no KL: what its decoder knows of x came past z.
+
+        Of a decoder that may know x without z, as the workload's rule says, that is no fault.
+        """
+        # By the mean: one seed has no interval, and tells all the same.
+        below = self.over_seeds("score").mean < self.plateau - self.workload.score.margin
+        return self.workload.left.by_score and below and self.over_seeds("kl_nats").mean < NO_CODE_NATS
+
+    @property
     def at_edge(self) -> bool:
         """Whether its rate is the lowest or highest tried, so that a better one may lie beyond.
 
-        Not where every rate that finished ended on the plateau, less than `PLATEAU_MARGIN_NATS` apart: none of them is
+        Not where every rate that finished ended on the plateau, less than the score's margin apart: none of them is
         better than another.
         """
         if self.stored is None or self.record.learning_rate is None:
             return False
-        rates = [training.learning_rate for training in self.record.tuning]
-        finished = [training.negative_elbo for training in self.record.tuning if training.negative_elbo is not None]
+        plateau, margin, tuning = self.plateau_validation, self.workload.score.margin, self.record.tuning
+        ended = [found for found in map(figures, tuning) if not math.isnan(found.score)]
+        scores = [found.score for found in ended]
         alike = (
-            self.plateau_validation is not None
-            and max(finished) - min(finished) < PLATEAU_MARGIN_NATS
-            and min(finished) > self.plateau_validation - PLATEAU_MARGIN_NATS
+            plateau is not None
+            and max(scores) - min(scores) < margin
+            and not any(has_left(self.workload, plateau, found) for found in ended)
         )
-        return self.record.learning_rate in (rates[0], rates[-1]) and not alike
+        return self.record.learning_rate in (tuning[0].learning_rate, tuning[-1].learning_rate) and not alike
 
     def over_seeds(self, name: str) -> Interval:
         """The mean of a figure over seeds with its interval; none where a seed diverged, whatever it reached."""
@@ -229,6 +249,11 @@ class Results:
         """The part of each workload, by the workload's name."""
         names = dict.fromkeys(cell.workload for cell in self.plan.cells)
         return {name: self._part([cell.workload == name for cell in self.plan.cells]) for name in names}
+
+    @property
+    def score(self) -> Score:
+        """What its figures are judged by; of several workloads that differ, no name in particular."""
+        return common(self.plan.workloads[cell.workload].score for cell in self.plan.cells)
 
     def only(self, arms: Sequence[str]) -> "Results":
         """The part of some arms."""

@@ -1,6 +1,7 @@
 """Tables of results: the summary for reading, and the files that hold it. No jax."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +9,8 @@ import pandas as pd
 
 from bench.language.errors import unknown
 from bench.results.column import Column
-from bench.results.columns import COLUMNS, NO_CODE_NATS
-from bench.results.results import PLATEAU_MARGIN_NATS, Results
+from bench.results.columns import COLUMNS
+from bench.results.results import Results
 from bench.results.store import Store, write_atomically
 
 
@@ -18,21 +19,13 @@ def missing(table: pd.DataFrame) -> list[str]:
     return list(table.loc[table["status"] == "missing", "arm"])
 
 
-def left_plateau(table: pd.DataFrame) -> pd.Series:
-    """Whether each row's whole interval lies below the plateau by more than `PLATEAU_MARGIN_NATS`."""
-    below = table["negative_elbo_high"].to_numpy() < table["plateau"].to_numpy() - PLATEAU_MARGIN_NATS
-    return pd.Series(below, index=table.index)
-
-
-def past_the_code(table: pd.DataFrame) -> pd.Series:
-    """Whether each row lies below the plateau with next to no KL: what its decoder knows of x came past z."""
-    # By the mean: one seed has no interval, and tells all the same.
-    mean, plateau, kl = (table[name].to_numpy(float) for name in ("negative_elbo", "plateau", "kl_nats"))
-    return pd.Series((mean < plateau - PLATEAU_MARGIN_NATS) & (kl < NO_CODE_NATS), index=table.index)
+def holds(table: pd.DataFrame, name: str) -> pd.Series:
+    """Whether a column of true, false and empty is true, in each row of a summary."""
+    return pd.Series(table[name].to_numpy(dtype=bool, na_value=False), index=table.index)
 
 
 def plateaus(table: pd.DataFrame) -> str:
-    """Where the arms of a summary sit that learn nothing, in nats; empty where no cell says it."""
+    """Where the arms of a summary sit that learn nothing; empty where no cell says it."""
     return " and ".join(dict.fromkeys(f"{value:.2f}" for value in table["plateau"].dropna()))
 
 
@@ -42,20 +35,24 @@ def table_rows(table: pd.DataFrame) -> list[Any]:
 
 
 def shown(results: Results) -> list[Column]:
-    """The columns of the summary for reading: the workload only where there are several, the reason only where a row
-    has one.
+    """The columns of the summary for reading, under the score's own name: the workload only where there are several,
+    the reason only where a row has one.
     """
     table = results.summary
     unneeded = {"workload"} if len(set(table["workload"])) < 2 else set()
     unneeded |= set() if any(table["reason"].fillna("")) else {"reason"}
-    return [column for column in results.columns if column.title and column.name not in unneeded]
+    return [
+        replace(column, title=results.score.said(column.title))
+        for column in results.columns
+        if column.title and column.name not in unneeded
+    ]
 
 
 def readable(results: Results) -> pd.DataFrame:
-    """The summary as text, a column for each of `shown` by its name: sorted by -ELBO, rows without a number last, each
+    """The summary as text, a column for each of `shown` by its name: sorted by score, rows without a number last, each
     under the summary's own index.
     """
-    order = results.summary.sort_values(["workload", "negative_elbo"], na_position="last", kind="stable")
+    order = results.summary.sort_values(["workload", "score"], na_position="last", kind="stable")
     rows = table_rows(order)
     text = {column.name: [column.text(row) for row in rows] for column in shown(results)}
     return pd.DataFrame(text, index=order.index, dtype="str")
@@ -120,7 +117,9 @@ def _markdown(results: Results) -> str:
     columns = shown(results)
     text = readable(results).set_axis([column.title for column in columns], axis="columns")
     align = tuple("left" if column.words else "right" for column in columns)
-    said = [f"Plateau of {name}: {plateaus(part.summary)} nats." for name, part in results.workloads.items()]
+    said = [
+        f"Plateau of {name}: {plateaus(part.summary)} {part.score.unit}." for name, part in results.workloads.items()
+    ]
     absent = missing(results.summary)
     lines = [f"# Suite {results.plan.suite}", "", f"`{results.plan.command}`", "", *said]
     lines += [f"{len(absent)} of {len(results.rows)} cells are missing: {', '.join(absent)}."] if absent else []

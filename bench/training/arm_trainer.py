@@ -61,7 +61,7 @@ class ArmTrainer:
         (arm,) = parse_arms(job.cell.arm, tuple(loaded.workload.bases))
         composed = compose_arm(catalogue, loaded, arm)
         self.protocol = job.protocol
-        self.limit = job.protocol.diverged_beyond * job.plateau
+        self.limit = job.protocol.limit(job.plateau)
         self.instruments = tuple(catalogue.instruments.values())
         if job.identity is not None:
             own = identify(composed, loaded, job.protocol, self.instruments, job.device_kind)
@@ -153,16 +153,22 @@ class ArmTrainer:
         Returns:
             A record for each.
         """
-        results = []
+        results, latent = [], bool(self.workload.architecture.before_z)
         for first in range(0, len(wanted), self.lanes):
             group = list(wanted[first : first + self.lanes])
             # One program has one number of lanes: the last group is filled up and the filling thrown away.
             filled = group + group[-1:] * (self.lanes - len(group))
-            for (seed, rate), run in zip(group, self._train(filled, split, phase == "reporting"), strict=False):
+            for (seed, rate), run in zip(
+                group, self._train(filled, split, phase == "reporting" and latent), strict=False
+            ):
                 curves.add(phase, seed, rate, run.readings, run.validation)
-                results.append(training_record(seed, rate, run, self.protocol.steps, self.limit))
+                results.append(self._record(seed, rate, run, phase == "reporting"))
                 tell()
         return results
+
+    def _record(self, seed: int, rate: float, run: Run, judged: bool) -> TrainingRecord:
+        reads_data = next(iter(self.workload.architecture.stacks))
+        return training_record(seed, rate, run, self.protocol.steps, self.limit, reads_data, judged)
 
     def initial(self, seed: int) -> tuple[Any, Any, Batch, Noise]:
         """A training's parameters and statistics before its first step, a presentation of the data, and noise."""

@@ -67,7 +67,7 @@ def _run(
     protocol, curves, rates = job.protocol, CurveWriter(job.protocol), trainer.rates
     seeds = [(protocol.tuning_seed, rate) for rate in rates]
     tuning = trainer.trainings(seeds, "validation", "tuning", curves, tell)
-    validated = [math.nan if each.negative_elbo is None else each.negative_elbo for each in tuning]
+    validated = [math.nan if each.score is None else each.score for each in tuning]
     chosen = choose(validated)
     reporting: list[TrainingRecord] = []
     if chosen is not None:

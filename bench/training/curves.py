@@ -23,7 +23,7 @@ class CurveWriter:
             seed: Its seed.
             learning_rate: Its rate.
             readings: For each instrument "records", or for each tower "records layers".
-            validation: -ELBO, reconstruction and KL after each chunk of steps, each "chunks".
+            validation: The score and its parts after each chunk of steps, each "chunks"; None for what is not there.
         """
         about = {"phase": phase, "seed": seed, "learning_rate": learning_rate}
         for instrument, reading in readings.items():
@@ -33,6 +33,8 @@ class CurveWriter:
                 step = np.minimum(np.arange(len(values)) * self._protocol.record_every, self._protocol.steps)
                 self._append(about | {"split": "train", "instrument": instrument, "tower": tower}, step, values)
         for instrument, values in validation._asdict().items():
+            if values is None:
+                continue
             step = np.minimum((np.arange(len(values)) + 1) * self._protocol.validate_every, self._protocol.steps)
             self._append(about | {"split": "validation", "instrument": instrument, "tower": ""}, step, values)
 

@@ -46,7 +46,7 @@ def explain(trainer: ArmTrainer, seed: int, verdict: str) -> dict[str, Any]:
 def _blamed(
     trainer: ArmTrainer, seed: int, parameters: Any, statistics: Any, batch: Batch, noise: Noise
 ) -> BlameRecord | None:
-    """The block, or the kind of step, that keeps the gradient of -ELBO from the pixels' end."""
+    """The block, or the kind of step, that keeps the score's gradient from the data's end."""
     architecture, recipe = trainer.workload.architecture, trainer.recipe.traced()
     graph = structure(recipe, architecture)
 
@@ -55,20 +55,20 @@ def _blamed(
         model.train()
         return model(batch._replace(inputs=inputs), noise, ForwardPass(recipe))
 
-    def negative_elbo(made: Forward) -> Array:
-        return loss_parts(made, batch, architecture.likelihood).negative_elbo
+    def score(made: Forward) -> Array:
+        return loss_parts(made, batch, architecture.likelihood).score
 
     given = (parameters, batch.inputs)
     chain = find_chain(trace(forward, *given), parameters)
     compiled = program(
-        lambda parameters, inputs: arrivals(chain, negative_elbo, parameters, inputs), given,
+        lambda parameters, inputs: arrivals(chain, score, parameters, inputs), given,
         name="blame", architecture=architecture, recipe=repr(recipe.describe()), seed=seed,
     )  # fmt: skip
     found = blame(chain, jax.device_get(compiled(*given)))
     if not found.kind and any(block.recurrences for block in chain.blocks):
         # A recurrence hands its last input's gradient on in full: what is lost is lost between its steps.
         through_time = program(
-            lambda parameters, inputs: read_layers(chain, negative_elbo, parameters, inputs).state_gradient, given,
+            lambda parameters, inputs: read_layers(chain, score, parameters, inputs).state_gradient, given,
             name="through time", architecture=architecture, recipe=repr(recipe.describe()), seed=seed,
         )  # fmt: skip
         states = jax.device_get(through_time(*given))

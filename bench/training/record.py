@@ -20,10 +20,11 @@ class Run:
 
     Attributes:
         readings: Each instrument's readings, records in front.
-        validation: -ELBO, reconstruction and KL after each chunk.
-        final: -ELBO, reconstruction and KL on the split asked for.
+        validation: The score and its parts after each chunk: `LossParts`, None for what is not there.
+        final: The same on the split asked for.
         diverged_at: The step at which it diverged, or -1.
-        estimates: `vae_jax.evaluation.estimates.Estimates` on that split; None of a training that only tunes.
+        estimates: `vae_jax.evaluation.estimates.Estimates` on that split; None of a training that only tunes,
+            and of a model without z.
     """
 
     readings: dict[str, Any]
@@ -33,58 +34,71 @@ class Run:
     estimates: Any = None
 
 
-def training_record(seed: int, learning_rate: float, run: Run, steps: int, limit: float) -> TrainingRecord:
-    """A training's figures: -ELBO, reconstruction, KL (none where it diverged), when it diverged, what its signal was
-    like; and of one that is reported on, the estimates and the verdict.
+def training_record(
+    seed: int, learning_rate: float, run: Run, steps: int, limit: float, reads_data: str, judged: bool
+) -> TrainingRecord:
+    """A training's figures: the score and its parts (none where it diverged), when it diverged, what its signal was
+    like; and of one that is reported on, the estimates and the verdict. None for what its model has not.
 
     Args:
         seed: Its seed.
         learning_rate: Its rate.
         run: The training.
         steps: Its length.
-        limit: -ELBO in nats beyond which it has diverged.
+        limit: The score beyond which it has diverged.
+        reads_data: The stack whose signal is looked at: the one that reads the data.
+        judged: Whether it is reported on.
     """
-    final: dict[str, Any] = {name: float(value) for name, value in run.final._asdict().items()}
+    final: dict[str, Any] = {
+        name: None if value is None else float(value) for name, value in run.final._asdict().items()
+    }
     diverged_at = run.diverged_at
-    if diverged_at < 0 and not final["negative_elbo"] <= limit:
+    if diverged_at < 0 and not final["score"] <= limit:
         diverged_at = steps
     diverged = diverged_at >= 0
     if diverged:
-        final = dict.fromkeys(final, math.nan)
-    signal = _signal(run.readings)
+        final = dict.fromkeys(final)
+    signal = _signal(run.readings, reads_data)
     record = TrainingRecord(seed, learning_rate, diverged_at if diverged else None, **final, **signal)
-    if run.estimates is not None and not diverged:
+    if not judged or diverged:
+        return finite(record)
+    code = None
+    if run.estimates is not None:
         estimated = _estimated(run.estimates)
+        record = replace(record, **estimated)
         code = Code(final["kl_nats"], estimated["active_units"], signal["reconstruction_share_end"])
-        verdict = judge(signal["gradient_ratio_init"], signal["mean_cosine_init"], signal["flat_init"], code)
-        record = replace(record, **estimated, verdict=verdict.word, because=verdict.because)
+    if "gradient_ratio_init" in signal:
+        verdict = judge(signal["gradient_ratio_init"], signal.get("mean_cosine_init"), signal.get("flat_init"), code)
+        record = replace(record, verdict=verdict.word, because=verdict.because)
     return finite(record)
 
 
-def _signal(readings: dict[str, Any]) -> dict[str, Any]:
-    """The figures of what came through the encoder at the start and at the end."""
-    profile, reconstruction, kl = (
-        readings[name]["encoder"].astype(float)
-        for name in ("hidden_gradient", "reconstruction_gradient", "kl_gradient")
-    )
-    ratio = [ratio_of_norms(first, last) for first, last in zip(profile[:, 1], profile[:, -1], strict=True)]
-    with np.errstate(all="ignore"):
-        share = reconstruction[:, -1] / (reconstruction[:, -1] + kl[:, -1])
-    cosine = readings["mean_cosine"]["encoder"][:, -1]
-    flat = np.max([np.max(layers[0]) for layers in readings["saturated"].values()])
-    return {
-        "gradient_ratio_init": float(ratio[0]),
-        "gradient_ratio_end": float(ratio[-1]),
+def _signal(readings: dict[str, Any], stack: str) -> dict[str, Any]:
+    """The figures of what came through a stack at the start and at the end; without those that no instrument tells."""
+
+    def of(name: str) -> Any:
+        return readings.get(name, {}).get(stack)
+
+    signal: dict[str, Any] = {}
+    profile = of("hidden_gradient")
+    if profile is not None and profile.shape[1] > 1:
+        profile = profile.astype(float)
+        ratio = [ratio_of_norms(first, last) for first, last in zip(profile[:, 1], profile[:, -1], strict=True)]
+        signal |= {"gradient_ratio_init": float(ratio[0]), "gradient_ratio_end": float(ratio[-1])}
         # From the first block to the last there is one step fewer than blocks; with one block there is none.
-        "gradient_per_layer_init": float(ratio[0] ** (1 / (profile.shape[1] - 2)))
-        if profile.shape[1] > 2
-        else math.nan,
-        "mean_cosine_init": float(cosine[0]),
-        "mean_cosine_end": float(cosine[-1]),
-        "reconstruction_share_init": float(share[0]),
-        "reconstruction_share_end": float(share[-1]),
-        "flat_init": float(flat),
-    }
+        if profile.shape[1] > 2:
+            signal["gradient_per_layer_init"] = float(ratio[0] ** (1 / (profile.shape[1] - 2)))
+    if (cosine := of("mean_cosine")) is not None:
+        signal |= {"mean_cosine_init": float(cosine[0, -1]), "mean_cosine_end": float(cosine[-1, -1])}
+    reconstruction, kl = of("reconstruction_gradient"), of("kl_gradient")
+    if reconstruction is not None and kl is not None:
+        with np.errstate(all="ignore"):
+            share = reconstruction[:, -1].astype(float)
+            share = share / (share + kl[:, -1].astype(float))
+        signal |= {"reconstruction_share_init": float(share[0]), "reconstruction_share_end": float(share[-1])}
+    if "saturated" in readings:
+        signal["flat_init"] = float(np.max([np.max(layers[0]) for layers in readings["saturated"].values()]))
+    return signal
 
 
 def _estimated(estimates: Any) -> dict[str, Any]:
@@ -102,7 +116,7 @@ def _estimated(estimates: Any) -> dict[str, Any]:
 
 
 def choose(validation: Sequence[float]) -> int | None:
-    """The index of the rate to report at: the least -ELBO on validation among those that ended; None if none did."""
+    """The index of the rate to report at: the least score on validation among those that ended; None if none did."""
     finished = [index for index, figure in enumerate(validation) if math.isfinite(figure)]
     return min(finished, key=lambda index: validation[index]) if finished else None
 

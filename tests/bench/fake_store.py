@@ -4,6 +4,7 @@ import hashlib
 import json
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,14 +25,13 @@ from bench.results.records import (
     WorkloadRecord,
 )
 from bench.results.results import Results
+from bench.results.score import BELOW_PLATEAU, NEGATIVE_ELBO
 from bench.results.store import CURVE_COLUMNS, Store
 
 WORKLOAD = "digits-dense"
 DEVICE = DeviceRecord("cpu", "Example CPU at 2.5 GHz", 2)
 PLATEAU = 27.21
 RATES = (0.001, 0.003, 0.01, 0.03, 0.1)
-_SIGNAL = ("reconstruction", "kl_nats", *(f"{name}_{when}" for name in ("gradient_ratio", "mean_cosine",
-           "reconstruction_share") for when in ("init", "end")), "gradient_per_layer_init", "flat_init")  # fmt: skip
 
 
 class FakeArm(NamedTuple):
@@ -39,7 +39,7 @@ class FakeArm(NamedTuple):
 
     arm: str
     family: str
-    negative_elbo: float = PLATEAU
+    score: float = PLATEAU
     shrink: tuple[float, float] = (0.28, 0.25)
     throughput: float = 180e3
     status: str = "ok"
@@ -112,6 +112,13 @@ def read(store: Store) -> Results:
     return Results.read(store, COLUMNS)
 
 
+def without_code(store: Store, arm: str) -> None:
+    """Let an arm reach far below the plateau at a KL of 0."""
+    stored = store.load(_identity(arm))
+    trainings = tuple(replace(each, score=0.5, reconstruction=0.5, kl_nats=0.0) for each in stored.record.trainings)
+    store.write(replace(stored.record, trainings=trainings), stored.curves())
+
+
 def change(path: Path, **values: Any) -> None:
     """Change what a JSON file of a store says; None takes a value out."""
     content = json.loads(path.read_text()) | values
@@ -130,7 +137,9 @@ def _plan(arms: Sequence[FakeArm], seeds: int, steps: int, depth: int) -> PlanRe
     reason = "changes nothing on this base: beta's weight is 1 already"
     description = "1,797 real 8x8 digits, sigmoid layers: the gradient vanishes through depth."
     layers = {"encoder": depth + 1, "decoder": depth + 1}
-    workload = WorkloadRecord(description, PLATEAU, PLATEAU - 0.15, layers, 64, 8, 128, steps, ("baseline",))
+    workload = WorkloadRecord(
+        description, NEGATIVE_ELBO, BELOW_PLATEAU, PLATEAU, PLATEAU - 0.15, layers, 64, 8, 128, steps, ("baseline",)
+    )
     return PlanRecord(
         suite="quick", command="python -m bench run --suite quick", plugins=(), workloads={WORKLOAD: workload},
         protocol=ProtocolRecord(words, steps, seeds, len(RATES), {"tuning_seed": 0}),
@@ -147,11 +156,11 @@ def _record(arm: FakeArm, seeds: int, steps: int, depth: int, random: np.random.
     failed = arm.status == "failed"
     diverged = [400 if arm.status == "diverged" and seed == 2 else None for seed in range(1, seeds + 1)]
     ratios = [shrink ** (depth - 1) for shrink in arm.shrink]
-    kl = max(PLATEAU - arm.negative_elbo, 0.0) * 2 + 0.001
+    kl = max(PLATEAU - arm.score, 0.0) * 2 + 0.001
     trainings = tuple(TrainingRecord(
         seed=seed,
         learning_rate=0.01,
-        negative_elbo=None if at else float(value),
+        score=None if at else float(value),
         reconstruction=None if at else float(value - kl),
         kl_nats=None if at else float(kl),
         diverged_at=at,
@@ -165,13 +174,13 @@ def _record(arm: FakeArm, seeds: int, steps: int, depth: int, random: np.random.
         verdict=None if at else "healthy" if kl > 0.01 else "vanishing",
         because=None if at else "5 active units" if kl > 0.01 else "rms dL/dh at the first is 4e-05 of the last",
     ) for seed, at, value in zip(
-        range(1, seeds + 1), diverged, arm.negative_elbo + random.normal(0, 0.08, seeds) * (kl > 0.01), strict=True
+        range(1, seeds + 1), diverged, arm.score + random.normal(0, 0.08, seeds) * (kl > 0.01), strict=True
     ))  # fmt: skip
     # Of tanh no higher rate was tried than the best.
     tuning = tuple(TrainingRecord(
         seed=0, learning_rate=rate, diverged_at=90 if rate == RATES[-1] else None,
-        negative_elbo=None if rate == RATES[-1] else arm.negative_elbo + 0.4 * abs(place - 2),
-        **dict.fromkeys(_SIGNAL),
+        score=None if rate == RATES[-1] else arm.score + 0.4 * abs(place - 2),
+        reconstruction=None,
     ) for place, rate in enumerate(RATES[: 3 if arm.arm == "tanh" else None]))  # fmt: skip
     reasons = {"diverged": f"1 of {seeds} seeds diverged", "failed": "TypeError: unsupported operand <int> & 'str'"}
     changes = {} if arm.arm == "baseline" else {"activation": ("sigmoid", "tanh"), "optimizer": ("sgd", "adam")}
@@ -215,11 +224,11 @@ def _curves(arm: FakeArm, record: CellRecord, steps: int, depth: int, random: np
         for step in records:
             share = step / steps
             shrink = arm.shrink[0] ** (1 - share) * arm.shrink[1] ** share
-            elbo = arm.negative_elbo + offset * share + (PLATEAU + 0.5 - arm.negative_elbo) * math.exp(-step / fall)
+            elbo = arm.score + offset * share + (PLATEAU + 0.5 - arm.score) * math.exp(-step / fall)
             elbo = elbo if step < end else math.nan
             if step % 100 == 0 or step == records[-1]:
-                rows.append((*start, "validation", training.seed, 0.01, step, "negative_elbo", "", -1, elbo))
-            rows.append((*start, "train", training.seed, 0.01, step, "negative_elbo", "", -1, elbo + 0.3))
+                rows.append((*start, "validation", training.seed, 0.01, step, "score", "", -1, elbo))
+            rows.append((*start, "train", training.seed, 0.01, step, "score", "", -1, elbo + 0.3))
             for tower, above in (("encoder", depth + 1), ("decoder", 0)):
                 for layer in range(depth + 1):
                     value = 0.02 * shrink ** (depth - layer + above * (arm.shrink[0] > 0.02))

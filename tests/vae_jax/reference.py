@@ -50,7 +50,7 @@ def step(parameters: dict[str, Any], x: np.ndarray, centred: np.ndarray, noise: 
         parameters["encoder"], centred, encoder_hidden, np.concatenate([at_mean, at_log_var], axis=1)
     )
     return {
-        "negative_elbo": reconstruction + kl,
+        "score": reconstruction + kl,
         "reconstruction": reconstruction,
         "kl_nats": kl,
         "hidden": {"encoder": encoder_hidden, "decoder": decoder_hidden},

@@ -15,11 +15,11 @@ from vae_jax.objective.loss import Given
 from vae_jax.recipe.configured import configure
 from vae_jax.recipe.keys import named_key
 from vae_jax.recipe.recipe import Recipe
-from vae_jax.training.instruments import INSTRUMENTS, kl_nats, negative_elbo, reconstruction
+from vae_jax.training.instruments import INSTRUMENTS, kl_nats, reconstruction, score
 from vae_jax.training.train import Data, Loop, Numbers, TrainState, init, schedules, start, train
 
 ARCHITECTURE = VAEArchitecture(data=64, depth=3, width=16, latent=4)
-LOOP = Loop(batch=32, chunk=10, record_every=5, instruments=(negative_elbo, reconstruction, kl_nats))
+LOOP = Loop(batch=32, chunk=10, record_every=5, instruments=(score, reconstruction, kl_nats))
 # With all instruments a program takes twice as long to compile.
 WATCHED = Loop(LOOP.batch, LOOP.chunk, LOOP.record_every, INSTRUMENTS)
 DATASET = digits()

@@ -61,14 +61,14 @@ def trained(
 def evaluate(
     parameters: Parameters, statistics: Statistics, evaluation: Evaluation, *, architecture: Architecture, draws: int
 ) -> LossParts:
-    """The plain bound on a fixed presentation of held-out examples, at KL weight 1 and in evaluation mode.
+    """The score and its parts on a fixed presentation of held-out examples, at KL weight 1 and in evaluation mode.
 
     Args:
         parameters: What was trained.
         statistics: What the model keeps beside them; calibrated here.
         evaluation: All else.
         architecture: The model's sizes.
-        draws: Draws of z for each example; their bounds are averaged.
+        draws: Draws of z for each example; their scores are averaged.
     """
     key, recipe, data, rows = evaluation
     model = trained(parameters, statistics, evaluation, architecture=architecture)
@@ -91,9 +91,9 @@ def validate(
         draws: Draws of z for each example.
 
     Returns:
-        The plain bound, and what becomes of `state.selected` where the rows are the validation set.
+        The score and its parts, and what becomes of `state.selected` where the rows are the validation set.
     """
     parameters = chosen(evaluation.recipe, state, ended)
     parts = evaluate(parameters, state.statistics, evaluation, architecture=architecture, draws=draws)
-    told = evaluation.recipe.selected_parameters().tell(state.selected, parameters, parts.negative_elbo)
+    told = evaluation.recipe.selected_parameters().tell(state.selected, parameters, parts.score)
     return parts, told

@@ -37,10 +37,18 @@ class Latent(NamedTuple):
 
 
 class Forward(NamedTuple):
-    """The results of one pass: the likelihood's outputs, and the latents; none of a model that draws no z."""
+    """The results of one pass.
+
+    Attributes:
+        outputs: The likelihood's.
+        latents: None of a model that draws no z.
+        shuffled: The outputs where each example is given the z of another, for a model that may do without z: what it
+            loses then is what z tells it. Given in evaluation, where it is read; None in training and of all others.
+    """
 
     outputs: Float[Array, "batch ..."]
     latents: tuple[Latent, ...]
+    shuffled: Float[Array, "batch ..."] | None = None
 
 
 def examples(rows: Rows) -> int:

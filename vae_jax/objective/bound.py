@@ -1,4 +1,4 @@
-"""The evidence lower bound and its parts, in nats: summed over data and latents, averaged over the batch."""
+"""The score and its parts, those of the evidence lower bound: summed over data and latents, averaged over the batch."""
 
 import functools
 import operator
@@ -13,28 +13,41 @@ from vae_jax.models.likelihoods import Likelihood
 
 
 class LossParts(NamedTuple):
-    """The bound's parts on one minibatch at KL weight 1, in nats; no KL of a model that draws no z."""
+    """What a model is judged by on one minibatch, and its parts: None for what is not there of such a model.
 
-    negative_elbo: Float[Array, ""]
+    Attributes:
+        score: The reconstruction and the KL at weight 1, which is -ELBO; the reconstruction alone where no z is drawn.
+        reconstruction: Minus the log-likelihood, in the likelihood's own unit.
+        kl_nats: The KL of all latents.
+        shuffled: The reconstruction where each example is given the z of another; see `Forward`.
+    """
+
+    score: Float[Array, ""]
     reconstruction: Float[Array, ""]
-    kl_nats: Float[Array, ""] | None
+    kl_nats: Float[Array, ""] | None = None
+    shuffled: Float[Array, ""] | None = None
 
 
 def loss_parts(forward: Forward, batch: Batch, likelihood: Likelihood) -> LossParts:
-    """The plain bound's parts: for training, evaluation, estimates and blame alike.
+    """The score and its parts: for training, evaluation, estimates and blame alike.
 
     Args:
         forward: The pass.
         batch: What it was given.
         likelihood: What its outputs mean.
     """
-    reconstruction = -likelihood.log_prob(forward.outputs, batch.target, batch.mask).mean()
+
+    def cost(outputs: Float[Array, "batch ..."]) -> Float[Array, ""]:
+        return -likelihood.log_prob(outputs, batch.target, batch.mask).mean()
+
+    reconstruction = cost(forward.outputs)
     if not forward.latents:
-        return LossParts(reconstruction, reconstruction, None)
+        return LossParts(reconstruction, reconstruction)
     kl = functools.reduce(
         operator.add, (total_kl(gaussian_kl(latent.mean, latent.log_var)) for latent in forward.latents)
     )
-    return LossParts(reconstruction + kl, reconstruction, kl)
+    shuffled = None if forward.shuffled is None else cost(forward.shuffled)
+    return LossParts(reconstruction + kl, reconstruction, kl, shuffled)
 
 
 def gaussian_kl(

@@ -39,7 +39,7 @@ class SelectedParameters(NamedTuple):
 
     Attributes:
         init: `(parameters) -> state`.
-        tell: `(state, parameters, negative_elbo) -> state` after each evaluation on validation.
+        tell: `(state, parameters, score) -> state` after each evaluation on validation.
         get: `(state, parameters, ended) -> parameters` to evaluate: those given, and where the training has ended those
             that it ends with.
     """
@@ -118,7 +118,7 @@ def last_selected() -> SelectedParameters:
 
 class _Best(NamedTuple):
     parameters: Parameters
-    negative_elbo: Float[Array, ""]
+    score: Float[Array, ""]
     worse: Int[Array, ""]
     stopped: Bool[Array, ""]
 
@@ -139,12 +139,12 @@ def best_on_validation(*, patience: int) -> SelectedParameters:
         never = jnp.zeros((), jnp.int32)
         return _Best(parameters, jnp.full((), jnp.inf), never, never > 0)
 
-    def tell(best: _Best, parameters: Parameters, negative_elbo: Float[Array, ""]) -> _Best:
-        better = (negative_elbo < best.negative_elbo) & ~best.stopped
+    def tell(best: _Best, parameters: Parameters, score: Float[Array, ""]) -> _Best:
+        better = (score < best.score) & ~best.stopped
         worse = jnp.where(better, 0, best.worse + 1)
         return _Best(
             jax.tree.map(lambda new, kept: jnp.where(better, new, kept), parameters, best.parameters),
-            jnp.where(better, negative_elbo, best.negative_elbo),
+            jnp.where(better, score, best.score),
             worse,
             best.stopped | (worse >= patience),
         )

@@ -30,7 +30,7 @@ class StepView(NamedTuple):
     """One training step, as an instrument sees it.
 
     Attributes:
-        loss_parts: The bound's parts on this minibatch.
+        loss_parts: The score's parts on this minibatch.
         hidden: For each stack its hidden layers' outputs, in runs of layers of one shape, "layers batch ..."; layer 0
             is the one that reads the stack's input.
         slope: |phi'| where each of those was activated, as a share of phi's largest; same shapes.
@@ -106,14 +106,14 @@ def instrument(function: Callable[[StepView], Reading]) -> Instrument:
 
 
 @instrument
-def negative_elbo(view: StepView) -> Reading:
-    """-ELBO of the minibatch at KL weight 1, in nats per example."""
-    return view.loss_parts.negative_elbo
+def score(view: StepView) -> Reading:
+    """The workload's score of the minibatch, at KL weight 1: -ELBO where there is a z, else the reconstruction."""
+    return view.loss_parts.score
 
 
 @instrument
 def reconstruction(view: StepView) -> Reading:
-    """Minus the reconstruction log-likelihood of the minibatch, in nats per example."""
+    """Minus the reconstruction log-likelihood of the minibatch, per example."""
     return view.loss_parts.reconstruction
 
 
@@ -195,7 +195,7 @@ def dead(view: StepView) -> Reading:
 
 
 INSTRUMENTS = (
-    negative_elbo,
+    score,
     reconstruction,
     kl_nats,
     hidden_gradient,

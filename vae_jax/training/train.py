@@ -80,7 +80,7 @@ class Numbers(NamedTuple):
         learning_rates: Rate of each step of this chunk.
         kl_weights: Weight of the KL term at each step of this chunk.
         stop: The training's length: no step is taken at or after it.
-        limit: -ELBO of a minibatch, in nats, beyond which the training has diverged.
+        limit: The score of a minibatch beyond which the training has diverged.
     """
 
     recipe: Recipe
@@ -264,7 +264,7 @@ def train(
             seen = (state.parameters, gradient, updates)
             readings = jax.lax.cond(index == 0, lambda: read(watched, *seen), lambda: readings)
         # A comparison with NaN is false, so this is true of every loss that is not a number below the limit.
-        diverged = ~(parts.negative_elbo <= numbers.limit)
+        diverged = ~(parts.score <= numbers.limit)
         parameters, taken = optax.apply_updates(state.parameters, updates), state.step + 1
         evaluate_at = recipe.evaluated_parameters()
         after = TrainState(

@@ -101,6 +101,7 @@ def _follow(work: "Work", executor: "Executor") -> list[str]:
     from bench.execution.run import CellStored, execute
 
     screen = console()
+    score = work.plan.loaded.workload.score
     total = len(work.missing) * work.plan.protocol.trainings
     statuses: list[str] = []
     with bar(screen, "trainings", total) as advance, contextlib.closing(execute(work, executor)) as events:
@@ -109,7 +110,7 @@ def _follow(work: "Work", executor: "Executor") -> list[str]:
                 advance(event.count, None)
             elif isinstance(event, CellStored):
                 statuses.append(event.record.status)
-                line = cell_line(event.record, len(statuses), len(work.missing), event.kept)
+                line = cell_line(event.record, score, len(statuses), len(work.missing), event.kept)
                 screen.print(line, markup=False, highlight=False)
             else:
                 statuses.append("timed")

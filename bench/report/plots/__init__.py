@@ -2,8 +2,8 @@
 
 from bench.report.plots.depth import gradient_over_depth
 from bench.report.plots.heat import gradient_heat_maps
-from bench.report.plots.progress import elbo_over_steps
-from bench.report.plots.throughput import elbo_against_throughput
+from bench.report.plots.progress import score_over_steps
+from bench.report.plots.throughput import score_against_throughput
 
-PLOTS = (elbo_over_steps, elbo_against_throughput, gradient_over_depth, gradient_heat_maps)
+PLOTS = (score_over_steps, score_against_throughput, gradient_over_depth, gradient_heat_maps)
 """All of them, in the order of the page."""

@@ -1,4 +1,4 @@
-"""-ELBO over the steps of training, on validation."""
+"""The score over the steps of training, on validation."""
 
 import math
 from typing import NamedTuple
@@ -14,13 +14,13 @@ from bench.report.plots.panels import REFERENCE, TITLE_LINE, fold_title, panels,
 from bench.report.plots.sheet import PANEL_WIDTH, legend_height, sheet
 from bench.results.plot import plot
 from bench.results.results import Results
-from bench.results.tables import past_the_code
+from bench.results.tables import holds
 
 PLOT_HEIGHT = 2.1
 
 
 class Band(NamedTuple):
-    """One arm's -ELBO on validation over its reporting seeds, at each step; no mean from where a seed diverged."""
+    """One arm's score on validation over its reporting seeds, at each step; no mean from where a seed diverged."""
 
     steps: np.ndarray
     mean: np.ndarray
@@ -49,33 +49,35 @@ def validation_bands(curves: pd.DataFrame) -> Bands:
 
 
 @plot(
-    title="-ELBO over steps", needs=("negative_elbo",),
+    title="{score} over steps", needs=("score",),
     caption="Look for lines that fall below the dashed plateau, and when they do. Mean over seeds on validation; the "
     "band spans the lowest to the highest seed. All panels share one scale, and what starts above it is cut. A line "
     "ends where a seed diverged.",
 )  # fmt: skip
-def elbo_over_steps(results: Results) -> list[Figure]:
-    """Mean -ELBO on validation over steps, with a band from the lowest to the highest seed: a figure for each panel of
+def score_over_steps(results: Results) -> list[Figure]:
+    """Mean score on validation over steps, with a band from the lowest to the highest seed: a figure for each panel of
     arms, all on one scale.
     """
-    bands, table = validation_bands(results.curves(["negative_elbo"])), results.summary
+    bands, table = validation_bands(results.curves(["score"])), results.summary
     plateaus = list(table["plateau_validation"].dropna().unique())
     # An arm that needs no code lies far below all others, and would press them flat.
-    past = set(table["arm"][past_the_code(table)])
+    past = set(table["arm"][holds(table, "past_z")])
     limits = _limits({arm: band for arm, band in bands.items() if arm not in past}, plateaus)
     last = max((float(band.steps.max()) for band in bands.values()), default=0.0)
-    return [_panel(title, arms, bands, plateaus, limits, last) for title, arms in panels(table, bands).items()]
+    label = results.score.said("{score} on validation, {unit}")
+    return [_panel(title, arms, bands, plateaus, limits, last, label) for title, arms in panels(table, bands).items()]
 
 
 def _panel(
-    title: str, arms: list[str], bands: Bands, plateaus: list[float], limits: tuple[float, float], last: float
-) -> Figure:
+    title: str, arms: list[str], bands: Bands, plateaus: list[float], limits: tuple[float, float], last: float,
+    label: str,
+) -> Figure:  # fmt: skip
     lines = fold_title(title)
     top = 0.3 + TITLE_LINE * title_lines(title)
     (place,) = sheet([top + PLOT_HEIGHT + 0.5 + legend_height(len(arms) + 2)], 1)
     axes = place.axes(0.58, top, PANEL_WIDTH - 0.73, PLOT_HEIGHT)
     axes.set(xlim=(0, last or 1.0), ylim=limits, xlabel="step", title=lines)
-    axes.set_ylabel("-ELBO on validation, nats", labelpad=2)
+    axes.set_ylabel(label, labelpad=2)
     handles = _lines(axes, bands, arms)
     for plateau in plateaus:
         line = axes.axhline(plateau, color="black", linestyle=(0, (4, 3)), linewidth=0.9, label="plateau")

@@ -1,4 +1,4 @@
-"""The gain of a remedy against its cost: -ELBO against throughput."""
+"""The gain of a remedy against its cost: the score against throughput."""
 
 import math
 from typing import NamedTuple
@@ -14,8 +14,9 @@ from matplotlib.ticker import FuncFormatter
 from bench.report.plots.labels import LINED, place_labels, spread
 from bench.results.plot import plot
 from bench.results.results import Results
+from bench.results.score import Score
 from bench.results.statistics import CONFIDENCE
-from bench.results.tables import left_plateau, past_the_code
+from bench.results.tables import holds
 
 SIZE = (9.2, 6.2)
 LEFT, STAYED, LEADER = "#0072B2", "#7a7a7a", "#9a9a9a"
@@ -39,33 +40,33 @@ class Points(NamedTuple):
 
 
 @plot(
-    title="-ELBO against throughput", columns=1, layout="scroll card-box",
+    title="{score} against throughput", columns=1, layout="scroll card-box",
     caption=f"Look to the lower right: better and faster. Bars are {CONFIDENCE:.0%} intervals over seeds. Filled "
     "points have left the plateau, hollow ones have not. Where there are many arms only the bases are named, and those "
     "that no other beats in both; an arm that needs no code is not drawn.",
 )  # fmt: skip
-def elbo_against_throughput(results: Results) -> Figure | None:
-    """Each arm's mean -ELBO on test with its interval, against its throughput over the baseline's.
+def score_against_throughput(results: Results) -> Figure | None:
+    """Each arm's mean score on test with its interval, against its throughput over the baseline's.
 
     Both were timed in turns: examples per second would tell as much of the machine's hour as of the arm. Not drawn are
     arms without a mean or a throughput, and those that know x past z.
     """
     summary = results.summary
-    drawn = summary.loc[~past_the_code(summary)].dropna(subset=["negative_elbo", "slowdown"])
-    return None if drawn.empty else _against(drawn)
+    drawn = summary.loc[~holds(summary, "past_z")].dropna(subset=["score", "slowdown"])
+    return None if drawn.empty else _against(drawn, results.score)
 
 
-def _against(drawn: pd.DataFrame) -> Figure:
-    slowdown, y, high = (drawn[name].to_numpy(float) for name in ("slowdown", "negative_elbo", "negative_elbo_high"))
+def _against(drawn: pd.DataFrame, score: Score) -> Figure:
+    slowdown, y, high = (drawn[name].to_numpy(float) for name in ("slowdown", "score", "score_high"))
     x = 1 / slowdown
-    left = left_plateau(drawn).to_numpy()
+    left = holds(drawn, "left").to_numpy()
     few = len(drawn) <= NAMED_AT_MOST
     named = np.full(len(x), few) | (drawn["family"] == "base").to_numpy() | (left & unbeaten(x, y))
     points = Points(x, y, np.nan_to_num(high - y), left, named)
     figure = Figure(figsize=SIZE)
     axes = figure.add_axes((0.07, 0.085, 0.865, 0.895))
     axes.set(xlabel="training throughput over the baseline's (right is faster)",
-             ylabel="-ELBO on test, nats (down is better)")  # fmt: skip
+             ylabel=score.said("{score} on test, {unit} (down is better)"))  # fmt: skip
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.2g}x"))
     # One, but where the data have changed between two runs of a suite.
     plateaus = drawn["plateau"].unique().tolist()

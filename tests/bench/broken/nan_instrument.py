@@ -8,7 +8,7 @@ from vae_jax.training.instruments import instrument
 @instrument
 def log_of_gradient(view):
     """The logarithm of what may be negative."""
-    return jnp.log(-jnp.abs(view.loss_parts.negative_elbo))
+    return jnp.log(-jnp.abs(view.loss_parts.score))
 
 
 @remedy(source="Someone 2026", family="activation")

@@ -189,12 +189,12 @@ def test_a_damaged_record_is_set_aside_and_its_cell_runs_anew(replay, tmp_path):
     records = sorted((out / "cells").glob("*.parquet"))
     records[0].write_bytes(b"x" + records[0].read_bytes()[1:])
     manifest = records[1].with_suffix(".json")
-    manifest.write_text(manifest.read_text().replace('"schema": 2', '"schema": 99'))
+    manifest.write_text(manifest.read_text().replace('"schema": 3', '"schema": 99'))
     status, said = replay(out)
     assert status == 0
     assert "3 arms, 1 stored, 2 to run" in said
     assert f"damaged: {records[0].name} has another checksum than {records[0].stem}.json says" in said
-    assert f"cells/{manifest.name} is of schema 99, and this version reads schema 2; its cell runs anew" in said
+    assert f"cells/{manifest.name} is of schema 99, and this version reads schema 3; its cell runs anew" in said
     assert len(list((out / "set_aside").iterdir())) == 4
     after = contents(out)
     assert {name: after[name] for name in before if name.endswith(".parquet")} == {

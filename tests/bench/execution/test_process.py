@@ -27,7 +27,7 @@ def ran(job):
 def figures(record):
     rows = [*record.tuning, *record.trainings]
     return np.array(
-        [[getattr(row, name) or np.nan for name in ("negative_elbo", "kl_nats", "gradient_ratio_end")] for row in rows]
+        [[getattr(row, name) or np.nan for name in ("score", "kl_nats", "gradient_ratio_end")] for row in rows]
     )
 
 
@@ -94,8 +94,8 @@ def test_quick_finds_what_it_must(tmp_path, cache):
     assert ended.value.code == 0
     table = load(tmp_path)[0].set_index("arm")
     baseline = table.loc["baseline"]
-    assert abs(baseline["negative_elbo"] - baseline["plateau"]) < 0.2
+    assert abs(baseline["score"] - baseline["plateau"]) < 0.2
     assert baseline["kl_nats"] < 0.05
     assert baseline["gradient_ratio_init"] < 1e-3
     for arm in leaving:
-        assert table.loc[arm, "negative_elbo"] < table.loc[arm, "plateau"] - 2.5
+        assert table.loc[arm, "score"] < table.loc[arm, "plateau"] - 2.5

@@ -84,7 +84,7 @@ def own(*, times: float = 1.0) -> Workload:
 @instrument
 def own_reading(view):
     '''A number.'''
-    return {in_the_instrument} * view.loss_parts.negative_elbo
+    return {in_the_instrument} * view.loss_parts.score
 """
 
 

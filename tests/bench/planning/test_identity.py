@@ -21,7 +21,7 @@ from bench.training.cell import run_cell
 from tests.bench.planning.own_code import NUMBERS, write
 
 # Beside what stands in a person's own code: what is asked for on the command line, and the machine.
-ASKED = {"steps": 3, "seeds": 2, "rates": 2, "validate_every": 4, "diverged_beyond": 5.0}
+ASKED = {"steps": 3, "seeds": 2, "rates": 2, "validate_every": 4, "divergence_distance": 5.0}
 ELSEWHERE = ("arm", "device", "flags", "parameter", "library")
 
 CHANGED = st.one_of(

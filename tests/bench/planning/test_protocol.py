@@ -2,6 +2,7 @@ import pytest
 
 from bench.language.errors import InputError
 from bench.planning.protocol import Protocol
+from bench.results.score import NEGATIVE_ELBO, Score
 
 
 def test_rates_are_log_spaced_around_the_scale():
@@ -18,9 +19,24 @@ def test_reporting_seeds_are_fresh():
 
 
 def test_the_words_are_made_of_the_numbers():
-    words = " ".join(Protocol(steps=1500, seeds=7, rates=3).words())
-    for said in ("3 learning rates", "1,500 steps", "7 fresh seeds", "95%", "10 times the plateau"):
+    words = " ".join(Protocol(steps=1500, seeds=7, rates=3).words(NEGATIVE_ELBO))
+    for said in ("3 learning rates", "1,500 steps", "7 fresh seeds", "95%", "9 times the plateau's absolute value",
+                 "the least -ELBO", "4 draws of z", "importance-weighted"):  # fmt: skip
         assert said in words
+
+
+def test_without_a_z_nothing_is_said_of_it():
+    words = " ".join(Protocol(steps=1).words(Score("squared error", "per image", 0.1), latent=False))
+    assert "the least squared error on validation" in words
+    for absent in ("ELBO", "KL", " z", "importance"):
+        assert absent not in words
+
+
+def test_divergence_is_a_distance_from_the_plateau():
+    protocol = Protocol(steps=1)
+    assert protocol.limit(27.25) == 10 * 27.25
+    # Ten times a plateau below 0 would lie below it, where a training is that learns.
+    assert protocol.limit(-4.0) == 32.0
 
 
 @pytest.mark.parametrize("wrong", [{"steps": 0}, {"steps": 1, "seeds": 0}])

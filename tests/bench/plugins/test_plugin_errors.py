@@ -142,12 +142,16 @@ def mine():
             "raise RuntimeError('no')",
             "plateau of workload 'mine' raised Runtime",
         ),
-        ("return independent_pixels(dataset, x)", "return None", "has a plateau of None: give a finite number of nats"),
         (
             "return independent_pixels(dataset, x)",
-            "return np.nan",
-            "has a plateau of nan: give a finite number of nats",
+            "return None",
+            "has a plateau of None: give the -ELBO of an arm that has learnt nothing, a finite number that is not 0",
         ),
+        ("return independent_pixels(dataset, x)", "return np.nan", "has a plateau of nan: give the -ELBO of an arm"),
+        ("return independent_pixels(dataset, x)", "return 0.0", "has a plateau of 0.0: give the -ELBO of an arm"),
+        ("plateau=sits", "plateau=sits, score='error'", "has the score 'error': write bench.Score("),
+        ("plateau=sits", "plateau=sits, score=bench.Score('error', 'per image', 0.0)", "the margin above 0"),
+        ("plateau=sits", "plateau=sits, left='below'", "has left='below': give bench.BELOW_PLATEAU"),
     ],
 )
 @pytest.mark.parametrize("command", [("list", "workloads"), ("run", "--workload", "mine", "--dry-run")])

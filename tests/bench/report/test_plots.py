@@ -11,7 +11,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from bench.report.drawing import draw, write_plots
-from bench.report.plots import PLOTS, elbo_against_throughput, elbo_over_steps, gradient_over_depth
+from bench.report.plots import PLOTS, gradient_over_depth, score_against_throughput, score_over_steps
 from bench.report.plots.gradient import hidden_gradients
 from bench.report.plots.labels import place_labels, spread
 from bench.report.plots.panels import panels
@@ -37,7 +37,7 @@ def results(store: Store) -> Results:
 
 @pytest.fixture(scope="module")
 def curves(results: Results) -> pd.DataFrame:
-    return results.curves(["negative_elbo"])
+    return results.curves(["score"])
 
 
 def changed(results: Results, summary: pd.DataFrame) -> Results:
@@ -117,7 +117,7 @@ def test_a_gradient_of_zero_is_drawn_and_not_lost(results: Results) -> None:
 
 def test_write_plots_writes_small_valid_files(results: Results) -> None:
     paths = write_plots(results, draw(results, PLOTS)[0])
-    names = {"elbo-over-steps", "gradient-heat-maps", "gradient-over-depth", "elbo-against-throughput"}
+    names = {"score-over-steps", "gradient-heat-maps", "gradient-over-depth", "score-against-throughput"}
     assert {path.name for path in paths} == {f"{name}.{kind}" for name in names for kind in ("svg", "png")}
     for path in paths:
         if path.suffix == ".svg":
@@ -131,7 +131,7 @@ def test_write_plots_writes_small_valid_files(results: Results) -> None:
 
 def test_svg_is_the_same_each_time_with_ids_of_its_own(results: Results) -> None:
     def drawn(name: str) -> str:
-        return svg(elbo_over_steps.figures(results)[0], name)
+        return svg(score_over_steps.figures(results)[0], name)
 
     first = drawn("one")
     assert first == drawn("one")
@@ -176,7 +176,7 @@ def test_no_title_is_wider_than_its_panel(tmp_path: Path) -> None:
     results = read(store)
     families = ["base", "normalization", "optimizer", "gradient", "regularization"]
     table = results.summary.assign(family=families, seeds=2)
-    for plot in (elbo_over_steps, gradient_over_depth):
+    for plot in (score_over_steps, gradient_over_depth):
         with matplotlib.rc_context(SETTINGS):
             (figure,) = plot.figures(changed(results, table))
             figure.canvas.draw()
@@ -189,7 +189,7 @@ def test_no_title_is_wider_than_its_panel(tmp_path: Path) -> None:
 
 def test_nothing_recorded_draws_nothing(results: Results) -> None:
     nothing = changed(results, results.summary.assign(slowdown=np.nan))
-    for name in ("negative_elbo", "hidden_gradient"):
+    for name in ("score", "hidden_gradient"):
         nothing._curves[(name,)] = results.curves([name]).iloc[:0]
     assert draw(nothing, PLOTS) == ([], [])
 
@@ -213,7 +213,7 @@ def test_two_workloads_have_plots_of_their_own(tmp_path: Path) -> None:
     two.write_plan(replace(plan, cells=cells, workloads=workloads))
     paths = write_plots(read(two), draw(read(two), PLOTS)[0])
     assert {path.name for path in paths if "throughput" in path.name and path.suffix == ".svg"} == {
-        "elbo-against-throughput--digits-dense.svg", "elbo-against-throughput--digits-dense_depth=16_.svg",
+        "score-against-throughput--digits-dense.svg", "score-against-throughput--digits-dense_depth=16_.svg",
     }  # fmt: skip
 
 
@@ -223,7 +223,7 @@ def test_names_in_the_throughput_plot_do_not_overlap(results: Results) -> None:
     learnt = pd.concat([
         rows.iloc[[1]].assign(arm=f"learnt_{index}", slowdown=1.04 - 0.002 * index) for index in range(5)
     ])  # fmt: skip
-    (figure,) = elbo_against_throughput.figures(changed(results, pd.concat([crowd, learnt], ignore_index=True)))
+    (figure,) = score_against_throughput.figures(changed(results, pd.concat([crowd, learnt], ignore_index=True)))
     figure.canvas.draw()
     texts = [text for text in figure.axes[0].texts if "_" in text.get_text()]
     beside = [text.get_window_extent() for text in texts if text.get_rotation() == 0]
@@ -238,12 +238,12 @@ def test_names_in_the_throughput_plot_do_not_overlap(results: Results) -> None:
 def test_of_many_arms_those_are_named_that_no_other_beats(results: Results) -> None:
     rows = results.summary.set_index("arm")
     learnt = pd.concat([
-        rows.loc[["tanh"]].assign(slowdown=2 - 0.01 * index, negative_elbo=23 + 0.01 * (index % 7))
+        rows.loc[["tanh"]].assign(slowdown=2 - 0.01 * index, score=23 + 0.01 * (index % 7))
         for index in range(60)
     ])  # fmt: skip
     many = pd.concat([rows.loc[["baseline"]], learnt])
     many["arm"] = ["baseline", *(f"learnt_{index}" for index in range(60))]
-    (figure,) = elbo_against_throughput.figures(changed(results, many))
+    (figure,) = score_against_throughput.figures(changed(results, many))
     # 0.01 nats better each, back to where 56 is the fastest of the best.
     assert {text.get_text() for text in figure.axes[0].texts} - {"", "plateau"} == {
         "baseline", "learnt_56", "learnt_57", "learnt_58", "learnt_59",
@@ -252,15 +252,15 @@ def test_of_many_arms_those_are_named_that_no_other_beats(results: Results) -> N
 
 def test_an_arm_that_needs_no_code_presses_nothing_flat(results: Results) -> None:
     rows = results.summary.copy()
-    far = ["negative_elbo", "negative_elbo_low", "negative_elbo_high", "kl_nats"]
-    rows.loc[rows["arm"] == "tanh", far] = (0.5, 0.4, 0.6, 0.0)
-    (against,) = elbo_against_throughput.figures(changed(results, rows))
+    far = ["score", "score_low", "score_high", "past_z"]
+    rows.loc[rows["arm"] == "tanh", far] = (0.5, 0.4, 0.6, True)
+    (against,) = score_against_throughput.figures(changed(results, rows))
     assert "tanh" not in {text.get_text() for text in against.axes[0].texts}
-    curves = results.curves(["negative_elbo"])
+    curves = results.curves(["score"])
     sunk = curves.assign(value=curves["value"] - 20 * (curves["arm"] == "tanh"))
-    assert elbo_over_steps.figures(with_curves(results, "negative_elbo", sunk))[0].axes[0].get_ylim()[0] < 20
-    both = changed(with_curves(results, "negative_elbo", sunk), rows)
-    assert elbo_over_steps.figures(both)[0].axes[0].get_ylim()[0] > 20
+    assert score_over_steps.figures(with_curves(results, "score", sunk))[0].axes[0].get_ylim()[0] < 20
+    both = changed(with_curves(results, "score", sunk), rows)
+    assert score_over_steps.figures(both)[0].axes[0].get_ylim()[0] > 20
 
 
 def test_spread_keeps_order_distance_and_limits() -> None:

@@ -155,14 +155,14 @@ def write_again(store):
 
 @pytest.mark.parametrize("file", FILES)
 @pytest.mark.parametrize(
-    ("schema", "said"), [(1, "is of schema 1"), (99, "is of schema 99"), (None, "names no schema")]
+    ("schema", "said"), [(2, "is of schema 2"), (99, "is of schema 99"), (None, "names no schema")]
 )
 def test_what_another_version_wrote_is_said_and_kept(full, file, schema, said):
     path = full.directory / file
     change(path, schema=schema, another_versions="field")
     before = path.read_bytes()
     read = {"plan": full.load_plan, "cell": lambda: full.load(ID), "timing": lambda: full.load_timing(ID)}[FILES[file]]
-    with pytest.raises(OtherSchemaError, match=rf"{path.name} {said}, and this version reads schema 2"):
+    with pytest.raises(OtherSchemaError, match=rf"{path.name} {said}, and this version reads schema 3"):
         read()
     write_again(full)
     read()

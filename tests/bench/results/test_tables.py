@@ -12,12 +12,14 @@ import pytest
 from scipy import stats
 
 from bench.language.errors import InputError
+from bench.report.conclusions import conclusions
 from bench.report.plots import PLOTS
 from bench.report.publish import publish
 from bench.results.columns import COLUMNS
-from bench.results.records import CellRecord
+from bench.results.records import CellRecord, TrainingRecord
+from bench.results.score import Score
 from bench.results.store import CURVE_COLUMNS, Store
-from bench.results.tables import columns_markdown, left_plateau, load, missing, readable, shown, write_tables
+from bench.results.tables import columns_markdown, holds, load, missing, readable, shown, write_tables
 from tests.bench.fake_store import PLATEAU, build, read
 
 NAMES = [column.name for column in COLUMNS]
@@ -47,11 +49,11 @@ def test_rows_are_the_plans_cells_in_its_order(table: pd.DataFrame) -> None:
 
 
 def test_interval_agrees_with_scipy(store: Store, table: pd.DataFrame) -> None:
-    values = [training.negative_elbo or math.nan for training in record(store, "tanh").trainings]
+    values = [training.score or math.nan for training in record(store, "tanh").trainings]
     row = table.loc["tanh"]
     low, high = stats.t.interval(0.95, len(values) - 1, loc=np.mean(values), scale=stats.sem(values))
-    assert row["negative_elbo"] == pytest.approx(np.mean(values), rel=1e-12)
-    assert (row["negative_elbo_low"], row["negative_elbo_high"]) == pytest.approx((low, high), rel=1e-12)
+    assert row["score"] == pytest.approx(np.mean(values), rel=1e-12)
+    assert (row["score_low"], row["score_high"]) == pytest.approx((low, high), rel=1e-12)
 
 
 def test_gradient_ratio_is_a_geometric_mean(store: Store, table: pd.DataFrame) -> None:
@@ -72,7 +74,7 @@ def test_underflowed_gradient_has_ratio_zero(tmp_path: Path) -> None:
 def test_diverged_arm_has_no_mean(table: pd.DataFrame) -> None:
     row = table.loc["pre_activation_residual"]
     assert row["seeds_diverged"] == 1
-    figures = ["negative_elbo", "negative_elbo_low", "negative_elbo_high", "reconstruction", "kl_nats"]
+    figures = ["score", "score_low", "score_high", "reconstruction", "kl_nats"]
     assert row[[*figures, "gradient_ratio_end"]].isna().all()
     # It had not diverged yet at initialisation.
     assert row["gradient_ratio_init"] > 0
@@ -80,14 +82,66 @@ def test_diverged_arm_has_no_mean(table: pd.DataFrame) -> None:
 
 def test_one_seed_has_a_mean_and_no_interval(tmp_path: Path) -> None:
     row = read(build(tmp_path, ["tanh"], seeds=1, steps=50, depth=1)).summary.iloc[0]
-    assert math.isfinite(row["negative_elbo"])
-    assert math.isnan(row["negative_elbo_low"])
+    assert math.isfinite(row["score"])
+    assert math.isnan(row["score_low"])
 
 
 def test_only_an_interval_well_below_the_plateau_has_left_it(table: pd.DataFrame) -> None:
-    assert left_plateau(table).to_dict() == {arm: arm == "tanh" for arm in ARMS}
-    close = table.assign(negative_elbo_high=PLATEAU - 0.1)
-    assert not left_plateau(close).any()
+    assert holds(table, "left").to_dict() == {arm: arm == "tanh" for arm in ARMS}
+    assert table["left"].isna().to_dict() == {arm: arm not in ("baseline", "tanh") for arm in ARMS}
+
+
+def test_a_workload_is_judged_by_its_own_score(tmp_path: Path) -> None:
+    store = build(tmp_path, ["baseline", "tanh", "gelu"], seeds=3, steps=50, depth=1)
+    # A score of many times this size and below 0, of a model without z.
+    error = Score("squared error", "per image", margin=50.0)
+    plan = store.read_plan()
+
+    def shifted(training: TrainingRecord) -> TrainingRecord:
+        value = None if training.score is None else 100 * (training.score - 40)
+        return TrainingRecord(training.seed, training.learning_rate, training.diverged_at, value, value)
+
+    plateau = 100 * (PLATEAU - 40)
+    workload = replace(
+        plan.workloads["digits-dense"], score=error, plateau=plateau, plateau_validation=plateau, latent=None,
+        layers={"layers": 3},
+    )  # fmt: skip
+    for cell in plan.cells:
+        stored = store.load(cell.identity)
+        tuning, trainings = (tuple(map(shifted, each)) for each in (stored.record.tuning, stored.record.trainings))
+        store.write(
+            replace(stored.record, plateau=plateau, tuning=tuning, trainings=trainings, theory={}, verdict=""),
+            stored.curves(),
+        )
+    store.write_plan(replace(plan, workloads={"digits-dense": workload}))
+    results = read(store)
+    table = results.summary.set_index("arm")
+    assert table["left"].to_dict() == {"baseline": False, "tanh": True, "gelu": False}
+    assert not table["past_z"].any()
+    # What such a model has not is empty, and not 0.
+    absent = ["kl_nats", "shuffled", "active_units", "mutual_information", "importance_weighted", "gradient_ratio_init"]
+    assert table[absent].isna().all(axis=None)
+    assert "squared error, per image [95%]" in [column.title for column in shown(results)]
+    assert "Plateau of digits-dense: -1279.00 per image." in write_tables(results)[1].read_text()
+    (left, *_) = conclusions(results.summary, workload)
+    assert left.startswith("1 of 3 arms with an interval left the plateau of -1279.00 per image: ")
+    assert left.endswith("squared error lies more than 50 per image below the plateau.")
+    assert publish(results, PLOTS) == []
+    page = (store.directory / "report.html").read_text()
+    assert "3 hidden layers of 64 in the layers, batch 128" in page
+    for words in ("ELBO", " nats", "z of"):
+        assert words not in page.split("How it was measured")[0].split("<body>")[1], words
+
+
+def test_two_scores_in_one_table_have_no_name(tmp_path: Path) -> None:
+    store = build(tmp_path, ["baseline", "tanh"], seeds=2, steps=50, depth=1)
+    plan = store.read_plan()
+    other = replace(plan.workloads["digits-dense"], score=Score("cross-entropy", "nats", 0.02))
+    cells = (plan.cells[0], replace(plan.cells[1], workload="other"))
+    store.write_plan(replace(plan, cells=cells, workloads={**plan.workloads, "other": other}))
+    results = read(store)
+    assert "score, its unit [95%]" in [column.title for column in shown(results)]
+    assert {part.score.name for part in results.workloads.values()} == {"-ELBO", "cross-entropy"}
 
 
 def test_readable_sorts_and_rounds(store: Store, table: pd.DataFrame) -> None:
@@ -96,7 +150,7 @@ def test_readable_sorts_and_rounds(store: Store, table: pd.DataFrame) -> None:
     assert list(text["arm"][:2]) == ["tanh", "baseline"]
     row = table.loc["tanh"]
     first = text.iloc[0]
-    interval = f"{row['negative_elbo']:.2f} [{row['negative_elbo_low']:.2f}, {row['negative_elbo_high']:.2f}]"
+    interval = f"{row['score']:.2f} [{row['score_low']:.2f}, {row['score_high']:.2f}]"
     assert first["-ELBO, nats [95%]"] == interval
     assert (first["examples/s"], first["slowdown [95%]"], first["learning rate"]) == (
         "179k/s", "1.04x [1.02, 1.06]", "0.010 (edge)",
@@ -110,7 +164,7 @@ def test_written_tables_hold_everything(store: Store, table: pd.DataFrame) -> No
     csv, markdown, parquet = write_tables(read(store))
     again = pd.read_csv(csv)
     assert list(again.columns) == NAMES
-    assert again["negative_elbo"].to_numpy() == pytest.approx(table["negative_elbo"].to_numpy(), nan_ok=True, rel=1e-15)
+    assert again["score"].to_numpy() == pytest.approx(table["score"].to_numpy(), nan_ok=True, rel=1e-15)
     text = markdown.read_text()
     assert "27.21 nats" in text
     assert "1 of 6 cells are missing: clip_by_global_norm." in text
@@ -129,7 +183,7 @@ def test_load_picks_arms_and_instruments(store: Store) -> None:
     assert set(curves["arm"]) == {"tanh"}
     assert set(curves["instrument"]) == {"hidden_gradient"}
     everything = load(store.directory)[1]
-    assert set(everything["instrument"]) == {"hidden_gradient", "negative_elbo"}
+    assert set(everything["instrument"]) == {"hidden_gradient", "score"}
     assert len(load(store.directory, arms="clip_by_global_norm")[1]) == 0
 
 
@@ -170,7 +224,7 @@ def test_a_rate_is_at_the_edge_only_where_one_rate_is_better_than_another(tmp_pa
     def at_edge(arm: str, *validation: float | None) -> bool:
         cell = record(store, arm)
         tuning = tuple(
-            replace(cell.tuning[0], learning_rate=0.01 * 3**place, negative_elbo=value, diverged_at=None)
+            replace(cell.tuning[0], learning_rate=0.01 * 3**place, score=value, diverged_at=None)
             for place, value in enumerate(validation)
         )
         store.write(replace(cell, tuning=tuning, learning_rate=0.01), store.load(cell.identity).curves())

@@ -22,13 +22,13 @@ from bench import column, plot
 
 @column(unit="nats", title="gain", says="how far below the plateau the mean lies")
 def gain(row) -> float | None:
-    return row.plateau - row.over_seeds("negative_elbo").mean
+    return row.plateau - row.over_seeds("score").mean
 
 @column(unit="count", title="readings", says="of the hidden gradient, in all trainings", terminal=0)
 def readings(row) -> int:
     return len(row.curves("hidden_gradient"))
 
-@plot(title="Gain of each arm", caption="Longer is better.", needs=("negative_elbo",))
+@plot(title="Gain of each arm", caption="Longer is better.", needs=("score",))
 def gains(results):
     figure = Figure(figsize=(3, 2))
     axes = figure.add_subplot()
@@ -56,7 +56,7 @@ def test_a_column_and_a_plot_are_in_table_page_and_files(tmp_path, store):
     assert published(store, load_views([written(tmp_path)])) == []
     table = pd.read_csv(store.directory / "summary.csv").set_index("arm")
     assert list(table.columns[-2:]) == ["gain", "readings"]
-    assert table.loc["tanh", "gain"] == pytest.approx(table.loc["tanh", "plateau"] - table.loc["tanh", "negative_elbo"])
+    assert table.loc["tanh", "gain"] == pytest.approx(table.loc["tanh", "plateau"] - table.loc["tanh", "score"])
     assert table.loc["tanh", "readings"] == 2 * 3 * 4
     # A figure that does not exist is empty, and never zero.
     assert list(table.loc["clip_by_global_norm", ["gain", "readings"]].isna()) == [True, True]
@@ -99,7 +99,7 @@ def test_what_raises_is_a_sentence_and_costs_nothing_else(tmp_path, store, old, 
     page = (store.directory / "report.html").read_text()
     assert "<h3>-ELBO over steps</h3>" in page
     assert "raised" in page
-    assert len(pd.read_csv(store.directory / "summary.csv").dropna(subset="negative_elbo")) == 2
+    assert len(pd.read_csv(store.directory / "summary.csv").dropna(subset="score")) == 2
 
 
 @pytest.mark.parametrize(
@@ -120,8 +120,8 @@ def test_what_does_not_hold_is_said_when_it_is_loaded(tmp_path, old, new, said):
 
 
 def test_a_plot_called_as_a_built_in_is_refused(tmp_path):
-    path = written(tmp_path, OWN.replace("def gains(", "def elbo_over_steps("))
-    with pytest.raises(InputError, match=r"plot 'elbo-over-steps' in .* takes a name that is taken by .*progress\.py"):
+    path = written(tmp_path, OWN.replace("def gains(", "def score_over_steps("))
+    with pytest.raises(InputError, match=r"plot 'score-over-steps' in .* takes a name that is taken by .*progress\.py"):
         load_views([path])
 
 

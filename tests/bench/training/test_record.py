@@ -1,6 +1,7 @@
 import math
 from dataclasses import asdict
 
+import numpy as np
 import pandas as pd
 
 from bench.planning.job import Job
@@ -8,7 +9,9 @@ from bench.planning.protocol import Protocol
 from bench.report.conclusions import blame_sentence
 from bench.results.records import BlameRecord, PlannedCell, TheoryRecord
 from bench.results.store import CURVE_COLUMNS, Store
-from bench.training.record import cell_record, choose
+from bench.training.curves import CurveWriter
+from bench.training.record import Run, cell_record, choose, training_record
+from vae_jax.objective.bound import LossParts
 
 
 def test_a_record_holds_what_json_can(tmp_path):
@@ -33,3 +36,54 @@ def test_a_record_holds_what_json_can(tmp_path):
 def test_the_best_rate_on_validation_is_chosen_among_those_that_ended():
     assert choose([5.0, 4.0, math.nan]) == 1
     assert choose([math.nan, math.inf]) is None
+
+
+def read(**stacks):
+    """Readings of two records: a number to each layer of a stack."""
+    return {stack: np.stack([layers, layers]) for stack, layers in stacks.items()}
+
+
+GRADIENT = read(layers=np.array([9.0, 0.25, 0.5, 1.0], np.float32), after=np.ones(2, np.float32))
+READINGS = {
+    "hidden_gradient": GRADIENT,
+    "reconstruction_gradient": GRADIENT,
+    "mean_cosine": read(layers=np.array([0.1, 0.2, 0.3, 0.4]), after=np.zeros(2)),
+    "saturated": read(layers=np.array([0.0, 0.5, 0.2, 0.1]), after=np.zeros(2)),
+}
+
+
+def recorded(readings, final, judged=True, limit=100.0):
+    return training_record(1, 0.1, Run(readings, None, final, -1), 50, limit, "layers", judged)
+
+
+def test_a_model_without_z_has_no_code_and_is_judged_without_one():
+    found = recorded(READINGS, LossParts(np.float32(-3.0), np.float32(-3.0)))
+    assert (found.score, found.kl_nats, found.shuffled, found.active_units) == (-3.0, None, None, None)
+    # Of the stack that reads the data, from its first block to its last.
+    assert (found.gradient_ratio_init, found.gradient_per_layer_init, found.flat_init) == (0.25, 0.5, 0.5)
+    assert (found.mean_cosine_end, found.reconstruction_share_init) == (0.4, None)
+    assert (found.verdict, found.because) == ("healthy", "the gradient ratio is 0.25, c is 0.40")
+    assert recorded(READINGS, LossParts(np.float32(-3.0), np.float32(-3.0)), judged=False).verdict is None
+
+
+def test_what_no_instrument_reads_is_not_there():
+    found = recorded({"score": np.zeros(2)}, LossParts(np.float32(2.0), np.float32(1.5), np.float32(0.5)))
+    assert (found.score, found.kl_nats) == (2.0, 0.5)
+    assert {found.gradient_ratio_init, found.mean_cosine_init, found.flat_init, found.verdict} == {None}
+
+
+def test_a_score_that_ends_beyond_the_limit_has_diverged():
+    found = recorded(READINGS, LossParts(np.float32(101.0), np.float32(101.0)))
+    assert (found.diverged_at, found.score, found.verdict) == (50, None, None)
+    assert recorded(READINGS, LossParts(np.float32(-101.0), np.float32(-101.0))).diverged_at is None
+
+
+def test_curves_have_no_row_of_what_is_not_there():
+    writer = CurveWriter(Protocol(steps=3, validate_every=2, record_every=1))
+    writer.add("tuning", 0, 0.1, {}, LossParts(np.array([2.0, 1.0]), np.array([2.0, 1.0])))
+    writer.add("tuning", 1, 0.1, {}, LossParts(*np.arange(8.0).reshape(4, 2)))
+    rows = writer.frame()
+    assert rows.groupby("seed")["instrument"].unique().map(list).to_dict() == {
+        0: ["score", "reconstruction"], 1: ["score", "reconstruction", "kl_nats", "shuffled"],
+    }  # fmt: skip
+    assert list(rows["step"].unique()) == [2, 3]

@@ -69,9 +69,10 @@ def test_the_plateau_is_what_a_decoder_without_z_reaches():
     np.testing.assert_allclose(plateau, -sizes.likelihood.log_prob(outputs, x).mean(), rtol=1e-5)
     best = maximum_likelihood(dataset.train.astype(float), sizes.latent, 0.6).log_prob(dataset.test.astype(float))
     assert 0 < -best.mean() < plateau / 2
-    for text in ("linear[data=8]", "linear[data=256]", "linear[data=256,standard_deviation=0.05]"):
+    # Of many dimensions and a narrow likelihood a density is above 1, and -ELBO negative.
+    for text, sign in (("linear[data=8]", 1), ("linear[data=1024,standard_deviation=0.15]", -1)):
         other = workload(text)
-        assert other.plateau(other.data(), other.data().test) > 0
+        assert other.plateau(other.data(), other.data().test) * sign > 0
 
 
 def affine(function, inputs):
@@ -122,7 +123,7 @@ def test_a_trained_linear_vae_reaches_the_optimum_and_the_estimates_say_so():
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("linear[data=7]", r"data must lie in \[8, 256\], got 7"),
+        ("linear[data=7]", "data must be at least 8, got 7"),
         ("linear[standard_deviation=0.0]", "standard_deviation must be above 0, got 0"),
         ("linear[standard_deviation=1.0]", "within 5 % of the data's eigenvalue 1.01"),
     ],

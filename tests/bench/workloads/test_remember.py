@@ -133,7 +133,7 @@ def test_what_learns_to_remember_and_what_does_not(tmp_path, cache):
         with pytest.raises(SystemExit) as ended:
             main(["run", "--suite", "smoke", "--workload", text, "--arms", ",".join(arms), *options])
         assert ended.value.code == 0
-        return load(out)[0].set_index("arm")["negative_elbo"].to_dict()
+        return load(out)[0].set_index("arm")["score"].to_dict()
 
     short = ran("remember", ("baseline", "trainable"), 2000, 3)
     assert abs(short["baseline"] - 4 * math.log(16)) < 0.3

@@ -48,7 +48,7 @@ def test_every_seed_is_judged_by_its_figures(tmp_path, cache, arms, steps, seeds
         assert {training.verdict for training in trainings} <= words, arm
         # An arm that has left the plateau by far is healthy, and no other is.
         if steps == 1500:
-            assert (table.loc[arm, "negative_elbo"] < table.loc[arm, "plateau"] - 2.5) == (words == {"healthy"}), arm
+            assert (table.loc[arm, "score"] < table.loc[arm, "plateau"] - 2.5) == (words == {"healthy"}), arm
     for training in found["baseline"].trainings:
         assert training.gradient_ratio_init < 1e-3
         assert training.active_units == 0

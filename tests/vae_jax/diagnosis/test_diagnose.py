@@ -177,15 +177,15 @@ def test_our_own_vae_agrees_with_its_own_taps():
         model = nnx.merge(graph, parameters, state.statistics)
         return model(batch._replace(inputs=centred), noise, ForwardPass(recipe.traced()))
 
-    def negative_elbo(forward):
-        return loss_parts(forward, batch, ARCHITECTURE.likelihood).negative_elbo
+    def score(forward):
+        return loss_parts(forward, batch, ARCHITECTURE.likelihood).score
 
     def tapped(zeros):
         whole = first_step(state.statistics, recipe.traced(), batch, noise)
         paths, (_, hidden) = observed_paths(graph, ARCHITECTURE, state.parameters, zeros, whole)
         return jnp.sum(paths), {tower: layers.slope for tower, (layers,) in hidden.items()}
 
-    found = vae_jax.diagnose((apply, state.parameters), x - centre[None], loss=negative_elbo)
+    found = vae_jax.diagnose((apply, state.parameters), x - centre[None], loss=score)
     agrees(found)
     own, slopes = jax.jit(jax.grad(tapped, has_aux=True))(taps(ARCHITECTURE, 8, jnp.float32))
     own = {tower: layers for tower, (layers,) in own.items()}

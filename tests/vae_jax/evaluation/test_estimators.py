@@ -199,7 +199,7 @@ def test_the_estimates_of_lanes_are_one_program_in_evaluation_mode():
         found = jax.tree.map(lambda leaf, lane=lane: leaf[lane], estimates)
         terms = plain(state.parameters, state.statistics, evaluation)
         np.testing.assert_allclose(found.kl_units.sum(), terms.kl_nats, rtol=1e-4)
-        assert found.bound > -terms.negative_elbo
+        assert found.bound > -terms.score
         np.testing.assert_allclose(found.effective_share * 50, found.effective_samples, rtol=1e-6)
         assert found.active_units == (found.mean_variances > 0.01).sum()
         # 270 held-out digits are too few posteriors, so the 1,257 of the training set are taken.

@@ -5,7 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 from scipy import integrate, stats
 
-from vae_jax.objective.bound import exact_kl, gaussian_kl, sticking_the_landing, total_kl
+from vae_jax.models.batch import Batch, Forward, Latent
+from vae_jax.models.likelihoods import Bernoulli
+from vae_jax.objective.bound import exact_kl, gaussian_kl, loss_parts, sticking_the_landing, total_kl
 
 
 def test_gaussian_kl_agrees_with_its_integral():
@@ -22,6 +24,28 @@ def test_gaussian_kl_agrees_with_its_integral():
 
 def test_total_kl_sums_units_and_averages_examples():
     assert total_kl(jnp.array([[1.0, 2.0], [3.0, 4.0]])) == 5.0
+
+
+def test_the_score_is_made_of_what_a_model_has():
+    logits, target = jnp.array([[0.5, -1.0], [2.0, 0.0]]), jnp.array([[1.0, 0.0], [1.0, 1.0]])
+    cost = -stats.bernoulli.logpmf(target, 1 / (1 + np.exp(-logits))).sum(axis=1).mean()
+    none = loss_parts(Forward(logits, ()), Batch(target, target), Bernoulli())
+    np.testing.assert_allclose((none.score, none.reconstruction), cost, rtol=1e-6)
+    assert none.kl_nats is none.shuffled is None
+    latent = Latent(jnp.array([[1.0], [3.0]]), jnp.zeros((2, 1)), jnp.zeros((2, 1)))
+    coded = loss_parts(Forward(logits, (latent, latent)), Batch(target, target), Bernoulli())
+    # The KL of N(m, 1) is m^2 / 2, and there are two.
+    np.testing.assert_allclose((coded.kl_nats, coded.score), (5.0, cost + 5.0), rtol=1e-6)
+    assert coded.shuffled is None
+
+
+def test_shuffled_is_the_reconstruction_with_the_outputs_of_anothers_z():
+    logits, target = jnp.array([[3.0, -3.0], [-3.0, 3.0]]), jnp.array([[1.0, 0.0], [0.0, 1.0]])
+    latent = Latent(*[jnp.zeros((2, 1))] * 3)
+    found = loss_parts(Forward(logits, (latent,), logits[::-1]), Batch(target, target), Bernoulli())
+    assert found.shuffled is not None
+    # Each of two pixels is then as unlikely as it was likely: log odds of 3.
+    np.testing.assert_allclose(found.shuffled - found.reconstruction, 6.0, rtol=1e-6)
 
 
 def density(mean, log_var, z):
