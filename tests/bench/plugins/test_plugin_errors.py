@@ -8,7 +8,7 @@ HEAD = """
 import jax, optax
 import jax.numpy as jnp
 import numpy as np
-from bench import remedy, workload
+from bench import Score, remedy, workload
 from bench.plugins.remedy import NotApplicable
 from bench.plugins.workload import Workload
 from vae_jax import Recipe, configure
@@ -150,7 +150,7 @@ def mine():
         ("return independent_pixels(dataset, x)", "return np.nan", "has a plateau of nan: give the -ELBO of an arm"),
         ("return independent_pixels(dataset, x)", "return 0.0", "has a plateau of 0.0: give the -ELBO of an arm"),
         ("plateau=sits", "plateau=sits, score='error'", "has the score 'error': write bench.Score("),
-        ("plateau=sits", "plateau=sits, score=bench.Score('error', 'per image', 0.0)", "the margin above 0"),
+        ("plateau=sits", "plateau=sits, score=Score('error', 'per image', 0.0)", "the margin above 0"),
         ("plateau=sits", "plateau=sits, left='below'", "has left='below': give bench.BELOW_PLATEAU"),
     ],
 )
