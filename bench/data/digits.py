@@ -5,6 +5,7 @@ from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
 from bench.data.dataset import Dataset, Examples
+from bench.data.splits import Arrays, Splits, take
 
 # The split and the fixed draws are part of the benchmark's definition, not of a run.
 _SPLIT_SEED = 0
@@ -19,11 +20,22 @@ def digits() -> Dataset:
     Source:
         Alpaydin & Kaynak 1998, UCI Optical Recognition of Handwritten Digits (its test part).
     """
+    splits = digit_images()
+    held_out = {split: getattr(splits, split)["images"].reshape(270, 64) for split in ("validation", "test")}
+    return Dataset(
+        splits.train["images"].reshape(-1, 64),
+        **{split: binarised(images, split) for split, images in held_out.items()},
+    )
+
+
+def digit_images() -> Splits[Arrays]:
+    """The same digits as 8 x 8 intensities in [0, 1] with their labels, in the same splits."""
     images, labels = map(np.asarray, load_digits(return_X_y=True))
-    images = (images / 16).astype(np.float32)
+    rows = {"images": (images / 16).astype(np.float32).reshape(-1, 8, 8), "labels": labels.astype(np.uint8)}
     train, rest = _split(np.arange(len(labels)), labels, 540)
     validation, test = _split(rest, labels, 270)
-    return Dataset(images[train], _binarised(images[validation], "validation"), _binarised(images[test], "test"))
+    description = "Split at random with seed 0, each digit in its share: 1,257 / 270 / 270 examples."
+    return Splits(take(rows, train), take(rows, validation), take(rows, test), description)
 
 
 def independent_pixels(data: Dataset, x: Examples) -> float:
@@ -48,6 +60,12 @@ def _split(examples: np.ndarray, labels: np.ndarray, size: int) -> tuple[np.ndar
     return np.asarray(parts[0]), np.asarray(parts[1])
 
 
-def _binarised(intensity: Examples, split: str) -> Examples:
+def binarised(intensity: Examples, split: str) -> Examples:
+    """One fixed binarisation of held-out intensities in [0, 1], the same every time.
+
+    Args:
+        intensity: Probabilities of ink.
+        split: `validation` or `test`: each has a draw of its own.
+    """
     draw = np.random.default_rng(_DRAW_SEED[split]).random(intensity.shape)
     return (draw < intensity).astype(np.float32)

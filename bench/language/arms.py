@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from bench.language.errors import InputError
+from bench.language.widths import WIDTHS
 
 Value = bool | int | float | str
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
@@ -145,8 +146,11 @@ def _values(text: str, whole: str) -> Iterator[Value]:
         value = text
     if isinstance(value, float) and not abs(value) < float("inf"):
         raise InputError(f"{text!r} in {whole!r} is not finite: give a finite number")
-    if not isinstance(value, bool | int | float | str) or (isinstance(value, str) and not NAME.fullmatch(value)):
-        raise InputError(f"{text!r} in {whole!r} is no value: give a number, true, false, or a name")
+    spelt = isinstance(value, str) and (NAME.fullmatch(value) or WIDTHS.fullmatch(value))
+    if not spelt and not isinstance(value, bool | int | float):
+        raise InputError(
+            f"{text!r} in {whole!r} is no value: give a number, true, false, a name, or widths as 128x3-64"
+        )
     yield value
 
 

@@ -145,6 +145,9 @@ def _typed(what: str, name: str, value: Value, wanted: type[Any]) -> Value:
             return float(value)
         except OverflowError:
             raise InputError(f"parameter {name!r} of {what} is too large for a float: give a smaller number") from None
+    if wanted is str and type(value) is int:
+        # One width, as 500 beside 128-64.
+        return str(value)
     if type(value) is not wanted:
         raise InputError(f"parameter {name!r} of {what} must be of type {wanted.__name__}, got {value!r}")
     return value

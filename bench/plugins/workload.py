@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+import jax
 import numpy as np
 
 from bench.data.dataset import Dataset, Examples
@@ -93,7 +94,7 @@ class WorkloadKind:
         def data() -> Dataset:
             loaded = call("data of workload", self.name, made.data)
             for split in ("train", "validation", "test"):
-                self._require_examples(getattr(loaded, split, None), split, made.architecture)
+                self._require_rows(getattr(loaded, split, None), split, made.architecture)
             return loaded
 
         @functools.wraps(made.plateau)
@@ -123,6 +124,24 @@ class WorkloadKind:
         used = bool(made.architecture.before_z)
         self._require(isinstance(left, Left) and (left.by_score or used), f"has left={left!r:.100}", cure)
 
+    def _require_rows(self, rows: Any, split: str, architecture: Architecture) -> None:
+        if isinstance(rows, np.ndarray):
+            return self._require_examples(rows, split, architecture)
+        leaves = jax.tree.leaves(rows)
+        sound = bool(leaves) and all(isinstance(leaf, np.ndarray) and leaf.ndim for leaf in leaves)
+        what = ", ".join(sorted({type(leaf).__name__ for leaf in leaves})) or "nothing"
+        cure = "its data function must return a bench.data.dataset.Dataset of arrays, or of pytrees of arrays"
+        self._require(sound, f"loads {what} as {split}", cure)
+        counts = sorted({len(leaf) for leaf in leaves})
+        cure = "give every array one row for each example"
+        self._require(len(counts) == 1 and counts[0] > 0, f"loads arrays of {counts} rows as {split}", cure)
+        with np.errstate(over="ignore"):
+            finite = all(
+                np.isfinite(leaf.astype(np.float32)).all() for leaf in leaves if np.issubdtype(leaf.dtype, np.floating)
+            )
+        self._require(finite, f"loads numbers that are not finite in float32 as {split}", "mend or leave them out")
+        return None
+
     def _require_examples(self, values: Any, split: str, architecture: Architecture) -> None:
         shape = architecture.mean_shape
         examples = isinstance(values, np.ndarray) and np.issubdtype(values.dtype, np.floating)
@@ -133,7 +152,7 @@ class WorkloadKind:
             if sound and not np.isfinite(values.astype(np.float32)).all():
                 sound, what = False, "numbers that are not finite in float32"
         by = " by ".join(map(str, shape))
-        cure = f"its data function must return a bench.data.digits.Dataset of finite floats, examples by {by}"
+        cure = f"its data function must return a bench.data.dataset.Dataset of finite floats, examples by {by}"
         self._require(sound, f"loads {what} as {split}", f"{cure}, as its architecture says")
         low, high = getattr(architecture.likelihood, "support", (-math.inf, math.inf))
         least, most = float(values.min()), float(values.max())

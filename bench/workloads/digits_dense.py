@@ -1,23 +1,9 @@
 """Digits through a deep stack of sigmoid layers."""
 
-import jax.numpy as jnp
-import optax
-
 from bench.data.digits import digits, independent_pixels
 from bench.plugins.workload import Workload, workload
-from vae_jax.initialization.initializers import orthogonal
+from bench.workloads.bases import BASELINE, TRAINABLE
 from vae_jax.models.vae import VAEArchitecture
-from vae_jax.recipe.configured import configure
-from vae_jax.recipe.recipe import Recipe
-
-# The defaults of a recipe are this base: sigmoid, Glorot's uniform initialization, plain SGD.
-BASELINE = Recipe()
-TRAINABLE = BASELINE.replace(
-    activation=jnp.tanh,
-    kernel_init=configure(orthogonal, scale=1.0),
-    optimizer=configure(optax.adam, b1=0.9, b2=0.999, eps=1e-8),
-    learning_rate=1e-3,
-)
 
 
 @workload

@@ -41,6 +41,26 @@ class AsStored:
 
 
 @dataclass(frozen=True)
+class Corrupted:
+    """Real numbers as they are to come back; what the encoder sees of them, centred, has noise added in training.
+
+    Attributes:
+        standard_deviation: Of the noise.
+
+    Source:
+        Vincent, Larochelle, Bengio & Manzagol 2008, ICML, with normal noise.
+    """
+
+    standard_deviation: float
+
+    def __call__(self, key: PRNGKeyArray | None, rows: Images, mean: Mean) -> Batch:
+        inputs = rows - mean[None]
+        if key is not None:
+            inputs = inputs + self.standard_deviation * jax.random.normal(key, rows.shape, rows.dtype)
+        return Batch(inputs, rows)
+
+
+@dataclass(frozen=True)
 class Binarised:
     """Intensities in [0, 1], binarised anew at every presentation; the encoder sees them centred."""
 

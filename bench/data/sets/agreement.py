@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from bench.data.grammar import Choice, Grammar
 from bench.data.named_data import named_data
 from bench.data.splits import Sentences, Splits
+from bench.data.text.grammar import Choice, Grammar
 
 # Each theme has nouns of its own, singular and plural.
 _NOUNS = {

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bench.data.encoding import encode_splits
 from bench.data.own_data import own_data
+from bench.data.text.encoding import encode_splits
 from bench.language.errors import InputError
 
 KINDS = "an .npy, .npz, .csv or .txt file, or a folder of PNG or JPEG images"

@@ -6,7 +6,6 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from bench.data.encoding import encode_splits
 from bench.data.listing import find_sets, named_sets
 from bench.data.sets.binarized_mnist import binarized_mnist
 from bench.data.sets.fashion_mnist import fashion_mnist
@@ -18,6 +17,7 @@ from bench.data.sets.tang_poems import tang_poems
 from bench.data.sets.tiny_shakespeare import tiny_shakespeare
 from bench.data.splits import count
 from bench.data.splitting import split_at_random
+from bench.data.text.encoding import encode_splits
 from bench.language.errors import InputError
 from tests.bench.data.real_data import needs_files
 

@@ -5,9 +5,9 @@ from collections import Counter, defaultdict
 import numpy as np
 import pytest
 
-from bench.data.grammar import Grammar
 from bench.data.sets.agreement import AGREEMENT, agreement
 from bench.data.splits import count
+from bench.data.text.grammar import Grammar
 
 SMALL = Grammar(
     {

@@ -1,7 +1,7 @@
 import pytest
 
-from bench.data.encoding import encode_splits
 from bench.data.splits import Splits
+from bench.data.text.encoding import encode_splits
 from bench.language.errors import InputError
 
 TEXT = Splits(

@@ -3,7 +3,7 @@
 from typing import Literal
 
 from bench.data.splits import Arrays, Sentence, Sentences, Splits
-from bench.data.vocabulary import Vocabulary
+from bench.data.text.vocabulary import Vocabulary
 from bench.language.errors import InputError
 
 

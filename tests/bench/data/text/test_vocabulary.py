@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.data.vocabulary import BEGIN, END, PAD, Vocabulary
+from bench.data.text.vocabulary import BEGIN, END, PAD, Vocabulary
 from bench.language.errors import InputError
 
 # Any script, and no half of a pair.

@@ -1,0 +1,1 @@
+"""Text: vocabularies, rows of numbers, and a grammar whose probabilities are known."""
