@@ -44,6 +44,16 @@ def fixed(value: float | None, decimals: int = 2, unit: str = "") -> str:
     return "" if value is None or math.isnan(value) else f"{round(value, decimals) + 0.0:.{decimals}f}{unit}"
 
 
+def decimals(value: float) -> int:
+    """How many decimals show a figure: two, or of one below 0.1 as many as give it three digits.
+
+    >>> decimals(27.2), decimals(0.0792), decimals(0.0)
+    (2, 4, 2)
+    """
+    small = 0 < abs(value) < 0.1
+    return 2 + math.ceil(-math.log10(abs(value))) if small else 2
+
+
 def rates_words(rates: Mapping[str, Sequence[float]]) -> str:
     """The rates that a remedy is tuned over, given those on each base: its own where they are the same on all.
 

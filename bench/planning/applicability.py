@@ -112,7 +112,8 @@ def _trace(
         return validate(state, jnp.asarray(True), evaluation, architecture=architecture, draws=1)
 
     jax.eval_shape(training, _key(), _shape(dataset.train), _shape(dataset.mean))
-    return frozenset(reads)
+    # Looked up, and of no effect where there is no KL term.
+    return frozenset(reads - (set() if architecture.before_z else {"kl_schedules", "kl_treatment"}))
 
 
 def _recorded(recipe: Recipe, reads: _Reads) -> _Recorded:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import stdtrit
 
-from bench.language.figures import fixed
+from bench.language.figures import decimals, fixed
 
 CONFIDENCE = 0.95
 
@@ -42,6 +42,9 @@ def interval_text(interval: Interval) -> str:
 
     >>> interval_text(Interval(23.41, 23.22, 23.6))
     '23.41 [23.22, 23.60]'
+    >>> interval_text(Interval(0.0712, 0.0705, 0.072))
+    '0.0712 [0.0705, 0.0720]'
     """
-    bounds = "" if math.isnan(interval.low) else f" [{fixed(interval.low)}, {fixed(interval.high)}]"
-    return fixed(interval.mean) + bounds
+    digits = decimals(interval.mean)
+    bounds = "" if math.isnan(interval.low) else f" [{fixed(interval.low, digits)}, {fixed(interval.high, digits)}]"
+    return fixed(interval.mean, digits) + bounds

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from bench.language.errors import unknown
+from bench.language.figures import decimals, fixed
 from bench.results.column import Column
 from bench.results.columns import COLUMNS
 from bench.results.results import Results
@@ -26,7 +27,7 @@ def holds(table: pd.DataFrame, name: str) -> pd.Series:
 
 def plateaus(table: pd.DataFrame) -> str:
     """Where the arms of a summary sit that learn nothing; empty where no cell says it."""
-    return " and ".join(dict.fromkeys(f"{value:.2f}" for value in table["plateau"].dropna()))
+    return " and ".join(dict.fromkeys(fixed(value, decimals(value)) for value in table["plateau"].dropna()))
 
 
 def table_rows(table: pd.DataFrame) -> list[Any]:

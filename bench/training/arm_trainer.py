@@ -124,7 +124,9 @@ class ArmTrainer:
     def fingerprint(self) -> str:
         """A digest of the lowered programs and all that they will be given: where it is equal, so are the figures."""
         digest = hashlib.sha256()
-        programs = (self._draw_program, self.program, *map(self._evaluation, self.held_out), self._estimation)
+        programs = [self._draw_program, self.program, *map(self._evaluation, self.held_out)]
+        if self.workload.architecture.before_z:
+            programs.append(self._estimation)
         digest.update("".join(each.digest for each in programs).encode())
         digest.update(repr((self.lanes, self.limit, _EVALUATION_SEED, self.gradient_evaluations)).encode())
         steps, every = self.protocol.steps, self.protocol.validate_every
