@@ -52,36 +52,41 @@ READINGS = {
 }
 
 
+def parts(*values):
+    """A score and its parts as they come from the device."""
+    return LossParts(*(np.float32(value) for value in values))  # type: ignore
+
+
 def recorded(readings, final, judged=True, limit=100.0):
     return training_record(1, 0.1, Run(readings, None, final, -1), 50, limit, "layers", judged)
 
 
 def test_a_model_without_z_has_no_code_and_is_judged_without_one():
-    found = recorded(READINGS, LossParts(np.float32(-3.0), np.float32(-3.0)))
+    found = recorded(READINGS, parts(-3.0, -3.0))
     assert (found.score, found.kl_nats, found.shuffled, found.active_units) == (-3.0, None, None, None)
     # Of the stack that reads the data, from its first block to its last.
     assert (found.gradient_ratio_init, found.gradient_per_layer_init, found.flat_init) == (0.25, 0.5, 0.5)
     assert (found.mean_cosine_end, found.reconstruction_share_init) == (0.4, None)
     assert (found.verdict, found.because) == ("healthy", "the gradient ratio is 0.25, c is 0.40")
-    assert recorded(READINGS, LossParts(np.float32(-3.0), np.float32(-3.0)), judged=False).verdict is None
+    assert recorded(READINGS, parts(-3.0, -3.0), judged=False).verdict is None
 
 
 def test_what_no_instrument_reads_is_not_there():
-    found = recorded({"score": np.zeros(2)}, LossParts(np.float32(2.0), np.float32(1.5), np.float32(0.5)))
+    found = recorded({"score": np.zeros(2)}, parts(2.0, 1.5, 0.5))
     assert (found.score, found.kl_nats) == (2.0, 0.5)
     assert {found.gradient_ratio_init, found.mean_cosine_init, found.flat_init, found.verdict} == {None}
 
 
 def test_a_score_that_ends_beyond_the_limit_has_diverged():
-    found = recorded(READINGS, LossParts(np.float32(101.0), np.float32(101.0)))
+    found = recorded(READINGS, parts(101.0, 101.0))
     assert (found.diverged_at, found.score, found.verdict) == (50, None, None)
-    assert recorded(READINGS, LossParts(np.float32(-101.0), np.float32(-101.0))).diverged_at is None
+    assert recorded(READINGS, parts(-101.0, -101.0)).diverged_at is None
 
 
 def test_curves_have_no_row_of_what_is_not_there():
     writer = CurveWriter(Protocol(steps=3, validate_every=2, record_every=1))
-    writer.add("tuning", 0, 0.1, {}, LossParts(np.array([2.0, 1.0]), np.array([2.0, 1.0])))
-    writer.add("tuning", 1, 0.1, {}, LossParts(*np.arange(8.0).reshape(4, 2)))
+    writer.add("tuning", 0, 0.1, {}, parts([2.0, 1.0], [2.0, 1.0]))
+    writer.add("tuning", 1, 0.1, {}, parts(*np.arange(8.0).reshape(4, 2)))
     rows = writer.frame()
     assert rows.groupby("seed")["instrument"].unique().map(list).to_dict() == {
         0: ["score", "reconstruction"], 1: ["score", "reconstruction", "kl_nats", "shuffled"],
