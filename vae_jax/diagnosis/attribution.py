@@ -1,7 +1,7 @@
 """Which block, or which kind of block, keeps the gradient from the first layer: found by replacing each in turn."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -121,7 +121,7 @@ def blame(chain: Chain, arrived: Arrived) -> Blame:
         return Blame("", "", 1.0)
     lost = ratio < VANISHED
 
-    def gains(norms: Array) -> list[float]:
+    def gains(norms: Iterable[Any]) -> list[float]:
         return [quotient(float(norm), start) if lost else quotient(start, float(norm)) for norm in norms]
 
     blocks = [-1.0 if math.isnan(gain) else gain for gain in gains(arrived.blocks)]

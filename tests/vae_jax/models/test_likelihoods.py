@@ -7,7 +7,7 @@ import pytest
 from scipy import special, stats
 
 from vae_jax.models.likelihoods import Bernoulli, Categorical, Gaussian, LearntGaussian, Recall, SquaredError
-from vae_jax.models.presentations import AsStored, Binarised
+from vae_jax.models.presentations import AsStored, Binarised, Corrupted
 
 DRAW = np.random.default_rng(0)
 
@@ -117,3 +117,12 @@ def test_a_mask_counts_for_every_entry_of_a_likelihood_of_numbers():
         found = likelihood.log_prob(outputs, x, mask)
         changed = likelihood.log_prob(outputs, jnp.where(mask, x, 100.0), mask)
         np.testing.assert_array_equal(found, changed)
+
+
+def test_corruption_is_of_what_the_encoder_sees_in_training_alone():
+    rows = jnp.asarray(DRAW.normal(size=(400, 6)), jnp.float32)
+    mean = rows.mean(axis=0)
+    noisy, clean = (Corrupted(0.5)(key, rows, mean) for key in (jax.random.key(0), None))
+    np.testing.assert_array_equal(noisy.target, rows)
+    np.testing.assert_array_equal(clean.inputs, rows - mean[None])
+    assert float(jnp.std(noisy.inputs - clean.inputs)) == pytest.approx(0.5, rel=0.05)
