@@ -1,7 +1,7 @@
 """How long cells may take before one of them has run."""
 
+import math
 from collections.abc import Collection
-from typing import Any
 
 from bench.planning.protocol import Protocol
 from bench.plugins.workload import Workload
@@ -18,12 +18,12 @@ _SCANNED = 5.0
 
 def expected_seconds(cells: Collection[PlannedCell], workload: Workload, protocol: Protocol) -> float:
     """How long training some cells of a workload may take one core, by first readings of this shape of network."""
-    sizes: Any = workload.architecture
-    layers = sum(
-        run.layers * (_SCANNED if getattr(sizes, stack).scanned() else 1)
-        for stack, runs in sizes.stacks.items()
+    # As if each layer were as wide as the one before it, at every position of an image.
+    products = sum(
+        run.layers * (_SCANNED if run.scanned else 1) * math.prod(run.shape) * run.shape[-1]
+        for runs in workload.architecture.stacks.values()
         for run in runs
     )
-    weights = layers * sizes.width**2 * workload.batch / 128
+    weights = products * workload.batch / 128
     training = protocol.trainings * protocol.steps * weights * _SECONDS_PER_STEP_AND_WEIGHT
     return len(cells) * (training + _CELL_SECONDS) + len({cell.program for cell in cells}) * _COMPILE_SECONDS

@@ -11,7 +11,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from bench.data.dataset import Dataset, Examples
+from bench.data.dataset import Dataset
 from bench.language.arms import NAME
 from bench.language.errors import InputError
 from bench.plugins.own_code import call, location, require_function, require_settable
@@ -40,7 +40,7 @@ class Workload:
     steps: int
     batch: int
     data: Callable[[], Dataset]
-    plateau: Callable[[Dataset, Examples], float]
+    plateau: Callable[[Dataset, Any], float]
     score: Score = NEGATIVE_ELBO
     left: Left = BELOW_PLATEAU
 
@@ -98,7 +98,7 @@ class WorkloadKind:
             return loaded
 
         @functools.wraps(made.plateau)
-        def plateau(dataset: Dataset, x: Examples) -> float:
+        def plateau(dataset: Dataset, x: Any) -> float:
             found = call("plateau of workload", self.name, made.plateau, dataset, x)
             sound = isinstance(found, float | int | np.floating) and math.isfinite(found) and found != 0
             cure = (

@@ -100,6 +100,13 @@ def shuffled(row: Row) -> float:
     return row.over_seeds("shuffled").mean
 
 
+@column(unit="share", title="accuracy", terminal=4, text=lambda row: fixed(row.accuracy, 3),
+        says="share of classes, or of symbols of a text, of which the likeliest is the right one; of such likelihoods "
+        "alone")  # fmt: skip
+def accuracy(row: Row) -> float:
+    return row.over_seeds("accuracy").mean
+
+
 @column(unit="nats per example", title="KL, nats", terminal=4, text=lambda row: fixed(row.kl_nats),
         says="KL divergence of the posterior from the prior; near 0 the posterior has collapsed")  # fmt: skip
 def kl_nats(row: Row) -> float:

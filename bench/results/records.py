@@ -38,6 +38,7 @@ class TrainingRecord:
     reconstruction: float | None
     kl_nats: float | None = None
     shuffled: float | None = None
+    accuracy: float | None = None
     gradient_ratio_init: float | None = None
     gradient_ratio_end: float | None = None
     gradient_per_layer_init: float | None = None

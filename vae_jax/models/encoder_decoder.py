@@ -19,10 +19,6 @@ BERNOULLI = Bernoulli()
 class TowerKind(Protocol):
     """The value that draws a tower: `DenseTower` itself, or a value that says more, as `Recurrent(length=20)`."""
 
-    def scanned(self) -> bool:
-        """Whether its hidden layers are the steps of a scan, and not written out."""
-        ...
-
     def runs(self, depth: int, width: int) -> tuple[Run, ...]:
         """The hidden layers of such a tower, in runs of one shape."""
         ...

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Bool, Float, Int
 
-from vae_jax.models.presentations import AsStored, Binarised, DrawnSymbols, Presentation
+from vae_jax.models.presentations import AsStored, Binarised, DrawnSymbols, Labelled, Presentation
 
 Images = Float[Array, "batch ..."]
 Outputs = Float[Array, "batch ..."]
@@ -158,11 +158,15 @@ class Categorical:
 
     @property
     def presentation(self) -> Presentation:
-        raise ValueError("symbols and classes have no presentation of their own: the architecture names one")
+        return Labelled()
 
     def log_prob(self, outputs: Outputs, x: Int[Array, "batch ..."], mask: Mask = None) -> Float[Array, " batch"]:
         chosen = jnp.take_along_axis(jax.nn.log_softmax(outputs), x[..., None], axis=-1)[..., 0]
         return _over_entries(chosen, mask)
+
+    def accuracy(self, outputs: Outputs, x: Int[Array, "batch ..."], mask: Mask = None) -> Float[Array, ""]:
+        """Share of the targets that count of which the likeliest symbol is the right one."""
+        return jnp.mean(jnp.argmax(outputs, axis=-1) == x, where=mask, dtype=outputs.dtype)
 
     def output_bias(self, mean: Float[Array, " symbols"]) -> Float[Array, " symbols"]:
         return jnp.log(jnp.maximum(mean, _DOUBT))

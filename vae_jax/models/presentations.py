@@ -41,6 +41,14 @@ class AsStored:
 
 
 @dataclass(frozen=True)
+class Labelled:
+    """Rows `images` with their `labels`, of which the labels are to be told; images are stored as they are seen."""
+
+    def __call__(self, key: PRNGKeyArray | None, rows: dict[str, Array], mean: Mean) -> Batch:
+        return Batch(rows["images"], rows["labels"])
+
+
+@dataclass(frozen=True)
 class Corrupted:
     """Real numbers as they are to come back; what the encoder sees of them, centred, has noise added in training.
 

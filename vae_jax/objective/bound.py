@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from vae_jax.models.batch import Batch, Forward
-from vae_jax.models.likelihoods import Likelihood
+from vae_jax.models.likelihoods import Categorical, Likelihood
 
 
 class LossParts(NamedTuple):
@@ -20,12 +20,14 @@ class LossParts(NamedTuple):
         reconstruction: Minus the log-likelihood, in the likelihood's own unit.
         kl_nats: The KL of all latents.
         shuffled: The reconstruction where each example is given the z of another; see `Forward`.
+        accuracy: Share of symbols, or classes, of which the likeliest is right.
     """
 
     score: Float[Array, ""]
     reconstruction: Float[Array, ""]
     kl_nats: Float[Array, ""] | None = None
     shuffled: Float[Array, ""] | None = None
+    accuracy: Float[Array, ""] | None = None
 
 
 def loss_parts(forward: Forward, batch: Batch, likelihood: Likelihood) -> LossParts:
@@ -40,14 +42,16 @@ def loss_parts(forward: Forward, batch: Batch, likelihood: Likelihood) -> LossPa
     def cost(outputs: Float[Array, "batch ..."]) -> Float[Array, ""]:
         return -likelihood.log_prob(outputs, batch.target, batch.mask).mean()
 
-    reconstruction = cost(forward.outputs)
+    reconstruction, accuracy = cost(forward.outputs), None
+    if isinstance(likelihood, Categorical):
+        accuracy = likelihood.accuracy(forward.outputs, batch.target, batch.mask)
     if not forward.latents:
-        return LossParts(reconstruction, reconstruction)
+        return LossParts(reconstruction, reconstruction, accuracy=accuracy)
     kl = functools.reduce(
         operator.add, (total_kl(gaussian_kl(latent.mean, latent.log_var)) for latent in forward.latents)
     )
     shuffled = None if forward.shuffled is None else cost(forward.shuffled)
-    return LossParts(reconstruction + kl, reconstruction, kl, shuffled)
+    return LossParts(reconstruction + kl, reconstruction, kl, shuffled, accuracy)
 
 
 def gaussian_kl(

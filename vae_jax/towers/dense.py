@@ -176,11 +176,6 @@ class DenseTower(DenseTrunk):
             )
 
     @staticmethod
-    def scanned() -> bool:
-        """Its hidden layers are written out."""
-        return False
-
-    @staticmethod
     def runs(depth: int, width: int) -> tuple[Run, ...]:
         """Its hidden layers, the input layer and the blocks, are of one shape."""
         return (Run(depth + 1, (width,)),)

@@ -13,10 +13,17 @@ Taps = tuple[Float[Array, "_layers batch ..."], ...]
 
 
 class Run(NamedTuple):
-    """How many consecutive hidden layers have one shape, which is that of one example."""
+    """Consecutive hidden layers of one shape.
+
+    Attributes:
+        layers: How many.
+        shape: Of one example.
+        scanned: Whether they are the steps of a scan, and not written out.
+    """
 
     layers: int
     shape: tuple[int, ...]
+    scanned: bool = False
 
 
 class Hidden(NamedTuple):

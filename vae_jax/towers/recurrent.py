@@ -45,14 +45,9 @@ class Recurrent:
                 "choose an activation for it instead"
             )
 
-    @staticmethod
-    def scanned() -> bool:
-        """Its hidden layers are the steps of a scan."""
-        return True
-
     def runs(self, depth: int, width: int) -> tuple[Run, ...]:
         """A hidden layer to each step, however deep other towers are."""
-        return (Run(self.length, (width,)),)
+        return (Run(self.length, (width,), scanned=True),)
 
     def scaled(self, factor: float) -> "Recurrent":
         """Itself: its width is given when it is drawn."""

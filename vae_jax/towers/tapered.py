@@ -33,11 +33,6 @@ class Tapered:
         if not self.widths or min(self.widths) < 1:
             raise ValueError(f"widths must be one or more numbers of at least 1, got {self.widths}")
 
-    @staticmethod
-    def scanned() -> bool:
-        """Its hidden layers are written out."""
-        return False
-
     def runs(self, depth: int, width: int) -> tuple[Run, ...]:
         """A run for each width that it keeps; depth and width of other towers are not its own."""
         return tuple(Run(len(list(same)), (units,)) for units, same in itertools.groupby(self.widths))

@@ -1,5 +1,6 @@
 """Workloads of images: what they load, where they stall, and that a base lifts them."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -46,6 +47,21 @@ def test_an_autoencoders_baseline_stalls_by_its_gradient_and_the_trainable_base_
     assert "sets 'kl_schedules', which no training of 'trainable' on autoencoder reads" in idle.reason
 
 
+def test_a_classifiers_baseline_stalls_on_the_frequencies_and_the_trainable_base_tells_digits_apart():
+    plan, found = ran("classify", "baseline,trainable", steps=150)
+    (stuck,), (learnt,) = (found[arm].trainings for arm in ("baseline", "trainable"))
+    plateau, rows = plan.loaded.plateau, plan.loaded.dataset.test
+    assert plateau == pytest.approx(math.log(10), rel=0.01)
+    frequencies = np.bincount(plan.loaded.dataset.train["labels"], minlength=10) / 1257
+    assert plateau == pytest.approx(-np.log(frequencies)[rows["labels"]].mean(), rel=1e-6)
+    assert stuck.gradient_ratio_init < 1e-3
+    assert stuck.score > plateau - plan.loaded.workload.score.margin
+    assert stuck.accuracy < 0.3
+    assert learnt.score < plateau / 2
+    assert learnt.accuracy > 0.85
+    assert learnt.kl_nats is None
+
+
 def test_the_taught_sizes_are_a_parameter():
     taught = workload("image-dense[data=mnist,widths=128-64,latent=20,likelihood=mse]").architecture
     assert {stack: [run.shape for run in runs] for stack, runs in taught.stacks.items()} == {
@@ -53,7 +69,7 @@ def test_the_taught_sizes_are_a_parameter():
         "decoder": [(64,), (128,)],
     }
     deep = workload("image-dense[data=mnist,widths=128x16,latent=16]").architecture
-    assert deep.stacks["encoder"] == ((16, (128,)),)
+    assert deep.stacks["encoder"] == ((16, (128,), False),)
     assert workload("autoencoder[data=mnist,widths=64,code=32]").architecture.mean_shape == (784,)
 
 
@@ -73,6 +89,7 @@ def test_an_averaged_error_is_an_accidental_beta_and_its_plateau_is_per_pixel():
         ("image-dense[widths=0]", "must name 1 to"),
         ("autoencoder[corruption=-1]", "corruption must be at least 0"),
         ("image-dense[data=tang-poems]", "data must be one of digits"),
+        ("classify[data=frey-faces]", "which have labels, got 'frey-faces'"),
     ],
 )
 def test_what_is_not_there_is_said_in_a_sentence(text, said):

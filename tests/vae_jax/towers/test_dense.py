@@ -116,7 +116,7 @@ def test_without_blocks_the_head_reads_the_input_layer(block):
 
 def test_a_recurrent_encoder_has_a_layer_to_a_step_whatever_the_depth():
     recurrent = VAEArchitecture(data=4, depth=0, width=4, latent=2, encoder=Recurrent(2))
-    assert recurrent.stacks == {"encoder": ((2, (4,)),), "decoder": ((1, (4,)),)}
+    assert recurrent.stacks == {"encoder": ((2, (4,), True),), "decoder": ((1, (4,), False),)}
     with pytest.raises(ValueError, match="depth must be at least 0, got -1"):
         VAEArchitecture(data=4, depth=-1, width=4, latent=2, encoder=Recurrent(2))
 
