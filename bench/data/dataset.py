@@ -41,4 +41,4 @@ class Dataset:
                     f"a data set of {type(self.train).__name__} rows has no mean of its own: give mean=, that of the "
                     "training targets"
                 )
-            object.__setattr__(self, "mean", self.train.mean(axis=0))
+            object.__setattr__(self, "mean", self.train.mean(axis=0) if len(self.train) else self.train.sum(axis=0))

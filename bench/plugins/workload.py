@@ -129,7 +129,7 @@ class WorkloadKind:
             return self._require_examples(rows, split, architecture)
         leaves = jax.tree.leaves(rows)
         sound = bool(leaves) and all(isinstance(leaf, np.ndarray) and leaf.ndim for leaf in leaves)
-        what = ", ".join(sorted({type(leaf).__name__ for leaf in leaves})) or "nothing"
+        what = ", ".join(sorted({type(leaf).__name__ for leaf in leaves})) or type(rows).__name__
         cure = "its data function must return a bench.data.dataset.Dataset of arrays, or of pytrees of arrays"
         self._require(sound, f"loads {what} as {split}", cure)
         counts = sorted({len(leaf) for leaf in leaves})

@@ -72,6 +72,11 @@ class EncoderDecoder:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
         if self.depth < 0:
             raise ValueError(f"depth must be at least 0, got {self.depth}")
+        if self.encoder is DenseTower and self.depth < 1:
+            raise ValueError(
+                f"depth must be at least 1, got {self.depth}: in an encoder of one hidden layer there is none that a "
+                "gradient could go back to"
+            )
 
     def require(self, recipe: Recipe) -> None:
         """Raise unless a recipe's slots go together in both towers.

@@ -23,7 +23,15 @@ Layers = Float[Array, " _layers"]
 HiddenLayers = Float[Array, "_layers batch ..."]
 Stacks = dict[str, tuple[HiddenLayers, ...]]
 Kernels = dict[str, list[Float[Array, "_inputs _outputs"]]]
-Reading = dict[str, Layers] | Float[Array, ""] | None
+Reading = dict[str, Layers] | Float[Array, ""]
+
+
+class _Absent:
+    """The type of `ABSENT`."""
+
+
+ABSENT: Any = _Absent()
+"""The reading of an instrument where a model has not what it measures: nothing is recorded, and no zero."""
 
 
 class StepView(NamedTuple):
@@ -68,7 +76,7 @@ class Instrument:
     measure: Callable[[StepView], Reading]
 
     def read(self, view: StepView) -> Reading:
-        """The instrument's reading of a step; None where there is none of such a model.
+        """The instrument's reading of a step; `ABSENT` where a model has not what it measures.
 
         Raises:
             ValueError: It is neither a number nor one number per hidden layer or matrix of each stack, or it raises.
@@ -80,8 +88,8 @@ class Instrument:
         except Exception as error:
             said = str(error).strip().partition("\n")[0]
             raise ValueError(f"{where} raised {type(error).__name__}: {said}; mend it there") from error
-        if reading is None:
-            return None
+        if reading is ABSENT:
+            return reading
         by_stack = isinstance(reading, dict)
         values = list(reading.values()) if by_stack else [reading]
         numbers = all(isinstance(value, int | float | np.generic | np.ndarray | jax.Array) for value in values)
@@ -120,13 +128,13 @@ def reconstruction(view: StepView) -> Reading:
 @instrument
 def kl_nats(view: StepView) -> Reading:
     """KL divergence of the posterior from the prior on the minibatch, in nats per example."""
-    return view.loss_parts.kl_nats
+    return ABSENT if view.loss_parts.kl_nats is None else view.loss_parts.kl_nats
 
 
 @instrument
 def hidden_gradient(view: StepView) -> Reading:
     """Root mean square of dL/dh over examples and units, after each hidden layer: the backward signal."""
-    return _by_stack(_rms, view.hidden_gradient)
+    return by_stack(_rms, view.hidden_gradient)
 
 
 @instrument
@@ -145,51 +153,51 @@ def relative_update(view: StepView) -> Reading:
 @instrument
 def mean_square(view: StepView) -> Reading:
     """q: mean square of each hidden layer over examples and units: the forward signal."""
-    return _by_stack(lambda h: jnp.mean(h**2, axis=_entries(h)), view.hidden)
+    return by_stack(lambda h: jnp.mean(h**2, axis=entries(h)), view.hidden)
 
 
 @instrument
 def mean_cosine(view: StepView) -> Reading:
     """c: mean cosine between two examples in each hidden layer; at 1 the layer tells no two apart."""
-    return _by_stack(jax.vmap(_mean_cosine), view.hidden)
+    return by_stack(jax.vmap(_mean_cosine), view.hidden)
 
 
 @instrument
 def reconstruction_gradient(view: StepView) -> Reading:
     """Root mean square of dL/dh that comes from the reconstruction: what teaches the encoder to tell examples apart."""
-    return _by_stack(_rms, view.reconstruction_gradient)
+    return by_stack(_rms, view.reconstruction_gradient)
 
 
 @instrument
 def kl_gradient(view: StepView) -> Reading:
     """Root mean square of dL/dh that comes from the KL term: what pulls every posterior onto the prior."""
-    return _by_stack(_rms, view.kl_gradient) or None
+    return by_stack(_rms, view.kl_gradient) or ABSENT
 
 
 @instrument
 def gradient_to_noise(view: StepView) -> Reading:
     """Gradient of a bias after each layer, over 8 microbatches: |mean| over its standard error; at 1 it is noise."""
-    return _by_stack(jax.vmap(_signal_to_noise), view.hidden_gradient)
+    return by_stack(jax.vmap(_signal_to_noise), view.hidden_gradient)
 
 
 @instrument
 def zero_gradients(view: StepView) -> Reading:
     """Count of entries of dL/dh that are exactly 0: what has underflowed, or was cut off."""
-    return _by_stack(
-        lambda gradient: jnp.sum(gradient == 0, axis=_entries(gradient)).astype(jnp.float32), view.hidden_gradient
+    return by_stack(
+        lambda gradient: jnp.sum(gradient == 0, axis=entries(gradient)).astype(jnp.float32), view.hidden_gradient
     )
 
 
 @instrument
 def saturated(view: StepView) -> Reading:
     """Share of (example, unit) where phi' is below 5 % of its largest; half, for ReLU, is its nature."""
-    return _by_stack(lambda slope: jnp.mean(_flat(slope), axis=_entries(slope)), view.slope)
+    return by_stack(lambda slope: jnp.mean(_flat(slope), axis=entries(slope)), view.slope)
 
 
 @instrument
 def dead(view: StepView) -> Reading:
     """Share of units whose phi' is below 5 % of its largest for every example of the batch."""
-    return _by_stack(
+    return by_stack(
         lambda slope: jnp.mean(jnp.min(_flat(slope), axis=1), axis=tuple(range(1, slope.ndim - 1))), view.slope
     )
 
@@ -212,15 +220,22 @@ INSTRUMENTS = (
 )
 
 
-def _by_stack(measure: Callable[[HiddenLayers], Layers], stacks: Stacks) -> dict[str, Layers]:
-    """A measurement of each stack; of all runs at once where they are of one shape, which compiles in half the time."""
+def by_stack(measure: Callable[[HiddenLayers], Layers], stacks: Stacks) -> dict[str, Layers]:
+    """A measurement of every layer of each stack.
+
+    Of all runs at once where they are of one shape, which compiles in half the time.
+
+    Args:
+        measure: From a run of layers to a number for each; `entries` are the axes of all that is of one layer.
+        stacks: As a `StepView` has them.
+    """
     runs = [run for own in stacks.values() for run in own]
     if len({run.shape for run in runs}) == 1:
         measured = iter(jax.vmap(measure)(jnp.stack(runs)))
     else:
         measured = iter([measure(run) for run in runs])
-    by_stack = {stack: [next(measured) for _ in own] for stack, own in stacks.items()}
-    return {stack: own[0] if len(own) == 1 else jnp.concatenate(own) for stack, own in by_stack.items()}
+    found = {stack: [next(measured) for _ in own] for stack, own in stacks.items()}
+    return {stack: own[0] if len(own) == 1 else jnp.concatenate(own) for stack, own in found.items()}
 
 
 def _over_kernels(kernels: Kernels) -> dict[str, Layers]:
@@ -235,7 +250,7 @@ def _over_kernels(kernels: Kernels) -> dict[str, Layers]:
     return {stack: jnp.stack([found[i] for i, (own, _) in enumerate(matrices) if own == stack]) for stack in kernels}
 
 
-def _entries(layers: Float[Array, "_layers ..."]) -> tuple[int, ...]:
+def entries(layers: Float[Array, "_layers ..."]) -> tuple[int, ...]:
     """The axes of all that is of one layer."""
     return tuple(range(1, layers.ndim))
 
@@ -243,9 +258,9 @@ def _entries(layers: Float[Array, "_layers ..."]) -> tuple[int, ...]:
 def _rms(layers: Float[Array, "_layers ..."]) -> Layers:
     # Scaled by its largest entry first: the squares of gradients below 1e-19 underflow in float32, and a vanished
     # gradient is what this is here to see.
-    entries = _entries(layers)
-    scale = jnp.maximum(jnp.max(jnp.abs(layers), axis=entries, keepdims=True), jnp.finfo(layers.dtype).tiny)
-    return jnp.squeeze(scale, entries) * jnp.sqrt(jnp.mean((layers / scale) ** 2, axis=entries))
+    own = entries(layers)
+    scale = jnp.maximum(jnp.max(jnp.abs(layers), axis=own, keepdims=True), jnp.finfo(layers.dtype).tiny)
+    return jnp.squeeze(scale, own) * jnp.sqrt(jnp.mean((layers / scale) ** 2, axis=own))
 
 
 def _flat(slope: HiddenLayers) -> HiddenLayers:

@@ -21,7 +21,7 @@ from vae_jax.objective.loss import Given, Parameters, Statistics, TreatmentState
 from vae_jax.recipe.forward_pass import ForwardPass
 from vae_jax.recipe.keys import named_key
 from vae_jax.recipe.recipe import Recipe
-from vae_jax.training.instruments import Instrument, StepView
+from vae_jax.training.instruments import ABSENT, Instrument, StepView
 
 
 @dataclass(frozen=True)
@@ -249,7 +249,7 @@ def train(
             kernel_update=architecture.kernels(updates),
         )
         readings = {instrument.name: instrument.read(view) for instrument in loop.instruments}
-        return {name: reading for name, reading in readings.items() if reading is not None}
+        return {name: reading for name, reading in readings.items() if reading is not ABSENT}
 
     def step(
         drawn: tuple[Batch, Noise], watched: dict[str, Any], index: Int[Array, ""], carry: tuple[TrainState, Any]

@@ -22,9 +22,9 @@ THEORY: dict[str, Any] = {"color": "#222222", "linewidth": 0.8, "linestyle": (0,
 @plot(
     title="Gradient norm over depth", needs=("hidden_gradient",),
     caption="Look for lines that fall towards the left: that gradient vanishes on its way back. Layers in the order of "
-    "the signal, from data through z to data, of a recurrent tower one for each step; the median over seeds at the "
-    "first and at the last recorded step, on one scale. Below 1e-20, and 0, is drawn at 1e-20. Dashed: mean-field "
-    "theory, from the last layer of each tower backwards.",
+    "the signal, from data through z to data where there is a z, of a recurrent tower one for each step; the median "
+    "over seeds at the first and at the last recorded step, on one scale. Below 1e-20, and 0, is drawn at 1e-20. "
+    "Dashed: mean-field theory, from the last layer of each tower backwards.",
 )  # fmt: skip
 def gradient_over_depth(results: Results) -> list[Figure]:
     """Rms dL/dh at every hidden layer from data through z to data, at the first and at the last recorded step: a figure
@@ -63,20 +63,26 @@ def _lines(axes: Axes, gradients: Gradients, arms: list[str], column: int) -> li
         gradient = gradients[arm]
         finite = gradient.values[:, np.isfinite(gradient.values).any(axis=0)]
         places = (gradient.edges[:-1] + gradient.edges[1:]) / 2
-        # Two lines, as z lies between: the towers' neighbouring layers are not one layer apart.
-        for tower in (places < 1, places > 1):
-            axes.plot(places[tower], finite[tower, column], color=style.colour, marker=style.marker, markevery=3,
+        # A line to a stack, as z lies between: two stacks' neighbouring layers are not one layer apart.
+        for index in range(len(gradient.stacks)):
+            stack = (places > index) & (places < index + 1)
+            axes.plot(places[stack], finite[stack, column], color=style.colour, marker=style.marker, markevery=3,
                       markersize=3.5, linewidth=2.2 if arm == REFERENCE else 1.3)  # fmt: skip
             if column == 0:
-                axes.plot(places[tower], gradient.predicted[tower], **THEORY, zorder=3)
+                axes.plot(places[stack], gradient.predicted[stack], **THEORY, zorder=3)
         handles.append(Line2D([], [], color=style.colour, marker=style.marker, label=arm))
     if any(np.isfinite(gradients[arm].predicted).any() for arm in looks):
         handles.append(Line2D([], [], **THEORY, label="theory"))
-    axes.axvline(1, color="#444444", linewidth=0.7)
-    axes.set_xlim(0, 2)
-    axes.set_xticks([0, 1, 2], ["data", "z", "data"])
-    for label, side in zip(axes.get_xticklabels(), ("left", "center", "right"), strict=True):
-        label.set_horizontalalignment(side)
-    for where, tower in ((0.25, "encoder"), (0.75, "decoder")):
-        axes.text(where, -0.16, tower, transform=axes.transAxes, ha="center", va="center", color="#444444")
+    example = next(iter(gradients.values()))
+    count = len(example.stacks)
+    for index in range(1, count):
+        axes.axvline(index, color="#444444", linewidth=0.7)
+    axes.set_xlim(0, count)
+    axes.set_xticks(range(count + 1), example.between)
+    first, *_, last = axes.get_xticklabels()
+    first.set_horizontalalignment("left")
+    last.set_horizontalalignment("right")
+    for index, stack in enumerate(example.stacks):
+        axes.text((index + 0.5) / count, -0.16, stack, transform=axes.transAxes, ha="center", va="center",
+                  color="#444444")  # fmt: skip
     return handles

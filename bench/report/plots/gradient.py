@@ -1,5 +1,6 @@
 """The hidden gradient of each arm: layers in the order of the signal, by steps."""
 
+from collections import Counter
 from typing import NamedTuple
 
 import numpy as np
@@ -8,7 +9,6 @@ import pandas as pd
 from bench.results.records import TheoryRecord
 from bench.results.results import Results
 
-TOWERS = ("encoder", "decoder")
 FLOOR = 1e-20
 """Gradients below this, and those that have underflowed to 0, are drawn as this: it means dead at any scale."""
 
@@ -17,23 +17,25 @@ class HiddenGradient(NamedTuple):
     """One arm's rms dL/dh: the median over the reporting seeds that are finite, NaN where none is.
 
     Attributes:
-        values: A row per hidden layer from data through z to data, a column per recorded step.
+        values: A row per hidden layer in the order of the signal, a column per recorded step.
         steps: The recorded steps.
-        encoder: How many of the layers are the encoder's.
-        predicted: What theory expects of each layer before the first step, from the measured last layer of its tower
+        stacks: How many layers each stack has, in the order of the signal.
+        between: What lies before, between and after them, as data, z and data.
+        predicted: What theory expects of each layer before the first step, from the measured last layer of its stack
             backwards; NaN where it expects nothing.
     """
 
     values: np.ndarray
     steps: np.ndarray
-    encoder: int
+    stacks: dict[str, int]
+    between: tuple[str, ...]
     predicted: np.ndarray
 
     @property
     def edges(self) -> np.ndarray:
-        """Where each layer begins and the last ends: the encoder from 0 to 1 and the decoder from there to 2."""
-        decoder = len(self.values) - self.encoder
-        return np.concatenate([np.linspace(0, 1, self.encoder + 1), np.linspace(1, 2, decoder + 1)[1:]])
+        """Where each layer begins and the last ends: the first stack from 0 to 1, the next from there to 2."""
+        parts = [np.linspace(index, index + 1, layers + 1)[1:] for index, layers in enumerate(self.stacks.values())]
+        return np.concatenate([[0.0], *parts])
 
 
 Gradients = dict[str, HiddenGradient]
@@ -42,6 +44,8 @@ Gradients = dict[str, HiddenGradient]
 def hidden_gradients(results: Results) -> Gradients:
     """The hidden gradient of each arm of one workload of which any reading is finite."""
     theories = {row.cell.arm: row.record.theory for row in results.stored}
+    workload = next(iter(results.plan.workloads.values()))
+    order_of = list(workload.layers)
     curves = results.curves(["hidden_gradient"])
     curves = curves.loc[curves["phase"] == "reporting"]
     finite = curves.loc[np.isfinite(curves["value"])]
@@ -51,14 +55,22 @@ def hidden_gradients(results: Results) -> Gradients:
     gradients: Gradients = {}
     for arm, own in medians.groupby(level="arm", sort=False):
         matrix = own.droplevel("arm").unstack("step").reindex(columns=steps_of[arm])
-        order = sorted(matrix.index, key=lambda place: (TOWERS.index(place[0]), place[1]))
+        order = sorted(matrix.index, key=lambda place: (order_of.index(place[0]), place[1]))
         values = matrix.reindex(pd.MultiIndex.from_tuples(order)).to_numpy(dtype=float)
         values = np.where(values < FLOOR, FLOOR, values)
-        encoder = sum(tower == "encoder" for tower, _ in order)
-        parts = zip(TOWERS, np.split(values[:, 0], [encoder]), strict=True)
-        predicted = [_predicted(theories[str(arm)].get(tower), measured) for tower, measured in parts]
-        gradients[str(arm)] = HiddenGradient(values, steps_of[arm], encoder, np.concatenate(predicted))
+        stacks = dict(Counter(stack for stack, _ in order))
+        parts = zip(stacks, np.split(values[:, 0], np.cumsum(list(stacks.values()))[:-1]), strict=True)
+        predicted = [_predicted(theories[str(arm)].get(stack), measured) for stack, measured in parts]
+        gradients[str(arm)] = HiddenGradient(
+            values, steps_of[arm], stacks, _between(len(stacks), workload.latent), np.concatenate(predicted)
+        )
     return gradients
+
+
+def _between(stacks: int, latent: int | None) -> tuple[str, ...]:
+    if stacks == 2:
+        return "data", "code" if latent is None else "z", "data"
+    return ("data", *[""] * (stacks - 1), "outputs")
 
 
 def _predicted(theory: TheoryRecord | None, measured: np.ndarray) -> np.ndarray:

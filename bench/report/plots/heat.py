@@ -56,12 +56,15 @@ def _tile(axes: Axes, gradient: HiddenGradient, norm: Normalize, lowest: float) 
         edges, gradient.edges, np.ma.masked_invalid(logarithms),
         cmap=COLOUR_MAP, norm=norm, rasterized=True,
     )  # fmt: skip
-    axes.axhline(1, color="white", linewidth=1.2)
-    axes.set_ylim(2, 0)
-    axes.set_yticks([0, 1, 2], ["data", "z", "data"])
+    count = len(gradient.stacks)
+    for index in range(1, count):
+        axes.axhline(index, color="white", linewidth=1.2)
+    axes.set_ylim(count, 0)
+    axes.set_yticks(range(count + 1), gradient.between)
     # Inside the tile's height: above it stands the title.
-    for label, side in zip(axes.get_yticklabels(), ("top", "center", "bottom"), strict=True):
-        label.set_verticalalignment(side)
+    first, *_, last = axes.get_yticklabels()
+    first.set_verticalalignment("top")
+    last.set_verticalalignment("bottom")
     axes.set_xticks([steps[0], edges[-1]], [f"{steps[0]:.0f}", f"{steps[-1]:.0f}"])
     for label, side in zip(axes.get_xticklabels(), ("left", "right"), strict=True):
         label.set_horizontalalignment(side)

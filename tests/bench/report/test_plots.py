@@ -99,7 +99,8 @@ def test_hidden_gradient_is_the_median_over_finite_seeds(results: Results) -> No
     gradient = hidden_gradients(results)["pre_activation_residual"]
     curves = results.curves(["hidden_gradient"])
     assert gradient.values.shape == (6, len(gradient.steps))
-    assert gradient.encoder == 3
+    assert gradient.stacks == {"encoder": 3, "decoder": 3}
+    assert gradient.between == ("data", "z", "data")
     chosen = (
         (curves["arm"] == "pre_activation_residual") & (curves["tower"] == "decoder") & (curves["layer"] == 1)
         & (curves["step"] == 500)

@@ -114,7 +114,9 @@ def test_without_blocks_the_head_reads_the_input_layer(block):
     np.testing.assert_allclose(seen, model.head(h + 1, ForwardPass(recipe)), atol=1e-5)
 
 
-def test_a_recurrent_encoder_has_a_layer_to_a_step_whatever_the_depth():
+def test_a_dense_encoder_needs_a_block_and_a_decoder_does_not():
+    with pytest.raises(ValueError, match="depth must be at least 1, got 0: in an encoder of one hidden layer"):
+        VAEArchitecture(data=4, depth=0, width=4, latent=2)
     recurrent = VAEArchitecture(data=4, depth=0, width=4, latent=2, encoder=Recurrent(2))
     assert recurrent.stacks == {"encoder": ((2, (4,), True),), "decoder": ((1, (4,), False),)}
     with pytest.raises(ValueError, match="depth must be at least 0, got -1"):
