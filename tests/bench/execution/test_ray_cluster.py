@@ -175,6 +175,12 @@ def test_an_address_without_a_cluster_ends_with_a_sentence(address, said, capsys
     assert captured.out == ""
 
 
+def test_a_connection_leaves_signals_to_the_command(address):
+    before = signal.getsignal(signal.SIGTERM)
+    with RayExecutor(address):
+        assert signal.getsignal(signal.SIGTERM) is before
+
+
 def test_the_store_of_a_cluster_is_the_store_of_this_machine(address, cache, tmp_path, plugin):
     plugins, _ = plugin
     plan = make("baseline,orthogonal,tiny_normal,raises", plugins)
