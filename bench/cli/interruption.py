@@ -17,15 +17,8 @@ _STDOUT, _STDERR = 1, 2
 _PATIENCE_SECONDS = 2.0
 
 
-class _StoppedError(BaseException):
-    """Raised in the main thread, where that ends what the command has started."""
-
-    def __init__(self, code: int):
-        super().__init__(code)
-        self.code = code
-
-
 _unwinds = False
+_exit_code: int | None = None
 _said = threading.Lock()
 
 
@@ -51,20 +44,25 @@ def unwinding() -> Iterator[None]:
     _unwinds = True
     try:
         yield
-    except _StoppedError as stopped:
+    except KeyboardInterrupt:
+        if _exit_code is None:
+            raise
         _say()
         # All is ended, and to take the libraries down in order takes a second.
-        os._exit(stopped.code)
+        os._exit(_exit_code)
     finally:
         _unwinds = False
 
 
 def _hold(number: int, _: FrameType | None) -> None:
     """Nothing more is done in the main thread but to end what was started; a second signal changes nothing."""
+    global _exit_code
     for each in _SIGNALS:
         signal.signal(each, signal.SIG_IGN)
     if _unwinds:
-        raise _StoppedError(128 + number)
+        _exit_code = 128 + number
+        # Of no other kind: where Ray waits, this one alone comes through, and as one of Ray's own making.
+        raise KeyboardInterrupt
     time.sleep(2 * _PATIENCE_SECONDS)
 
 

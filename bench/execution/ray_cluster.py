@@ -9,6 +9,7 @@ import os
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 from bench.execution.device import Device, find_device
@@ -151,7 +152,9 @@ class RayExecutor:
             raise InputError(f"device 'gpu' on a node of {self.address}: {said(error)}") from error
 
     def _node_setup(self, job: Job, limit_seconds: float) -> NodeSetup:
-        files = {name: content for path in job.plugins for name, content in files_of(path).items()}
+        files = {
+            str(Path(path).parent / name): content for path in job.plugins for name, content in files_of(path).items()
+        }
         return NodeSetup(self.device, self._installed, files, limit_seconds)
 
     def _ready(self, streams: list[Any]) -> list[Any]:

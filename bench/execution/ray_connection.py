@@ -1,5 +1,6 @@
 """The connection to a Ray cluster, or the sentence that says why there is none."""
 
+import signal
 import socket
 from typing import Any
 
@@ -40,6 +41,7 @@ def connect(ray: Any, address: str) -> None:
         )
     host, _, port = address.rpartition(":")
     cure = "ray start --head starts one; --address HOST:PORT or RAY_ADDRESS names it, from one of its nodes"
+    handler = signal.getsignal(signal.SIGTERM)
     try:
         if port.isdigit():
             # Ray itself would look for it for minutes.
@@ -47,6 +49,10 @@ def connect(ray: Any, address: str) -> None:
         ray.init(address=address, log_to_driver=False, logging_level="ERROR")
     except (OSError, ValueError, RuntimeError, ray.exceptions.RayError) as error:
         raise InputError(f"no Ray cluster at address {address!r} ({said(error)}): {cure}") from error
+    finally:
+        # Ray takes SIGTERM for itself, and what it raises then does not come out of its own waiting.
+        if signal.getsignal(signal.SIGTERM) is not handler:
+            signal.signal(signal.SIGTERM, handler)
 
 
 def said(error: BaseException) -> str:

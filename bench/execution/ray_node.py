@@ -6,7 +6,6 @@ words, too.
 
 import atexit
 import contextlib
-import os
 import platform
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -43,7 +42,7 @@ class NodeSetup:
     Attributes:
         device: The device that the plan was made for.
         installed: Versions and digests of sources that the node must have too.
-        files: All files of the plugins, by their path below the folder that a plugin lies in: nodes share no disk.
+        files: All files of the plugins, by their path where the plan was made: nodes share no disk.
         limit_seconds: How long one cell may take before its process is ended.
     """
 
@@ -77,9 +76,9 @@ def run_group(jobs: Sequence[Job], setup: NodeSetup) -> Iterator[Outcome | None]
                 for _ in range(count):
                     yield None
             outcome = _outcome(future, setup.limit_seconds)
-            if isinstance(outcome, Failure) and paths:
-                # The folder of these paths is gone when this is read.
-                outcome = replace(outcome, reason=outcome.reason.replace(f"{Path(paths[0]).parent}{os.sep}", ""))
+            if isinstance(outcome, Failure):
+                # The folder of these paths is gone when this is read: what is left is where the person has the file.
+                outcome = replace(outcome, reason=outcome.reason.replace(str(folder), ""))
             if isinstance(outcome, tuple):
                 _require_device(outcome[0].device, setup.device)
             for _ in range(job.protocol.trainings - told):
@@ -155,14 +154,18 @@ def _worker(device: str) -> Iterator[Worker]:
 
 @contextlib.contextmanager
 def _written(files: dict[str, bytes]) -> Iterator[Path]:
-    """The folder on this node that a plan's plugins are written to, under their own names: by these they are known."""
+    """The folder on this node that a plan's plugins are written to, each below it where it lay."""
     with tempfile.TemporaryDirectory(prefix="vae-jax-plugins-") as folder:
         for name, content in files.items():
-            file = Path(folder) / name
+            file = _below(Path(folder), name)
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(content)
         yield Path(folder)
 
 
 def _there(plugins: tuple[str, ...], folder: Path) -> tuple[str, ...]:
-    return tuple(str(folder / Path(plugin).name) for plugin in plugins)
+    return tuple(str(_below(folder, plugin)) for plugin in plugins)
+
+
+def _below(folder: Path, path: str) -> Path:
+    return folder / Path(path).relative_to(Path(path).anchor)

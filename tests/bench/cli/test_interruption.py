@@ -155,6 +155,24 @@ print("went on")
     assert (process.returncode, printed, said) == (130, "ended\n", LINE + "\n")
 
 
+def test_a_library_may_put_an_exception_of_its_own_in_its_place():
+    code = """
+import signal
+from bench.cli.interruption import heed_signals, unwinding
+heed_signals()
+with unwinding():
+    try:
+        signal.raise_signal(signal.SIGTERM)
+    except KeyboardInterrupt:
+        pass
+    # As Ray does.
+    raise KeyboardInterrupt
+"""
+    process = start("-c", code, stderr=subprocess.PIPE)
+    _, said = process.communicate(timeout=60)
+    assert (process.returncode, said) == (143, LINE + "\n")
+
+
 def test_what_does_not_end_is_not_waited_for():
     code = """
 import signal, time

@@ -32,7 +32,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::FutureWarning:ray"),
 ]
 
-# A remedy that tells which process of Ray's has asked for it: MARKS holds a line for each time a cell was begun.
+# A plugin that tells which process of Ray's has asked for it: MARKS holds a line for each task that has begun.
 PLUGIN = '''
 import os
 from bench import remedy
@@ -44,10 +44,10 @@ with open({marks!r}, "a") as marks:
 def broken(x):
     raise RuntimeError("no such activation")
 
-def dying(key, shape, dtype=None):
+def dying(key, shape, dtype, role):
     os._exit(7)
 
-def sleeping(key, shape, dtype=None):
+def sleeping(key, shape, dtype, role):
     import time
     time.sleep(1000)
 
@@ -175,6 +175,12 @@ def test_an_address_without_a_cluster_ends_with_a_sentence(address, said, capsys
     assert captured.out == ""
 
 
+def test_a_connection_leaves_signals_to_the_command(address):
+    before = signal.getsignal(signal.SIGTERM)
+    with RayExecutor(address):
+        assert signal.getsignal(signal.SIGTERM) is before
+
+
 def test_the_store_of_a_cluster_is_the_store_of_this_machine(address, cache, tmp_path, plugin):
     plugins, _ = plugin
     plan = make("baseline,orthogonal,tiny_normal,raises", plugins)
@@ -264,9 +270,9 @@ def test_a_killed_worker_and_a_lost_node_leave_the_same_store(cache, tmp_path, p
                     cluster.remove_node(other, allow_graceful=False)
     assert killed == ["worker", "node"]
     assert sorted(finished) == sorted(cell.arm for cell in plan.planned)
-    # Something was begun twice: what was killed was at work. (Timing begins two cells for each program.)
-    timings = 2 * len({cell.program for cell in plan.planned})
-    assert len(marks()) - begun_by_planning - timings > len(plan.planned)
+    # Something was begun twice: what was killed was at work. (Timing is a task for each program.)
+    timings = len({cell.program for cell in plan.planned})
+    assert len(marks()) - begun_by_planning - timings > len(groups([plan.job(cell) for cell in plan.planned], slots=2))
     run_local(plan, tmp_path / "local", cache)
     assert stored(tmp_path / "cluster") == stored(tmp_path / "local")
     assert not find_work(plan, store).missing
