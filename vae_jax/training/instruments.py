@@ -19,19 +19,19 @@ from vae_jax.objective.bound import LossParts
 # As many as leave a batch of 128 enough examples in each.
 _MICROBATCHES = 8
 
+
+class Absent:
+    """The type of `ABSENT`."""
+
+
+ABSENT = Absent()
+"""The reading of an instrument where a model has not what it measures: nothing is recorded, and no zero."""
+
 Layers = Float[Array, " _layers"]
 HiddenLayers = Float[Array, "_layers batch ..."]
 Stacks = dict[str, tuple[HiddenLayers, ...]]
 Kernels = dict[str, list[Float[Array, "_inputs _outputs"]]]
-Reading = dict[str, Layers] | Float[Array, ""]
-
-
-class _Absent:
-    """The type of `ABSENT`."""
-
-
-ABSENT: Any = _Absent()
-"""The reading of an instrument where a model has not what it measures: nothing is recorded, and no zero."""
+Reading = dict[str, Layers] | Float[Array, ""] | Absent
 
 
 class StepView(NamedTuple):
@@ -90,11 +90,11 @@ class Instrument:
             raise ValueError(f"{where} raised {type(error).__name__}: {said}; mend it there") from error
         if reading is ABSENT:
             return reading
-        by_stack = isinstance(reading, dict)
-        values = list(reading.values()) if by_stack else [reading]
+        per_stack = isinstance(reading, dict)
+        values = list(reading.values()) if per_stack else [reading]
         numbers = all(isinstance(value, int | float | np.generic | np.ndarray | jax.Array) for value in values)
-        named = not by_stack or (values and reading.keys() <= view.hidden.keys())
-        if not (named and numbers and all(jnp.ndim(value) == by_stack for value in values)):
+        named = not per_stack or (values and reading.keys() <= view.hidden.keys())
+        if not (named and numbers and all(jnp.ndim(value) == per_stack for value in values)):
             shapes = jax.tree.map(lambda value: getattr(value, "shape", type(value).__name__), reading)
             raise ValueError(
                 f"{where} gave {shapes}: return a number, or for each stack's name, {' and '.join(view.hidden)}, one "

@@ -45,8 +45,9 @@ def hidden_gradients(results: Results) -> Gradients:
     """The hidden gradient of each arm of one workload of which any reading is finite."""
     theories = {row.cell.arm: row.record.theory for row in results.stored}
     workload = next(iter(results.plan.workloads.values()))
-    order_of = list(workload.layers)
     curves = results.curves(["hidden_gradient"])
+    # The plan knows the order of the signal.
+    order_of = list(dict.fromkeys((*workload.layers, *curves["tower"].unique())))
     curves = curves.loc[curves["phase"] == "reporting"]
     finite = curves.loc[np.isfinite(curves["value"])]
     medians = finite.groupby(["arm", "tower", "layer", "step"], sort=False)["value"].median()

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 
 from bench import remedy, workload
 from bench.workloads.digits_dense import digits_dense
-from vae_jax.training.instruments import instrument
+from vae_jax.training.instruments import by_stack, entries, instrument
 
 from installed_remedies.shapes import steep
 
@@ -35,7 +35,7 @@ def shallow():
 @instrument
 def largest_gradient(view):
     """Largest |dL/dh| of any example and unit, after each hidden layer."""
-    return {tower: jnp.max(jnp.abs(g), axis=(1, 2)) for tower, g in view.hidden_gradient.items()}
+    return by_stack(lambda g: jnp.max(jnp.abs(g), axis=entries(g)), view.hidden_gradient)
 '''
 
 SHAPES = """

@@ -227,7 +227,7 @@ def test_a_new_remedy_needs_a_name_of_its_own(tmp_path, capsys, name):
 @pytest.mark.parametrize(
     ("body", "words"),
     [
-        ("return None", "gave None: return a number, or for each stack's name, encoder and decoder, one number"),
+        ("return None", "gave None: return a number, or for each stack's name, decoder and encoder, one number"),
         ("return 'text'", "gave str: return a number"),
         ("return jnp.ones((3, 4))", "gave (3, 4): return a number"),
         ("return {'middle': jnp.ones(3)}", "gave {'middle': (3,)}: return a number"),
