@@ -88,7 +88,7 @@ class Instrument:
         except Exception as error:
             said = str(error).strip().partition("\n")[0]
             raise ValueError(f"{where} raised {type(error).__name__}: {said}; mend it there") from error
-        if reading is ABSENT:
+        if isinstance(reading, Absent):
             return reading
         per_stack = isinstance(reading, dict)
         values = list(reading.values()) if per_stack else [reading]
