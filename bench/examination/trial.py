@@ -11,7 +11,8 @@ from bench.planning.applicability import slots_drawn_from
 from bench.planning.job import Job
 from bench.planning.protocol import Protocol
 from bench.results.records import PlannedCell
-from bench.training.arm_trainer import STATE_AXES, ArmTrainer, draw, over_lanes
+from bench.training.arm_trainer import ArmTrainer, draw
+from bench.training.lanes import STATE_AXES, over_lanes
 from bench.training.precision import computing
 from bench.training.programs import Program, anew, program
 from vae_jax.recipe.keys import random_key

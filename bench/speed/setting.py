@@ -13,7 +13,7 @@ import numpy as np
 from bench.language.arms import parse_arms
 from bench.planning.catalogue import load_catalogue
 from bench.planning.compose import build_workload, compose
-from bench.training.arm_trainer import NUMBERS_AXES, STATE_AXES
+from bench.training.lanes import NUMBERS_AXES, STATE_AXES
 from vae_jax.models.vae import VAEArchitecture
 from vae_jax.recipe.keys import named_key
 from vae_jax.training.instruments import INSTRUMENTS, Instrument

@@ -22,6 +22,7 @@ from bench.planning.loaded_workload import load_workload
 from bench.plugins.workload import Workload
 from bench.results.records import TrainingRecord
 from bench.training.curves import CurveWriter
+from bench.training.lanes import NUMBERS_AXES, STATE_AXES, beside, keys_of, over_lanes
 from bench.training.precision import cast, computing
 from bench.training.programs import Program, program
 from bench.training.record import Run, training_record
@@ -233,7 +234,7 @@ class ArmTrainer:
         recipe = self.recipe.traced()
         every = self.protocol.validate_every
         per_lane = [schedules(self.recipe, rate, self.protocol.steps, every) for rate in rates]
-        learning_rates = _stack([lane[0] for lane in per_lane])
+        learning_rates = beside([lane[0] for lane in per_lane])
         kl_weights = per_lane[0][1]
         # In float32 whatever the parameters are: a rate has no more than seven figures to it.
         learning_rates, kl_weights = cast((learning_rates, kl_weights), "float32")
@@ -249,7 +250,7 @@ class ArmTrainer:
         ]
 
     def _begin(self, seeds: list[int], numbers: Numbers) -> tuple[TrainState, jax.Array]:
-        keys = _keys(seeds)
+        keys = keys_of(seeds)
         with computing("float32"):
             drawn = self._draw_program(keys, self.recipe, self._drawn_from)
         return self.first_state(numbers, *drawn), keys
@@ -265,7 +266,7 @@ class ArmTrainer:
     @functools.cached_property
     def _draw_program(self) -> Program:
         single = functools.partial(draw, architecture=self.workload.architecture)
-        arguments = (_keys([0] * self.lanes), self.recipe, self._drawn_from)
+        arguments = (keys_of([0] * self.lanes), self.recipe, self._drawn_from)
         mapped = over_lanes(single, (0, None, None), 0, self.lanes)
         with computing("float32"):
             return program(mapped, arguments, name="init", architecture=self.workload.architecture, lanes=self.lanes)
@@ -293,7 +294,7 @@ class ArmTrainer:
         architecture, loop = self.workload.architecture, Loop(self.workload.batch, chunk, record_every, instruments)
         single = functools.partial(train, architecture=architecture, loop=loop)
         mapped = over_lanes(single, (STATE_AXES, 0, NUMBERS_AXES, None), (STATE_AXES, 0), self.lanes)
-        arguments = (state, _keys([0] * self.lanes), self._shapes(chunk), self.data)
+        arguments = (state, keys_of([0] * self.lanes), self._shapes(chunk), self.data)
         return program(mapped, arguments, name="train", architecture=architecture, loop=loop, lanes=self.lanes)
 
     def _evaluation(self, split: str) -> Program:
@@ -315,25 +316,10 @@ class ArmTrainer:
         return state, jnp.asarray(ended), Evaluation(key, self.recipe.traced(), self.data, self.held_out[split])
 
 
-# What differs between lanes: all of the state but the step, and of the numbers the learning rates.
-STATE_AXES: Any = TrainState(*[0] * len(TrainState._fields))._replace(step=None)  # type: ignore
-NUMBERS_AXES: Any = Numbers(recipe=None, learning_rates=0, kl_weights=None, stop=None, limit=None)  # type: ignore
+# Of what an evaluation is given, the state alone is of one lane.
 _VALIDATED_AXES = (STATE_AXES, None, None)
 
 
 def draw(key: jax.Array, recipe: Recipe, data: Data, *, architecture: Any) -> Any:
     """A training's model from the training's key; the rest as for `train.init`."""
     return init(named_key(key, "init"), recipe, architecture, data)
-
-
-def _keys(seeds: Sequence[int]) -> jax.Array:
-    return _stack([random_key(seed) for seed in seeds])
-
-
-def over_lanes(function: Callable[..., Any], in_axes: Any, out_axes: Any, lanes: int) -> Callable[..., Any]:
-    """A function of one training as a function of all lanes; with one lane it is the function itself, bit for bit."""
-    return function if lanes == 1 else jax.vmap(function, in_axes, out_axes)
-
-
-def _stack(values: list[jax.Array]) -> jax.Array:
-    return values[0] if len(values) == 1 else jnp.stack(values)
