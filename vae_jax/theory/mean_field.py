@@ -4,8 +4,9 @@ At finite depth, not at the fixed point: where the signal converges slowly, as u
 fixed point is wrong for every layer that there is.
 """
 
+import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -228,7 +229,7 @@ def predict(
     x = np.asarray(x, np.float64)
     squares = np.sum(x**2)
     overlap = float((np.sum(np.sum(x, axis=0) ** 2) - squares) / (len(x) - 1) / squares)
-    encoder = _predict_tower(architecture, recipe, parameters, "encoder", float(squares / x.size), overlap, x.shape[1])
+    encoder = _tower_profile(architecture, recipe, parameters, "encoder", float(squares / x.size), overlap, x.shape[1])
     if isinstance(encoder, NoPrediction):
         return {"encoder": encoder, "decoder": encoder}
     if recipe.posterior_head is not GaussianHead:
@@ -245,7 +246,7 @@ def predict(
     # log_var is normal too, so E[exp(log_var)] = exp(variance / 2). Without a cosine the decoder's map needs none.
     square = mean + math.exp(log_var / 2)
     overlap = mean * encoder.mean_cosine[-1] / square if encoder.mean_cosine else 0.0
-    decoder = _predict_tower(architecture, recipe, parameters, "decoder", square, overlap, latent)
+    decoder = _tower_profile(architecture, recipe, parameters, "decoder", square, overlap, latent)
     return {"encoder": encoder, "decoder": decoder}
 
 
@@ -260,22 +261,20 @@ _LEFT_OUT = {"encoder": _ENCODER, "decoder": (*_ENCODER, "decoder_context")}
 _BETWEEN_STEPS = ("zoneout", "carry", "readout")
 
 
-def _predict_tower(
-    architecture: VAEArchitecture,
-    recipe: Recipe,
-    parameters: Any,
-    tower: str,
-    mean_square: float,
-    overlap: float,
-    inputs: int,
-) -> Profile | NoPrediction:
-    try:
-        return _tower_profile(architecture, recipe, parameters, tower, mean_square, overlap, inputs)
-    except ValueError as error:
-        # A signal that overflows, or is no number, has no moments.
-        return NoPrediction(str(error))
+def _or_why(profile: Callable[..., Profile | NoPrediction]) -> Callable[..., Profile | NoPrediction]:
+    """A signal that overflows, or is no number, has no moments: then there is no profile, and it says why."""
+
+    @functools.wraps(profile)
+    def told(*given: Any) -> Profile | NoPrediction:
+        try:
+            return profile(*given)
+        except ValueError as error:
+            return NoPrediction(str(error))
+
+    return told
 
 
+@_or_why
 def _tower_profile(
     architecture: VAEArchitecture,
     recipe: Recipe,
