@@ -67,8 +67,9 @@ def training_record(
         estimated = _estimated(run.estimates)
         record = replace(record, **estimated)
         code = Code(final["kl_nats"], estimated["active_units"], signal["reconstruction_share_end"])
-    if "gradient_ratio_init" in signal:
-        verdict = judge(signal["gradient_ratio_init"], signal.get("mean_cosine_init"), signal.get("flat_init"), code)
+    ratio, cosine, flat = (signal.get(name) for name in ("gradient_ratio_init", "mean_cosine_init", "flat_init"))
+    if (ratio, cosine, flat) != (None, None, None):
+        verdict = judge(ratio, cosine, flat, code)
         record = replace(record, verdict=verdict.word, because=verdict.because)
     return finite(record)
 
@@ -81,13 +82,13 @@ def _signal(readings: dict[str, Any], stack: str) -> dict[str, Any]:
 
     signal: dict[str, Any] = {}
     profile = of("hidden_gradient")
-    if profile is not None and profile.shape[1] > 1:
+    # Of fewer than two blocks behind the input layer there is no way that a gradient could be lost on.
+    if profile is not None and profile.shape[1] > 2:
         profile = profile.astype(float)
         ratio = [ratio_of_norms(first, last) for first, last in zip(profile[:, 1], profile[:, -1], strict=True)]
         signal |= {"gradient_ratio_init": float(ratio[0]), "gradient_ratio_end": float(ratio[-1])}
-        # From the first block to the last there is one step fewer than blocks; with one block there is none.
-        if profile.shape[1] > 2:
-            signal["gradient_per_layer_init"] = float(ratio[0] ** (1 / (profile.shape[1] - 2)))
+        # From the first block to the last there is one step fewer than blocks.
+        signal["gradient_per_layer_init"] = float(ratio[0] ** (1 / (profile.shape[1] - 2)))
     if (cosine := of("mean_cosine")) is not None:
         signal |= {"mean_cosine_init": float(cosine[0, -1]), "mean_cosine_end": float(cosine[-1, -1])}
     reconstruction, kl = of("reconstruction_gradient"), of("kl_gradient")

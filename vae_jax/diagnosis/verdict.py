@@ -87,13 +87,15 @@ def quotient(one: float, other: float) -> float:
     return one / other
 
 
-def judge(gradient_ratio: float, mean_cosine: float | None, flat: float | None, code: Code | None = None) -> Verdict:
+def judge(
+    gradient_ratio: float | None, mean_cosine: float | None, flat: float | None, code: Code | None = None
+) -> Verdict:
     """The first rule of `RULES` that holds.
 
     Args:
         gradient_ratio: rms dL/dh at the first block over the last, at the start; of a gradient that has overflowed,
             not a number. Before the first block of a tower there is its input layer, which does not count; `diagnose`,
-            whose blocks go from one matrix to the next, begins with it.
+            whose blocks go from one matrix to the next, begins with it. None where there is no way from one to another.
         mean_cosine: c between examples in the last hidden layer of the encoder, at the start; None where it has none.
         flat: The largest share of (example, unit) in any layer whose activation is flat, at the start; None where
             there is no activation.
@@ -104,19 +106,22 @@ def judge(gradient_ratio: float, mean_cosine: float | None, flat: float | None, 
         return Verdict("healthy", f"{code.active_units} active units and a KL of {code.kl_nats:.2f} nats")
     if flat is not None and flat > FLAT:
         return Verdict("saturated", f"{flat:.0%} of a layer's activations are flat")
-    if gradient_ratio == 0:
+    if gradient_ratio is None:
+        arrives = "there is no gradient ratio"
+    elif gradient_ratio == 0:
         return Verdict("vanishing", "no gradient at all comes back at the first block")
-    if gradient_ratio < VANISHED:
+    elif gradient_ratio < VANISHED:
         return Verdict("vanishing", f"rms dL/dh at the first block is {gradient_ratio:.1e} of the last's")
-    if not gradient_ratio <= EXPLODED:
+    elif not gradient_ratio <= EXPLODED:
         return Verdict("exploding", f"rms dL/dh at the first block is {gradient_ratio:.1e} times the last's")
-    healthy = f"the gradient ratio is {gradient_ratio:.2g}"
+    else:
+        arrives = f"the gradient ratio is {gradient_ratio:.2g}"
     if mean_cosine is not None and mean_cosine > PARALLEL:
-        return Verdict("dead signal", f"{healthy}, but c is {mean_cosine:.3f}{_path(code)}")
+        return Verdict("dead signal", f"{arrives}, but c is {mean_cosine:.3f}{_path(code)}")
     if code is not None:
         cosine = "" if mean_cosine is None else f" and c {mean_cosine:.2f}"
-        return Verdict("collapsed", f"{healthy}{cosine}, but z has {code.active_units} active units{_path(code)}")
-    return Verdict("healthy", healthy + ("" if mean_cosine is None else f", c is {mean_cosine:.2f}"))
+        return Verdict("collapsed", f"{arrives}{cosine}, but z has {code.active_units} active units{_path(code)}")
+    return Verdict("healthy", arrives + ("" if mean_cosine is None else f", c is {mean_cosine:.2f}"))
 
 
 def _path(code: Code | None) -> str:

@@ -71,6 +71,13 @@ def test_a_model_without_z_has_no_code_and_is_judged_without_one():
     assert recorded(READINGS, parts(-3.0, -3.0), judged=False).verdict is None
 
 
+def test_where_there_are_too_few_blocks_no_ratio_is_told_and_the_other_rules_hold():
+    gradient = read(layers=np.array([9.0, 0.25], np.float32), after=np.ones(2, np.float32))
+    found = recorded(READINGS | {"hidden_gradient": gradient}, parts(-3.0, -3.0))
+    assert (found.gradient_ratio_init, found.gradient_ratio_end, found.gradient_per_layer_init) == (None, None, None)
+    assert (found.verdict, found.because) == ("healthy", "there is no gradient ratio, c is 0.40")
+
+
 def test_what_no_instrument_reads_is_not_there():
     found = recorded({"score": np.zeros(2)}, parts(2.0, 1.5, 0.5))
     assert (found.score, found.kl_nats) == (2.0, 0.5)

@@ -36,6 +36,12 @@ UNUSED = Code(kl_nats=0.0, active_units=0, reconstruction_share=0.02)
         ("healthy", (1.0, None, None), None),
         ("dead signal", (1.0, PARALLEL + 0.01, None), None),
         ("vanishing", (0.0, None, None), None),
+        # Too few blocks to lose a gradient on: the other rules hold all the same.
+        ("healthy", (None, 0.1, 0.1), None),
+        ("healthy", (None, 0.1, 0.1), Code(3.0, 4, 0.5)),
+        ("collapsed", (None, 0.1, 0.1), UNUSED),
+        ("dead signal", (None, PARALLEL + 0.01, 0.1), UNUSED),
+        ("saturated", (None, 0.1, FLAT + 0.01), UNUSED),
     ],
 )
 def test_one_word_and_why(word, figures, code):
