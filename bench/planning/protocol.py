@@ -24,7 +24,7 @@ class Protocol:
         draws: Draws of z for each held-out example.
         importance_samples: Draws of z for each test example, for the importance-weighted bound.
         divergence_distance: How far above the plateau a score has diverged, in multiples of the plateau's own distance
-            from 0: it may be negative.
+            from 0, which it may lie below; where that is less than one unit, in units.
     """
 
     steps: int
@@ -65,10 +65,11 @@ class Protocol:
     def limit(self, plateau: float) -> float:
         """The score beyond which a training has diverged.
 
-        >>> Protocol(steps=1).limit(27.0), Protocol(steps=1).limit(-2.0)
-        (270.0, 16.0)
+        >>> Protocol(steps=1).limit(27.0), Protocol(steps=1).limit(-2.0), Protocol(steps=1).limit(0.0)
+        (270.0, 16.0, 9.0)
         """
-        return plateau + self.divergence_distance * abs(plateau)
+        # Beside an error per pixel stands a KL in nats, which no multiple of the error knows of.
+        return plateau + self.divergence_distance * max(abs(plateau), 1.0)
 
     def identity(self) -> dict[str, Any]:
         """All that changes a number."""
@@ -93,6 +94,6 @@ class Protocol:
             f"At that rate {self.seeds} fresh seeds are trained and reported on test{draws if latent else ''}.",
             f"Intervals are Student's t over seeds, {CONFIDENCE:.0%}; an arm of which a seed diverged has none.",
             f"A training has diverged when a minibatch's {score.name} is not finite, or above the plateau by more than "
-            f"{self.divergence_distance:g} times the plateau's absolute value.",
+            f"{self.divergence_distance:g} times the plateau's absolute value, or times 1 where that is less.",
             "For one seed all arms share initial draws, batches and noise wherever their shapes allow.",
         ]

@@ -100,11 +100,8 @@ class WorkloadKind:
         @functools.wraps(made.plateau)
         def plateau(dataset: Dataset, x: Any) -> float:
             found = call("plateau of workload", self.name, made.plateau, dataset, x)
-            sound = isinstance(found, float | int | np.floating) and math.isfinite(found) and found != 0
-            cure = (
-                f"give the {made.score.name} of an arm that has learnt nothing, a finite number that is not 0, since "
-                "how far above it a training has diverged is a multiple of it"
-            )
+            sound = isinstance(found, float | int | np.floating) and math.isfinite(found)
+            cure = f"give the {made.score.name} of an arm that has learnt nothing, a finite number"
             self._require(sound, f"has a plateau of {found!r:.100}", cure)
             return float(found)
 

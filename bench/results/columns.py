@@ -293,8 +293,8 @@ def seeds(row: Row) -> int:
 
 
 @column(unit="count", title="",
-        says="seeds whose score was not finite, or above the plateau by more than 9 times its absolute "
-        "value")  # fmt: skip
+        says="seeds whose score was not finite, or above the plateau by more than 9 times its absolute value, or times "
+        "1 where that is less")  # fmt: skip
 def seeds_diverged(row: Row) -> int:
     return sum(training.diverged_at is not None for training in row.trainings)
 

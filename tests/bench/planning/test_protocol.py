@@ -37,6 +37,9 @@ def test_divergence_is_a_distance_from_the_plateau():
     assert protocol.limit(27.25) == 10 * 27.25
     # Ten times a plateau below 0 would lie below it, where a training is that learns.
     assert protocol.limit(-4.0) == 32.0
+    # An error per pixel of 0.07 beside a KL of some nats.
+    assert protocol.limit(0.07) == 9.07
+    assert protocol.limit(0.0) == 9.0
 
 
 @pytest.mark.parametrize("wrong", [{"steps": 0}, {"steps": 1, "seeds": 0}])

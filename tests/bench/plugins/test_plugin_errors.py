@@ -145,10 +145,9 @@ def mine():
         (
             "return independent_pixels(dataset, x)",
             "return None",
-            "has a plateau of None: give the -ELBO of an arm that has learnt nothing, a finite number that is not 0",
+            "has a plateau of None: give the -ELBO of an arm that has learnt nothing, a finite number",
         ),
         ("return independent_pixels(dataset, x)", "return np.nan", "has a plateau of nan: give the -ELBO of an arm"),
-        ("return independent_pixels(dataset, x)", "return 0.0", "has a plateau of 0.0: give the -ELBO of an arm"),
         ("plateau=sits", "plateau=sits, score='error'", "has the score 'error': write bench.Score("),
         ("plateau=sits", "plateau=sits, score=Score('error', 'per image', 0.0)", "the margin above 0"),
         ("plateau=sits", "plateau=sits, left='below'", "has left='below': give bench.BELOW_PLATEAU"),
