@@ -32,8 +32,8 @@ def choose_executor(name: str, address: str | None, workers: int | None, device:
         return RayExecutor(address, device)
     if address is not None:
         raise InputError(f"address {address!r} is of a Ray cluster: give --executor ray with it")
+    from bench.data.cache import cache
     from bench.execution.device import find_device
     from bench.execution.local import LocalExecutor
-    from bench.execution.process import default_cache
 
-    return LocalExecutor(find_device(device), workers, default_cache())
+    return LocalExecutor(find_device(device), workers, cache())

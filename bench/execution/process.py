@@ -5,7 +5,6 @@ import signal
 import threading
 import time
 from multiprocessing.connection import Connection
-from pathlib import Path
 
 import jax
 
@@ -56,12 +55,6 @@ def configure_process(device: str, core_or_gpu: int | None, cache: str) -> None:
     jax.config.update("jax_compilation_cache_dir", cache)
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
-
-
-def default_cache() -> Path:
-    """The folder of the persistent compilation cache: `VAE_JAX_CACHE`, or below the user's cache folder."""
-    named = os.environ.get("VAE_JAX_CACHE")
-    return Path(named) if named else Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "vae-jax"
 
 
 _progress: Connection | None = None

@@ -14,9 +14,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from bench.data.cache import cache
 from bench.execution.device import Device
 from bench.execution.executor import Failure, Outcome
-from bench.execution.process import default_cache
 from bench.execution.worker import POLL_SECONDS, Worker, outcome_of
 from bench.planning.identity import packages, versions
 from bench.planning.job import Job
@@ -137,7 +137,7 @@ _workers: dict[str, Worker] = {}
 def _worker(device: str) -> Iterator[Worker]:
     """The process that runs cells for this process of Ray's."""
     if device not in _workers:
-        _workers[device] = Worker(device, None, default_cache())
+        _workers[device] = Worker(device, None, cache())
         atexit.register(_workers[device].end, at_once=True)
     worker = _workers[device]
     # What an ended process told and nobody asked for.

@@ -7,7 +7,8 @@ import platform
 from collections.abc import Iterator
 from typing import Any
 
-from bench.execution.process import configure_process, default_cache
+from bench.data.cache import cache
+from bench.execution.process import configure_process
 from bench.planning.identity import versions
 from bench.training.machine import describe_device
 
@@ -19,7 +20,7 @@ _XLA_FLAGS = os.environ.get("XLA_FLAGS")
 
 def work_on_one_core() -> None:
     """Make this process what a worker is; too late once jax has started its backend."""
-    configure_process("cpu", min(_CORES) if _CAN_PIN else None, str(default_cache()))
+    configure_process("cpu", min(_CORES) if _CAN_PIN else None, str(cache()))
 
 
 @contextlib.contextmanager

@@ -19,8 +19,9 @@ def check(*what: Positional[str], timing: bool = True, json: bool = False) -> in
         timing: Measure the time of a step too.
         json: Print as JSON.
     """
+    from bench.data.cache import cache
     from bench.execution.device import find_device
-    from bench.execution.process import configure_process, default_cache
+    from bench.execution.process import configure_process
 
     names = [each for each in what if not _is_path(each)]
     plugins, catalogue = with_plugins(tuple(each for each in what if _is_path(each)), data=True)
@@ -29,7 +30,7 @@ def check(*what: Positional[str], timing: bool = True, json: bool = False) -> in
             raise unknown("remedy", name, catalogue.remedies, "python -m bench list remedies")
     if plugins and not catalogue.from_plugins:
         raise InputError(f"{' and '.join(plugins)}: no remedy to check; what is checked is made by @remedy")
-    configure_process(find_device(None).platform, None, str(default_cache()))
+    configure_process(find_device(None).platform, None, str(cache()))
     from bench.examination.admission import Admission
 
     chosen = dict.fromkeys([*names, *catalogue.from_plugins]) or catalogue.remedies

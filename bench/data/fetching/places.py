@@ -3,13 +3,11 @@
 import os
 from pathlib import Path
 
-import pooch
-
+from bench.data.cache import cache
 from bench.data.fetching.data_file import DataFile
 from bench.language.errors import InputError
 
 FOLDER = "VAE_JAX_DATA"
-CACHE = "VAE_JAX_CACHE"
 
 
 def named_folder(folder: Path | str | None = None) -> Path | None:
@@ -30,8 +28,8 @@ def named_folder(folder: Path | str | None = None) -> Path | None:
 
 
 def cache_folder() -> Path:
-    """The folder for what is downloaded: below `VAE_JAX_CACHE`, or below the user's own cache."""
-    return Path(os.environ.get(CACHE) or pooch.os_cache("vae-jax")) / "data"
+    """The folder for what is downloaded."""
+    return cache() / "data"
 
 
 def find(file: DataFile, folder: Path | None) -> Path | None:
