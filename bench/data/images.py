@@ -1,12 +1,14 @@
 """Images for a workload: by name, as intensities, binarised as it asks."""
 
+import math
 from collections.abc import Callable
 
 import numpy as np
 
 from bench.data.dataset import Dataset
-from bench.data.digits import binarised, digit_images
+from bench.data.digits import binarised
 from bench.data.listing import find_sets
+from bench.data.named_data import NamedData
 from bench.data.reading.intensities import intensities
 from bench.data.splits import Arrays, Splits
 from bench.language.errors import InputError
@@ -21,19 +23,13 @@ def images(name: str, examples: int = 0) -> Splits[Arrays]:
     """The images of a data set as intensities in [0, 1], in float32.
 
     Args:
-        name: `digits`, or one that `python -m bench data list` shows.
+        name: As `python -m bench data list` shows it.
         examples: How many of the training set to use; 0 for all.
 
     Raises:
         InputError: If there is no such set, it holds no images, or it is not on this machine.
     """
-    if name == "digits":
-        found = digit_images()
-    else:
-        (kind,) = find_sets((name,))
-        if kind.kind != "images":
-            raise InputError(f"data set {name!r} holds {kind.kind}, and this workload is of images: name one of images")
-        found = kind()
+    found = _kind(name)()
     found = found.with_examples(examples) if examples else found
     return found.map(lambda rows: {**rows, "images": intensities(rows["images"]).astype(np.float32)})
 
@@ -73,11 +69,13 @@ def pixels(name: str) -> int:
     """How many numbers one image of a data set is, without reading it.
 
     Raises:
-        InputError: If it is none whose size is known.
+        InputError: If there is no such set, or it holds no images.
     """
-    if name not in _PIXELS:
-        raise InputError(f"data must be one of {', '.join(_PIXELS)}, got {name!r}")
-    return _PIXELS[name]
+    return math.prod(_kind(name).shape)
 
 
-_PIXELS = {"digits": 64, "mnist": 784, "fashion-mnist": 784, "binarized-mnist": 784, "frey-faces": 560}
+def _kind(name: str) -> NamedData:
+    (kind,) = find_sets((name,))
+    if kind.kind != "images":
+        raise InputError(f"data set {name!r} holds {kind.kind}, and this workload is of images: name one of images")
+    return kind

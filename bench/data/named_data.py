@@ -23,6 +23,7 @@ class NamedData:
         examples: How many there are, all splits together.
         licence: In a few words.
         files: What has to be on this machine; none where the data are made here.
+        shape: Rows and columns of an image; of text nothing.
     """
 
     function: Callable[..., Splits[Any]]
@@ -30,6 +31,7 @@ class NamedData:
     examples: int
     licence: str
     files: tuple[DataFile, ...]
+    shape: tuple[int, ...]
 
     @property
     def name(self) -> str:
@@ -78,7 +80,7 @@ class NamedData:
 
 
 def named_data(
-    *, kind: str, examples: int, licence: str, files: tuple[DataFile, ...] = ()
+    *, kind: str, examples: int, licence: str, files: tuple[DataFile, ...] = (), shape: tuple[int, ...] = ()
 ) -> Callable[[Callable[..., Splits[Any]]], NamedData]:
     """Make a named data set of a function; its docstring says what it is, its source, and how it is split.
 
@@ -87,5 +89,6 @@ def named_data(
         examples: How many there are, all splits together.
         licence: In a few words.
         files: What the function is given the content of, in this order.
+        shape: Rows and columns of an image.
     """
-    return functools.partial(NamedData, kind=kind, examples=examples, licence=licence, files=files)
+    return functools.partial(NamedData, kind=kind, examples=examples, licence=licence, files=files, shape=shape)

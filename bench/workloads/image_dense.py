@@ -11,7 +11,7 @@ from bench.plugins.workload import Workload, workload
 from bench.results.score import NEGATIVE_ELBO, Score, squared_error
 from bench.workloads.bases import BASELINE, TRAINABLE
 from vae_jax.models.likelihoods import Bernoulli, Likelihood, SquaredError
-from vae_jax.models.presentations import AsStored
+from vae_jax.models.presentations import AsStored, Binarised
 from vae_jax.models.vae import VAEArchitecture
 from vae_jax.towers.tapered import Tapered
 
@@ -25,7 +25,7 @@ def image_dense(
     widths: str = "64x9",
     latent: int = 8,
     likelihood: str = "bernoulli",
-    binarisation: str = "anew",
+    binarisation: str = "usual",
     examples: int = 0,
     batch: int = 128,
     steps: int = 1500,
@@ -36,6 +36,9 @@ def image_dense(
     tutorials teach are `[data=mnist,widths=500,latent=30]`, and with a squared error
     `[data=mnist,widths=128-64,latent=20,likelihood=mse]`; `[data=mnist,widths=128x16,latent=16]` is a deep one.
 
+    Images are binarised `anew` at every presentation, once (`fixed`), or not at all (`none`): as is usual, anew under a
+    Bernoulli likelihood and not under a squared error.
+
     Why it vanishes: as on digits-dense, a sigmoid's slope is at most 1/4. With `likelihood=mse-averaged` the squared
     error is averaged over pixels beside a KL that is summed over units: an accidental beta of as many as there are
     pixels, under which the posterior collapses however well the gradient flows.
@@ -45,8 +48,8 @@ def image_dense(
     """
     columns, own = pixels(data), layers(widths)
     kind, score = _likelihood(likelihood, columns)
-    if likelihood != "bernoulli" and binarisation == "anew":
-        binarisation = "none"
+    if binarisation == "usual":
+        binarisation = "anew" if likelihood == "bernoulli" else "none"
 
     def mean_image(dataset: Dataset, x: Examples) -> float:
         squares = (x.astype(np.float64) - dataset.mean) ** 2
@@ -55,7 +58,7 @@ def image_dense(
     return Workload(
         architecture=VAEArchitecture(
             columns, len(own) - 1, own[0], latent, kind, Tapered(own), Tapered(own[::-1]),
-            AsStored() if binarisation != "anew" else None,
+            Binarised() if binarisation == "anew" else AsStored(),
         ),
         bases={"baseline": BASELINE, "trainable": TRAINABLE},
         steps=steps,

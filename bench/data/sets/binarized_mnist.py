@@ -15,6 +15,7 @@ def _file(split: str, size: int, sha256: str) -> DataFile:
 
 @named_data(
     kind="images",
+    shape=(28, 28),
     examples=70_000,
     licence="none stated",
     files=(

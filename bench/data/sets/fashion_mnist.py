@@ -13,6 +13,7 @@ _ADDRESSES = (
 
 @named_data(
     kind="images",
+    shape=(28, 28),
     examples=70_000,
     licence="MIT",
     files=tuple(

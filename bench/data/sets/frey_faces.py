@@ -17,6 +17,7 @@ _BLOCKS = 20
 
 @named_data(
     kind="images",
+    shape=(28, 20),
     examples=1_965,
     licence="none stated",
     files=(

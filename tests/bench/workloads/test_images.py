@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+import jax
 import numpy as np
 import pytest
 
@@ -83,12 +84,12 @@ def test_an_averaged_error_is_an_accidental_beta_and_its_plateau_is_per_pixel():
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("image-dense[data=cifar]", "data must be one of digits, mnist"),
+        ("image-dense[data=cifar]", "unknown data set 'cifar'"),
         ("image-dense[likelihood=poisson]", "likelihood must be one of bernoulli, mse"),
         ("image-dense[binarisation=twice]", "binarisation must be one of anew, fixed, none"),
         ("image-dense[widths=0]", "must name 1 to"),
         ("autoencoder[corruption=-1]", "corruption must be at least 0"),
-        ("image-dense[data=tang-poems]", "data must be one of digits"),
+        ("image-dense[data=tang-poems]", "data set 'tang-poems' holds text, and this workload is of images"),
         ("classify[data=frey-faces]", "which have labels, got 'frey-faces'"),
     ],
 )
@@ -106,6 +107,19 @@ def test_binarisation_is_anew_once_or_none():
     assert len(np.unique(none.test)) > 2
     # The outputs start at the intensities' mean, whatever is drawn of them.
     np.testing.assert_array_equal(anew.mean, fixed.mean)
+
+
+def test_images_are_binarised_as_is_usual_under_a_likelihood_and_as_asked_where_one_asks():
+    for text, drawn in (
+        ("image-dense", True), ("image-dense[likelihood=mse]", False), ("image-dense[binarisation=none]", False),
+        ("image-dense[likelihood=mse,binarisation=anew]", True),
+    ):  # fmt: skip
+        built = workload(text)
+        data = built.data()
+        rows, mean = jax.numpy.asarray(data.train[:64]), jax.numpy.asarray(data.mean)
+        seen = built.architecture.present(jax.random.key(0), rows, mean).target
+        assert (len(np.unique(seen)) == 2) == drawn, text
+        assert (len(np.unique(data.test)) == 2) == drawn, text
 
 
 def test_a_part_of_the_training_set_is_enough_to_ask_for():
