@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from bench.language.figures import fixed, rates_words, significant
+from bench.language.figures import figure, fixed, rates_words, significant
 from bench.report.conclusions import blame_sentence
 from bench.report.diagnosis_words import diagnosis_table, diagnosis_words
 from bench.results.column import ALWAYS, NEVER, Column
@@ -241,7 +241,7 @@ def arm_texts(row: Row) -> Iterator[Text | Table]:
     for slot, (before, after) in record.changes.items():
         yield Text(f"  {slot}: {_value_text(before)} -> {_value_text(after)}")
     if record.trainings:
-        yield Text(f"{score.name} {_interval(record.trainings)} {score.unit}; plateau {fixed(row.plateau)}")
+        yield Text(f"{score.name} {_interval(record.trainings)} {score.unit}; plateau {figure(row.plateau)}")
     for title, trainings in (("tuning on validation", record.tuning), ("reported on test", record.trainings)):
         if trainings:
             table = _table(title=title, title_justify="left")

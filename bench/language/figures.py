@@ -44,6 +44,15 @@ def fixed(value: float | None, decimals: int = 2, unit: str = "") -> str:
     return "" if value is None or math.isnan(value) else f"{round(value, decimals) + 0.0:.{decimals}f}{unit}"
 
 
+def figure(value: float | None) -> str:
+    """A score with as many decimals as show it; empty where there is none.
+
+    >>> figure(27.2085), figure(0.07919), figure(None)
+    ('27.21', '0.0792', '')
+    """
+    return fixed(value, 2 if value is None or math.isnan(value) else decimals(value))
+
+
 def decimals(value: float) -> int:
     """How many decimals show a figure: two, or of one below 0.1 as many as give it three digits.
 

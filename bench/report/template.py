@@ -5,7 +5,7 @@ import re
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from bench.language.figures import fixed, significant, thousands
+from bench.language.figures import figure, fixed, significant, thousands
 
 
 def environment() -> Environment:
@@ -14,7 +14,9 @@ def environment() -> Environment:
         loader=PackageLoader("bench.report", "."), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
-    made.filters |= {"breakable": breakable, "fixed": fixed, "significant": significant, "thousands": thousands}
+    made.filters |= {
+        "breakable": breakable, "figure": figure, "fixed": fixed, "significant": significant, "thousands": thousands,
+    }  # fmt: skip
     return made
 
 

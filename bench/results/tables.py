@@ -8,8 +8,8 @@ from typing import Any
 import pandas as pd
 
 from bench.language.errors import unknown
-from bench.language.figures import decimals, fixed
-from bench.results.column import Column
+from bench.language.figures import figure
+from bench.results.column import ALWAYS, Column
 from bench.results.columns import COLUMNS
 from bench.results.results import Results
 from bench.results.store import Store, write_atomically
@@ -27,7 +27,7 @@ def holds(table: pd.DataFrame, name: str) -> pd.Series:
 
 def plateaus(table: pd.DataFrame) -> str:
     """Where the arms of a summary sit that learn nothing; empty where no cell says it."""
-    return " and ".join(dict.fromkeys(fixed(value, decimals(value)) for value in table["plateau"].dropna()))
+    return " and ".join(dict.fromkeys(figure(value) for value in table["plateau"].dropna()))
 
 
 def table_rows(table: pd.DataFrame) -> list[Any]:
@@ -37,15 +37,17 @@ def table_rows(table: pd.DataFrame) -> list[Any]:
 
 def shown(results: Results) -> list[Column]:
     """The columns of the summary for reading, under the score's own name: the workload only where there are several,
-    the reason only where a row has one.
+    and what no row has, as a KL where there is no z, not at all.
     """
     table = results.summary
-    unneeded = {"workload"} if len(set(table["workload"])) < 2 else set()
-    unneeded |= set() if any(table["reason"].fillna("")) else {"reason"}
+    several = len(set(table["workload"])) > 1
+    told = {name for name in table if any(value not in (None, "") for value in table[name].dropna())}
     return [
         replace(column, title=results.score.said(column.title))
         for column in results.columns
-        if column.title and column.name not in unneeded
+        if column.title
+        and (column.terminal == ALWAYS or column.name in told)
+        and (several or column.name != "workload")
     ]
 
 
