@@ -57,7 +57,7 @@ def loss(
 
     Args:
         graph: From `structure`.
-        architecture: The model's.
+        architecture: The model's sizes.
         parameters: What is trained.
         given: All else.
     """
@@ -78,7 +78,7 @@ def observed_paths(
 
     Args:
         graph: From `structure`.
-        architecture: The model's.
+        architecture: The model's sizes.
         parameters: What is trained.
         taps: Zeros, see `DenseTower.observed`.
         given: All else.
