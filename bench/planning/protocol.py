@@ -16,7 +16,7 @@ class Protocol:
     Attributes:
         steps: Steps of one training.
         seeds: Fresh seeds of the reporting pass.
-        rates: Learning rates of the tuning pass.
+        rates: Learning rates of the tuning pass; of one there is nothing to choose, and no pass.
         spacing: Factor between neighbouring rates.
         tuning_seed: Seed of the tuning pass; the reporting seeds follow it.
         record_every: Steps between two records of the instruments.
@@ -49,9 +49,14 @@ class Protocol:
         return [self.tuning_seed + 1 + index for index in range(self.seeds)]
 
     @property
+    def tunes(self) -> bool:
+        """Whether there is a rate to choose."""
+        return self.rates > 1
+
+    @property
     def trainings(self) -> int:
         """Trainings of one arm."""
-        return self.rates + self.seeds
+        return self.rates * self.tunes + self.seeds
 
     def learning_rates(self, scale: float) -> list[float]:
         """The rates to tune over: log-spaced around an optimizer's own scale, to three digits.
@@ -86,11 +91,15 @@ class Protocol:
             f", at KL weight 1, with {self.draws} draws of z per example; the importance-weighted bound has "
             f"{self.importance_samples}"
         )
-        return [
+        tuned = [
             f"Every arm trains {self.rates} learning rates, a factor of {self.spacing:.3g} apart around its "
             f"optimizer's own scale, for {self.steps:,} steps on tuning seed {self.tuning_seed}.",
             f"The rate with the least {score.name} on validation is kept; a best rate at either end of the grid is "
             "marked.",
+        ]
+        untuned = [f"No rate is tuned: every arm trains {self.steps:,} steps at its optimizer's own."]
+        return [
+            *(tuned if self.tunes else untuned),
             f"At that rate {self.seeds} fresh seeds are trained and reported on test{draws if latent else ''}.",
             f"Intervals are Student's t over seeds, {CONFIDENCE:.0%}; an arm of which a seed diverged has none.",
             f"A training has diverged when a minibatch's {score.name} is not finite, or above the plateau by more than "

@@ -102,7 +102,7 @@ class CellRecord:
         recipe: Every slot's value.
         changes: The baseline's value and its own, of every slot that it changes.
         learning_rate: The one it is reported at.
-        tuning: A training for each rate.
+        tuning: A training for each rate; none where there was only one.
         trainings: A training for each fresh seed.
         parameters: How many numbers are trained.
         compile_seconds: Of its program.

@@ -118,10 +118,10 @@ class Row:
     def at_edge(self) -> bool:
         """Whether its rate is the lowest or highest tried, so that a better one may lie beyond.
 
-        Not where every rate that finished ended on the plateau, less than the score's margin apart: none of them is
-        better than another.
+        Not where only one was, nor where every rate that finished ended on the plateau, less than the score's margin
+        apart: none of them is better than another.
         """
-        if self.stored is None or self.record.learning_rate is None:
+        if self.stored is None or self.record.learning_rate is None or len(self.record.tuning) < 2:
             return False
         plateau, margin, tuning = self.plateau_validation, self.workload.score.margin, self.record.tuning
         ended = [found for found in map(figures, tuning) if not math.isnan(found.score)]

@@ -65,10 +65,12 @@ def _run(
         known = job.known[fingerprint]
         return Unchanged(known.identity, explain(trainer, job.protocol.reporting_seeds[0], known.verdict))
     protocol, curves, rates = job.protocol, CurveWriter(job.protocol), trainer.rates
-    seeds = [(protocol.tuning_seed, rate) for rate in rates]
-    tuning = trainer.trainings(seeds, "validation", "tuning", curves, tell)
-    validated = [math.nan if each.score is None else each.score for each in tuning]
-    chosen = choose(validated)
+    tuning: list[TrainingRecord] = []
+    chosen: int | None = 0
+    if protocol.tunes:
+        seeds = [(protocol.tuning_seed, rate) for rate in rates]
+        tuning = trainer.trainings(seeds, "validation", "tuning", curves, tell)
+        chosen = choose([math.nan if each.score is None else each.score for each in tuning])
     reporting: list[TrainingRecord] = []
     if chosen is not None:
         seeds = [(seed, rates[chosen]) for seed in protocol.reporting_seeds]

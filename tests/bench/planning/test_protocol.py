@@ -25,6 +25,14 @@ def test_the_words_are_made_of_the_numbers():
         assert said in words
 
 
+def test_of_one_rate_there_is_nothing_to_choose():
+    protocol = Protocol(steps=1500, seeds=3, rates=1)
+    assert protocol.trainings == 3
+    words = " ".join(protocol.words(NEGATIVE_ELBO))
+    assert "No rate is tuned" in words
+    assert "validation" not in words
+
+
 def test_without_a_z_nothing_is_said_of_it():
     words = " ".join(Protocol(steps=1).words(Score("squared error", "per image", 0.1), latent=False))
     assert "the least squared error on validation" in words
