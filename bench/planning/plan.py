@@ -126,7 +126,7 @@ def make_plan(
     loaded = load_workload(catalogue, asked)
     built = loaded.workload
     given = dict(parse_term(asked)[0].parameters)
-    protocol = Protocol(
+    protocol = Protocol.of_length(
         steps=_first(steps, built.steps if "steps" in given else None, chosen.steps, built.steps),
         seeds=_first(seeds, chosen.seeds),
         rates=_first(rates, chosen.rates),

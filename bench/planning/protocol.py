@@ -48,6 +48,16 @@ class Protocol:
         """Seeds that no choice was made on."""
         return [self.tuning_seed + 1 + index for index in range(self.seeds)]
 
+    @classmethod
+    def of_length(cls, steps: int, **asked: int) -> "Protocol":
+        """A protocol whose records and evaluations of a long training lie further apart: 100 to 200 of them do.
+
+        >>> Protocol.of_length(1500).validate_every, Protocol.of_length(39_062).validate_every
+        (100, 300)
+        """
+        apart = max(1, steps // 10_000)
+        return cls(steps, record_every=cls.record_every * apart, validate_every=cls.validate_every * apart, **asked)
+
     @property
     def tunes(self) -> bool:
         """Whether there is a rate to choose."""

@@ -1,0 +1,22 @@
+"""The autoencoder that tutorials teach, 784-64-32-64-784 on MNIST, and what is usually added to it.
+
+Command: make bench SUITE=taught_autoencoder
+Needs MNIST: python -m bench data fetch mnist
+Expect: a quarter of an hour on two cores. What a linear code of 32 numbers leaves of an image, PCA fitted to the training
+set, is 13.2 (0.0168 a pixel).
+"""
+
+from bench.plugins.suite import Suite
+
+SUITE = Suite(
+    arms=(
+        "baseline", "trainable", "trainable+relu",
+        "trainable+relu+batch_norm", "trainable+relu+clip_by_global_norm", "trainable+relu+decoupled_decay",
+        "trainable+relu+l1", "trainable+relu+l2", "trainable+relu+cosine_decay",
+    ),
+    workload="autoencoder[data=mnist,widths=64,code=32]",
+    seeds=3,
+    rates=1,
+    # 20 epochs.
+    steps=7813,
+)  # fmt: skip

@@ -1,0 +1,21 @@
+"""The taught autoencoder with three hidden layers of 64 each way, so that residuals have what to go around.
+
+Command: make bench SUITE=taught_deep_autoencoder
+Needs MNIST: python -m bench data fetch mnist
+Expect: a quarter of an hour on two cores.
+"""
+
+from bench.plugins.suite import Suite
+
+SUITE = Suite(
+    arms=(
+        "baseline", "trainable", "trainable+relu",
+        "trainable+relu+pre_activation_residual", "trainable+relu+rezero", "trainable+relu+batch_norm",
+        "trainable+relu+pre_activation_residual+batch_norm",
+    ),
+    workload="autoencoder[data=mnist,widths=64x3,code=32]",
+    seeds=3,
+    rates=1,
+    # 20 epochs.
+    steps=7813,
+)  # fmt: skip

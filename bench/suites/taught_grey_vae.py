@@ -1,0 +1,17 @@
+"""The VAE of PyTorch's examples, 784-400-20 on grey MNIST under a Bernoulli likelihood, as long as there.
+
+Command: make bench SUITE=taught_grey_vae
+Needs MNIST: python -m bench data fetch mnist
+Expect: a few minutes on two cores. After as many steps, 10 epochs over 60,000 images, public logs of that example print a
+test loss of 105.6 nats; here 10,000 of those images are kept for validation.
+"""
+
+from bench.plugins.suite import Suite
+
+SUITE = Suite(
+    arms=("baseline", "trainable", "trainable+relu"),
+    workload="image-dense[data=mnist,widths=400,latent=20,binarisation=none]",
+    seeds=3,
+    rates=1,
+    steps=4690,
+)
