@@ -2,8 +2,8 @@
 
 Command: make bench SUITE=taught_autoencoder
 Needs MNIST: python -m bench data fetch mnist
-Expect: a quarter of an hour on two cores. What a linear code of 32 numbers leaves of an image, PCA fitted to the training
-set, is 13.2 (0.0168 a pixel).
+Expect: a quarter of an hour on two cores. What a linear code of 32 numbers leaves of an image, PCA fitted to the
+training set, is 13.2 (0.0168 a pixel).
 """
 
 from bench.plugins.suite import Suite
