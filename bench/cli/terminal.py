@@ -54,7 +54,7 @@ _ESTIMATED = ("importance_weighted", "active_units", "mutual_information")
 
 
 def forecast(work: "Work", executor: "Executor") -> str:
-    """A sentence on what a run is about to do, and about how long it takes.
+    """A sentence on what a run is about to do, and about how long it takes; and where its data are from.
 
     Args:
         work: What is missing.
@@ -78,7 +78,9 @@ def forecast(work: "Work", executor: "Executor") -> str:
         f"{len(work.missing)} to run ({trainings} trainings of {plan.protocol.steps:,} steps, {programs} programs to "
         f"compile) on {slots} {executor.slot_words}",
     ]
-    return f"{plan.loaded.text}: {', '.join(counts)}: about {seconds / 60:.1f} minutes"
+    said = f"{plan.loaded.text}: {', '.join(counts)}: about {seconds / 60:.1f} minutes"
+    data = plan.loaded.dataset.description
+    return f"{said}\n{data}" if data else said
 
 
 def cell_line(record: CellRecord, score: Score, done: int, of: int, kept: bool) -> str:

@@ -8,21 +8,24 @@ from tyro.conf import Positional
 from bench.cli.console import console, print_json
 from bench.cli.plugins import with_plugins
 from bench.cli.terminal import outcome_line
+from bench.data.fetching.places import use_folder
 from bench.language.errors import InputError, unknown
 
 
-def check(*what: Positional[str], timing: bool = True, json: bool = False) -> int:
+def check(*what: Positional[str], timing: bool = True, data_dir: str | None = None, json: bool = False) -> int:
     """Run the admission test on remedies, and say what passed.
 
     Args:
         what: Python files, folders of them, or names of remedies; without any, all remedies that are there.
         timing: Measure the time of a step too.
+        data_dir: A folder that has data sets with a name already; by default the one that VAE_JAX_DATA names.
         json: Print as JSON.
     """
     from bench.data.cache import cache
     from bench.execution.device import find_device
     from bench.execution.process import configure_process
 
+    use_folder(data_dir)
     names = [each for each in what if not _is_path(each)]
     plugins, catalogue = with_plugins(tuple(each for each in what if _is_path(each)), data=True)
     for name in names:
