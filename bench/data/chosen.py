@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.data.listing import find_sets
+from bench.data.listing import find_sets, named_sets
 from bench.data.own_data import own_data
 from bench.data.splits import Splits
 from bench.language.arms import NAME
@@ -73,6 +73,11 @@ def choose(
         wanted = " or ".join(_WORDS[kind] for kind in of)
         raise InputError(f"data {data!r} holds {_WORDS[found.kind]}, and this workload is of {wanted}: name those")
     return found if not examples else replace(found, splits=lambda: found.splits().with_examples(examples))
+
+
+def typed_data(data: str) -> str:
+    """What was typed, as a name or a path: what lies here without an ending is one by a path."""
+    return f"./{data}" if NAME.fullmatch(data) and data not in named_sets() and Path(data).exists() else data
 
 
 def _named(data: str, in_blocks: bool) -> Chosen:

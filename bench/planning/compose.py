@@ -3,11 +3,10 @@
 import contextlib
 import inspect
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-from bench.data.listing import named_sets
-from bench.language.arms import NAME, Arm, Term, Value, parse_term
+from bench.data.chosen import typed_data
+from bench.language.arms import Arm, Term, Value, parse_term
 from bench.language.errors import ConflictError, InputError, briefly, unknown
 from bench.planning.catalogue import Catalogue
 from bench.plugins.own_code import OwnCodeError
@@ -110,7 +109,7 @@ def build_workload(catalogue: Catalogue, text: str) -> tuple[str, Workload]:
 
 
 def with_data(catalogue: Catalogue, text: str, data: str) -> str:
-    """The text of a workload with other data: a set's name, or a path, also of what lies here without an ending.
+    """The text of a workload with other data: a set's name, or a path.
 
     Raises:
         InputError: If the workload takes none, or its text names some.
@@ -123,9 +122,7 @@ def with_data(catalogue: Catalogue, text: str, data: str) -> str:
         raise InputError(f"workload {term.name!r} makes its own data, got --data {data!r}: {cure}")
     if "data" in dict(term.parameters):
         raise InputError(f"workload {text!r} names its data, got --data {data!r} beside it: leave one of them out")
-    if NAME.fullmatch(data) and data not in named_sets() and Path(data).exists():
-        data = f"./{data}"
-    return str(Term(term.name, (*term.parameters, ("data", data))))
+    return str(Term(term.name, (*term.parameters, ("data", typed_data(data)))))
 
 
 def _default(parameter: inspect.Parameter | None) -> type[Any] | None:
