@@ -214,14 +214,14 @@ def remedy_texts(entry: dict[str, Any]) -> Iterator[Text]:
 
 
 def outcome_line(outcome: "CheckResult", width: int) -> Text:
-    """A line on what one check of a remedy came to.
+    """A line on what one check came to.
 
     Args:
         outcome: The check's.
-        width: Of the longest name of a remedy.
+        width: Of the longest name.
     """
     style = {"ok": "green", "failed": "bold red"}.get(outcome.status, "dim")
-    line = Text(f"{outcome.remedy:<{width}}  ")
+    line = Text(f"{outcome.name:<{width}}  ")
     line.append(f"{outcome.status:<14}", style=style)
     line.append(f"  {outcome.check}" + (f": {outcome.said}" if outcome.said else ""))
     return line
