@@ -43,7 +43,7 @@ class Term:
         object.__setattr__(self, "parameters", tuple((name, _plain(value)) for name, value in self.parameters))
 
     def __str__(self) -> str:
-        inside = ",".join(f"{name}={_show(value)}" for name, value in self.parameters)
+        inside = ",".join(f"{name}={typed(value)}" for name, value in self.parameters)
         return f"{self.name}[{inside}]" if inside else self.name
 
 
@@ -189,7 +189,12 @@ def _plain(value: Value) -> Value:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def _show(value: Value) -> str:
+def typed(value: Value) -> str:
+    """A value as a person types it.
+
+    >>> typed(False), typed(0.1), typed("64x9"), typed("my faces.npy")
+    ('false', '0.1', '64x9', '"my faces.npy"')
+    """
     if isinstance(value, str):
         # A width alone is one, whatever it reads as; of other words a number, or null, would not come back.
         plain = _is_plain(value) and isinstance(_json(value), str | int)

@@ -4,7 +4,7 @@ from tyro.conf import Positional, UseAppendAction
 
 from bench.cli.console import console, print_json
 from bench.cli.plugins import with_plugins
-from bench.cli.terminal import entries_table, remedies_table, remedy_texts
+from bench.cli.terminal import described_texts, entries_table, remedies_table, remedy_texts
 from bench.data.fetching.places import use_folder
 from bench.language.errors import InputError, unknown
 
@@ -48,6 +48,9 @@ def list_(
         print(remedies_markdown(entries), end="")
     elif name is not None:
         for text in remedy_texts(entries[0]):
+            screen.print(text, highlight=False)
+    elif what in ("workloads", "suites"):
+        for text in described_texts(entries):
             screen.print(text, highlight=False)
     else:
         screen.print(remedies_table(entries) if what == "remedies" else entries_table(entries))
