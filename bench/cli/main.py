@@ -10,6 +10,7 @@ from bench.cli.commands.data import data
 from bench.cli.commands.doctor import doctor
 from bench.cli.commands.list_ import list_
 from bench.cli.commands.new_remedy import new_remedy
+from bench.cli.commands.new_workload import new_workload
 from bench.cli.commands.report import report
 from bench.cli.commands.run import run
 from bench.cli.commands.show import show
@@ -17,8 +18,8 @@ from bench.cli.console import complain
 from bench.language.errors import InputError
 
 _COMMANDS: dict[str, Callable[..., int]] = {
-    "run": run, "list": list_, "check": check, "new-remedy": new_remedy, "report": report, "show": show,
-    "doctor": doctor, "data": data,
+    "run": run, "list": list_, "check": check, "new-remedy": new_remedy, "new-workload": new_workload,
+    "report": report, "show": show, "doctor": doctor, "data": data,
 }  # fmt: skip
 
 

@@ -2,16 +2,19 @@
 
 import json
 import math
+import re
 import textwrap
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-from rich.console import Console
+from rich.console import Console, RenderableType
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from bench.language.arms import typed
 from bench.language.figures import figure, fixed, rates_words, significant
 from bench.report.conclusions import blame_sentence
 from bench.report.diagnosis_words import diagnosis_table, diagnosis_words
@@ -50,11 +53,14 @@ _OF_A_TRAINING = (
     "diverged_at",
 )
 
+# What a suite's command and its outcome stand in begins a line of its own.
+_PARAGRAPH = re.compile(r"\n\n|\n(?=Command: |Expect: )")
+
 _ESTIMATED = ("importance_weighted", "active_units", "mutual_information")
 
 
 def forecast(work: "Work", executor: "Executor") -> str:
-    """A sentence on what a run is about to do, and about how long it takes.
+    """A sentence on what a run is about to do, and about how long it takes; and where its data are from.
 
     Args:
         work: What is missing.
@@ -78,7 +84,9 @@ def forecast(work: "Work", executor: "Executor") -> str:
         f"{len(work.missing)} to run ({trainings} trainings of {plan.protocol.steps:,} steps, {programs} programs to "
         f"compile) on {slots} {executor.slot_words}",
     ]
-    return f"{plan.loaded.text}: {', '.join(counts)}: about {seconds / 60:.1f} minutes"
+    said = f"{plan.loaded.text}: {', '.join(counts)}: about {seconds / 60:.1f} minutes"
+    data = plan.loaded.dataset.description
+    return f"{said}\n{data}" if data else said
 
 
 def cell_line(record: CellRecord, score: Score, done: int, of: int, kept: bool) -> str:
@@ -161,6 +169,21 @@ def entries_table(entries: list[dict[str, Any]]) -> Table:
     return table
 
 
+def described_texts(entries: list[dict[str, Any]]) -> Iterator[RenderableType]:
+    """Things that can be named and that need many words, one after another.
+
+    Args:
+        entries: With a name and a description each.
+    """
+    for entry in entries:
+        about = {name: value for name, value in entry.items() if name not in ("name", "description")}
+        yield Text(entry["name"], style="bold")
+        paragraphs = [" ".join(paragraph.split()) for paragraph in _PARAGRAPH.split(entry["description"])]
+        for text in (*paragraphs, *(f"{name}: {_entry_text(value)}" for name, value in about.items())):
+            yield Padding(Text(text), (0, 0, 0, 2))
+        yield Text()
+
+
 def remedies_table(entries: list[dict[str, Any]]) -> Table:
     """Remedies, a row each, a line between two families."""
     table = _table()
@@ -169,7 +192,7 @@ def remedies_table(entries: list[dict[str, Any]]) -> Table:
     for head, ratio in (("what it does to the gradient", 8), ("source", 5)):
         table.add_column(head, overflow="fold", ratio=ratio)
     for entry, following in zip(entries, [*entries[1:], None], strict=True):
-        parameters = "\n".join(f"{name}={value}" for name, value in entry["parameters"].items())
+        parameters = "\n".join(f"{name}={typed(value)}" for name, value in entry["parameters"].items())
         words = (
             entry["name"],
             entry["family"],
@@ -212,14 +235,14 @@ def remedy_texts(entry: dict[str, Any]) -> Iterator[Text]:
 
 
 def outcome_line(outcome: "CheckResult", width: int) -> Text:
-    """A line on what one check of a remedy came to.
+    """A line on what one check came to.
 
     Args:
         outcome: The check's.
-        width: Of the longest name of a remedy.
+        width: Of the longest name.
     """
     style = {"ok": "green", "failed": "bold red"}.get(outcome.status, "dim")
-    line = Text(f"{outcome.remedy:<{width}}  ")
+    line = Text(f"{outcome.name:<{width}}  ")
     line.append(f"{outcome.status:<14}", style=style)
     line.append(f"  {outcome.check}" + (f": {outcome.said}" if outcome.said else ""))
     return line
@@ -272,7 +295,8 @@ def arm_texts(row: Row) -> Iterator[Text | Table]:
              "finished": record.finished, "traceback": record.traceback}  # fmt: skip
     for name, value in about.items():
         if value:
-            yield Text(f"{name}: {_entry_text(value, ' ')}")
+            said = ", ".join(f"{key} {each}" for key, each in value.items()) if isinstance(value, dict) else value
+            yield Text(f"{name}: {said}")
 
 
 def diagnosis_texts(case: "Case") -> Iterator[Table | Text]:
@@ -312,7 +336,7 @@ def _value_text(value: Any) -> str:
     return json.dumps(value) if isinstance(value, dict | list) else str(value)
 
 
-def _entry_text(value: Any, between: str = "=") -> str:
+def _entry_text(value: Any) -> str:
     if isinstance(value, dict):
-        return ", ".join(f"{name}{between}{entry}" for name, entry in value.items())
+        return ", ".join(f"{name}={typed(entry)}" for name, entry in value.items())
     return ", ".join(value) if isinstance(value, list) else str(value)

@@ -24,6 +24,7 @@ class Dataset:
         test: One fixed presentation, to report on.
         mean: Mean of the training targets, at which a model's outputs start and by which inputs may be centred; of
             rows that are one array it is theirs.
+        description: Where it is from and how it was split, in sentences; empty where the workload makes it.
 
     Raises:
         InputError: If the rows are not one array and no mean is given.
@@ -33,6 +34,7 @@ class Dataset:
     validation: Rows
     test: Rows
     mean: Any = None
+    description: str = ""
 
     def __post_init__(self):
         if self.mean is None:

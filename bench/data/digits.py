@@ -25,6 +25,7 @@ def digits() -> Dataset:
     return Dataset(
         splits.train["images"].reshape(-1, 64),
         **{split: binarised(images, split) for split, images in held_out.items()},
+        description=splits.description,
     )
 
 

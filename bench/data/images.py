@@ -1,16 +1,14 @@
-"""Images for a workload: by name, as intensities, binarised as it asks."""
+"""Images for a workload: by name or path, as intensities, binarised as it asks."""
 
-import math
 from collections.abc import Callable
 
 import numpy as np
 
+from bench.data.chosen import Chosen, choose
 from bench.data.dataset import Dataset
 from bench.data.digits import binarised
-from bench.data.listing import find_sets
-from bench.data.named_data import NamedData
 from bench.data.reading.intensities import intensities
-from bench.data.splits import Arrays, Splits
+from bench.data.splits import Arrays
 from bench.language.errors import InputError
 
 BINARISATIONS = ("anew", "fixed", "none")
@@ -19,27 +17,36 @@ BINARISATIONS = ("anew", "fixed", "none")
 _FIXED_SEED = 3
 
 
-def images(name: str, examples: int = 0) -> Splits[Arrays]:
-    """The images of a data set as intensities in [0, 1], in float32.
+def images(
+    data: str, examples: int = 0, *, in_blocks: bool = False, unit_interval: bool = False, tables: bool = False
+) -> Chosen:
+    """The images that a workload's `data` names, as intensities in float32.
 
     Args:
-        name: As `python -m bench data list` shows it.
-        examples: How many of the training set to use; 0 for all.
+        data: As for `choose`.
+        examples: As for `choose`.
+        in_blocks: As for `choose`.
+        unit_interval: As for `choose`.
+        tables: Whether rows of numbers will do as well, for what sees no rows and columns of pixels.
 
     Raises:
-        InputError: If there is no such set, it holds no images, or it is not on this machine.
+        InputError: If there is no such set or file, or it holds no images.
     """
-    found = _kind(name)()
-    found = found.with_examples(examples) if examples else found
-    return found.map(lambda rows: {**rows, "images": intensities(rows["images"]).astype(np.float32)})
+
+    def intense(rows: Arrays) -> Arrays:
+        (kind,) = (name for name in rows if name != "labels")
+        others = {name: array for name, array in rows.items() if name != kind}
+        return {"images": intensities(rows[kind]).astype(np.float32), **others}
+
+    kinds = ("images", "values") if tables else ("images",)
+    return choose(data, kinds, examples=examples, in_blocks=in_blocks, unit_interval=unit_interval).map(intense)
 
 
-def flat_images(name: str, examples: int, binarisation: str) -> Callable[[], Dataset]:
+def flat_images(found: Chosen, binarisation: str) -> Callable[[], Dataset]:
     """A function that loads images as rows of intensities, for a dense encoder.
 
     Args:
-        name: As for `images`.
-        examples: As for `images`.
+        found: From `images`.
         binarisation: One of `BINARISATIONS`; held-out images are binarised once wherever training ones are.
 
     Raises:
@@ -49,7 +56,7 @@ def flat_images(name: str, examples: int, binarisation: str) -> Callable[[], Dat
         raise InputError(f"binarisation must be one of {', '.join(BINARISATIONS)}, got {binarisation!r}")
 
     def load() -> Dataset:
-        splits = images(name, examples)
+        splits = found.splits()
         flat = {
             split: getattr(splits, split)["images"].reshape(len(getattr(splits, split)["images"]), -1)
             for split in ("train", "validation", "test")
@@ -60,22 +67,6 @@ def flat_images(name: str, examples: int, binarisation: str) -> Callable[[], Dat
             flat["train"] = (draw < flat["train"]).astype(np.float32)
         if binarisation != "none":
             flat |= {split: binarised(flat[split], split) for split in ("validation", "test")}
-        return Dataset(**flat, mean=mean)
+        return Dataset(**flat, mean=mean, description=splits.description)
 
     return load
-
-
-def pixels(name: str) -> int:
-    """How many numbers one image of a data set is, without reading it.
-
-    Raises:
-        InputError: If there is no such set, or it holds no images.
-    """
-    return math.prod(_kind(name).shape)
-
-
-def _kind(name: str) -> NamedData:
-    (kind,) = find_sets((name,))
-    if kind.kind != "images":
-        raise InputError(f"data set {name!r} holds {kind.kind}, and this workload is of images: name one of images")
-    return kind

@@ -24,6 +24,7 @@ class NamedData:
         licence: In a few words.
         files: What has to be on this machine; none where the data are made here.
         shape: Rows and columns of an image; of text nothing.
+        classes: How many there are where examples have labels; 0 where not.
     """
 
     function: Callable[..., Splits[Any]]
@@ -32,6 +33,7 @@ class NamedData:
     licence: str
     files: tuple[DataFile, ...]
     shape: tuple[int, ...]
+    classes: int
 
     @property
     def name(self) -> str:
@@ -80,7 +82,13 @@ class NamedData:
 
 
 def named_data(
-    *, kind: str, examples: int, licence: str, files: tuple[DataFile, ...] = (), shape: tuple[int, ...] = ()
+    *,
+    kind: str,
+    examples: int,
+    licence: str,
+    files: tuple[DataFile, ...] = (),
+    shape: tuple[int, ...] = (),
+    classes: int = 0,
 ) -> Callable[[Callable[..., Splits[Any]]], NamedData]:
     """Make a named data set of a function; its docstring says what it is, its source, and how it is split.
 
@@ -90,5 +98,8 @@ def named_data(
         licence: In a few words.
         files: What the function is given the content of, in this order.
         shape: Rows and columns of an image.
+        classes: How many there are where examples have labels.
     """
-    return functools.partial(NamedData, kind=kind, examples=examples, licence=licence, files=files, shape=shape)
+    return functools.partial(
+        NamedData, kind=kind, examples=examples, licence=licence, files=files, shape=shape, classes=classes
+    )

@@ -37,7 +37,8 @@ def own_data(
     Args:
         path: An .npy or .npz file, examples along the first axis; a .csv file of numbers, an example a line, with or
             without a header; a .txt file in UTF-8, an example a line; or a folder of PNG or JPEG images of one size.
-        array: Which array of an .npz file that holds several.
+        array: Which array of an .npz file holds the examples; by default `images`, or `values`, or the only one beside
+            `labels`, whole numbers from 0.
         words: Of text: whether tokens are words, between spaces, or characters.
         unknown: Of text: how a word outside the vocabulary is written, where there may be such.
         unit_interval: Whether every number must lie in [0, 1], as intensities do.
@@ -47,7 +48,8 @@ def own_data(
         seed: Of the split.
 
     Returns:
-        Rows `images` (three axes or more), `values` (two axes), both in float32, or sentences.
+        Rows `images` (three axes or more) or `values` (two axes), in float32, with their `labels` where there are any;
+        or sentences.
 
     Raises:
         InputError: If the file is missing or damaged, or holds what cannot be used.
@@ -58,8 +60,7 @@ def own_data(
     except OSError as error:
         raise InputError(f"{file} cannot be read ({error.strerror or error}): give {_KINDS}") from error
     if isinstance(rows, dict):
-        for numbers in rows.values():
-            _require_usable(numbers, file, places, unit_interval)
+        _require_usable(next(iter(rows.values())), file, places, unit_interval)
     try:
         splits = split_in_blocks(rows, seed=seed) if in_blocks else split_at_random(rows, seed=seed)
     except InputError as error:
@@ -70,7 +71,7 @@ def own_data(
 
 def _read(file: Path, array: str | None, words: bool) -> tuple[Any, _Places, str]:
     """The examples, where each stands, and a sentence on what was read."""
-    ending, places, left = file.suffix.lower(), None, ""
+    ending, places, left, labels = file.suffix.lower(), None, "", None
     if file.is_dir():
         numbers, paths = read_pictures(file)
         others = sum(not each.name.startswith(".") for each in file.iterdir()) - len(paths)
@@ -79,7 +80,7 @@ def _read(file: Path, array: str | None, words: bool) -> tuple[Any, _Places, str
     elif not file.exists():
         raise InputError(f"there is no {file}: give {_KINDS}")
     elif ending in (".npy", ".npz"):
-        numbers = read_array(file, array)
+        numbers, labels = read_array(file, array)
     elif ending == ".csv":
         numbers, lines = read_table(file.read_bytes(), str(file))
         places = [f"line {line}" for line in lines]
@@ -97,8 +98,29 @@ def _read(file: Path, array: str | None, words: bool) -> tuple[Any, _Places, str
         rows = {"values" if numbers.ndim == 2 else "images": intensities(numbers)}
     except InputError as error:
         raise InputError(f"{file}: {error}") from error
+    if labels is not None:
+        rows["labels"] = _labels(labels, len(numbers), file)
     scaled = ", bytes divided by 255" if numbers.dtype == np.uint8 else ""
     return rows, places, f"{file.name}: {len(numbers):,} examples of {_shape(numbers.shape[1:])} numbers{scaled}{left}."
+
+
+def _labels(labels: np.ndarray, examples: int, file: Path) -> np.ndarray:
+    """Numbers of classes in int32, if that is what they are.
+
+    Raises:
+        InputError: If they are not.
+    """
+    if labels.shape != (examples,) or labels.dtype.kind not in "iu":
+        raise InputError(
+            f"{file} holds labels of type {labels.dtype} and shape {_shape(labels.shape)} beside {examples:,} "
+            "examples: give one whole number for each"
+        )
+    # A class beyond would have no example.
+    wrong = np.flatnonzero((labels < 0) | (labels >= max(examples, 2)))
+    if wrong.size or (labels == labels[0]).all():
+        said = f"index [{wrong[0]}] of labels holds {labels[wrong[0]]}" if wrong.size else "all labels are the same"
+        raise InputError(f"{file}: {said}: number two classes or more from 0")
+    return labels.astype(np.int32)
 
 
 def _require_usable(numbers: np.ndarray, file: Path, places: _Places, unit_interval: bool) -> None:

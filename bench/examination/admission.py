@@ -5,11 +5,9 @@ from typing import Any
 
 from bench.examination import checks
 from bench.examination.candidate import Candidate, find_candidate
-from bench.examination.check_result import FAILED, NEITHER, OK, CheckError, CheckResult, Skip
+from bench.examination.check_result import FAILED, NEITHER, OK, CheckResult, Skip, said_of
 from bench.examination.trial import Trained
-from bench.language.errors import InputError, briefly
 from bench.planning.catalogue import Catalogue
-from bench.plugins.own_code import line
 from bench.plugins.remedy import FAMILIES, Remedy
 
 _DESCRIBED = "says what it is"
@@ -66,7 +64,7 @@ class Admission:
             except (Exception, SystemExit) as error:
                 if check in _FIRST:
                     stopped = stopped or check
-                yield CheckResult(name, check, FAILED, _words(error, remedy))
+                yield CheckResult(name, check, FAILED, said_of(error, remedy.function))
 
 
 def _described(remedy: Remedy) -> CheckResult:
@@ -74,9 +72,3 @@ def _described(remedy: Remedy) -> CheckResult:
         return CheckResult(remedy.name, _DESCRIBED, OK, f"{remedy.family}; {remedy.source}")
     needed = f"it needs a source, a docstring and one of the families {', '.join(FAMILIES)}"
     return CheckResult(remedy.name, _DESCRIBED, FAILED, needed)
-
-
-def _words(error: BaseException, remedy: Remedy) -> str:
-    if isinstance(error, CheckError | InputError):
-        return str(error)
-    return f"it raises {briefly(error, kind=True)}; mend it in {line(error, remedy.function)}"

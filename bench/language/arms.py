@@ -4,6 +4,8 @@
 ['gelu', 'relu+rezero[alpha=0]', 'relu+rezero[alpha=0.1]']
 >>> [str(arm) for arm in parse_arms("trainable+*", bases=("baseline", "trainable"), names=("gelu", "adam"))]
 ['trainable+gelu', 'trainable+adam']
+>>> [str(term) for term in parse_term('autoencoder[data="my faces, cut.npy",widths=64]')]
+['autoencoder[data="my faces, cut.npy",widths=64]']
 """
 
 import itertools
@@ -12,6 +14,7 @@ import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from bench.language.errors import InputError
 from bench.language.widths import WIDTHS
@@ -20,7 +23,10 @@ Value = bool | int | float | str
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 """The form of the names of remedies, workloads, bases and parameters."""
 
-_OPEN, _CLOSE = "[", "]"
+_OPEN, _CLOSE, _QUOTE = "[", "]", '"'
+
+# With a slash or an ending, and without what the grammar itself is made of.
+_PATH = re.compile(r"""(?=.*[/.])[^\s\[\],+*="'\\]+""")
 
 # From here on Python writes a float by its exponent.
 _LARGE = 10**16
@@ -37,7 +43,7 @@ class Term:
         object.__setattr__(self, "parameters", tuple((name, _plain(value)) for name, value in self.parameters))
 
     def __str__(self) -> str:
-        inside = ",".join(f"{name}={_show(value)}" for name, value in self.parameters)
+        inside = ",".join(f"{name}={typed(value)}" for name, value in self.parameters)
         return f"{self.name}[{inside}]" if inside else self.name
 
 
@@ -114,16 +120,20 @@ def _parse_arm(text: str, bases: Sequence[str]) -> Iterator[Arm]:
 
 
 def _split(text: str, separator: str) -> list[str]:
-    """Split where the separator stands outside all brackets."""
-    parts, depth = [""], 0
+    """Split where the separator stands outside all brackets and quotes."""
+    parts, depth, quoted, escaped = [""], 0, False, False
     for character in text:
-        depth += {_OPEN: 1, _CLOSE: -1}.get(character, 0)
+        quoted ^= character == _QUOTE and not escaped
+        escaped = quoted and character == "\\" and not escaped
+        depth += 0 if quoted else {_OPEN: 1, _CLOSE: -1}.get(character, 0)
         if depth < 0:
             break
-        if character == separator and depth == 0:
+        if character == separator and depth == 0 and not quoted:
             parts.append("")
         else:
             parts[-1] += character
+    if quoted:
+        raise InputError(f"the quotes in {text.strip()!r} do not match: every '{_QUOTE}' needs another")
     if depth:
         raise InputError(f"the brackets in {text.strip()!r} do not match: every '[' needs a ']'")
     return parts
@@ -139,19 +149,39 @@ def _values(text: str, whole: str) -> Iterator[Value]:
         for member in members:
             yield from _values(member.strip(), whole)
         return
+    value = _json(text)
+    if isinstance(value, float) and not _is_finite(value):
+        raise InputError(f"{text!r} in {whole!r} is not finite: give a finite number")
+    quoted = text.startswith(_QUOTE) and value != text
+    if quoted and value and value.isprintable():
+        # Quotes make one word of what they hold, and mean nothing else.
+        inside = _json(value)
+        yield inside if isinstance(inside, bool | int | float) and _is_finite(inside) else value
+    elif isinstance(value, bool | int | float) or (isinstance(value, str) and _is_plain(value)):
+        yield value
+    else:
+        raise InputError(
+            f"{text!r} in {whole!r} is no value: give a number, true, false, a name, widths as 128x3-64, or a path, in "
+            "double quotes where it has spaces or any of []+,*="
+        )
+
+
+def _is_finite(value: float) -> bool:
+    return abs(value) < float("inf")
+
+
+def _is_plain(text: str) -> bool:
+    """Whether it is a value without quotes around it."""
+    return any(form.fullmatch(text) for form in (NAME, WIDTHS, _PATH))
+
+
+def _json(text: str) -> Any:
+    """A text as JSON, or itself where it is none."""
     try:
-        value = json.loads(text)
+        return json.loads(text)
     except (ValueError, RecursionError):
         # Not only what is no JSON: Python reads no number of more than some thousand digits.
-        value = text
-    if isinstance(value, float) and not abs(value) < float("inf"):
-        raise InputError(f"{text!r} in {whole!r} is not finite: give a finite number")
-    spelt = isinstance(value, str) and (NAME.fullmatch(value) or WIDTHS.fullmatch(value))
-    if not spelt and not isinstance(value, bool | int | float):
-        raise InputError(
-            f"{text!r} in {whole!r} is no value: give a number, true, false, a name, or widths as 128x3-64"
-        )
-    yield value
+        return text
 
 
 def _plain(value: Value) -> Value:
@@ -159,9 +189,16 @@ def _plain(value: Value) -> Value:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def _show(value: Value) -> str:
+def typed(value: Value) -> str:
+    """A value as a person types it.
+
+    >>> typed(False), typed(0.1), typed("64x9"), typed("my faces.npy")
+    ('false', '0.1', '64x9', '"my faces.npy"')
+    """
     if isinstance(value, str):
-        return value
+        # A width alone is one, whatever it reads as; of other words a number, or null, would not come back.
+        plain = _is_plain(value) and isinstance(_json(value), str | int)
+        return value if plain else json.dumps(value, ensure_ascii=False)
     # A large number by its exponent, where that is the same number.
     by_exponent = _LARGE <= abs(value) <= sys.float_info.max and float(value) == value
     return json.dumps(float(value) if by_exponent else value)

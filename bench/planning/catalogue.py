@@ -36,6 +36,7 @@ class Catalogue:
         instruments: What is measured inside a training.
         bases: Where each name of a base comes from.
         from_plugins: Names of the remedies that came with a plugin that was named, and not with an installed package.
+        own_workloads: And of the workloads.
         skipped: What installed packages offer that does not load, a sentence each.
         views: The columns and plots that came with plugins.
     """
@@ -46,6 +47,7 @@ class Catalogue:
     instruments: dict[str, Instrument]
     bases: dict[str, str]
     from_plugins: tuple[str, ...]
+    own_workloads: tuple[str, ...]
     skipped: tuple[str, ...] = ()
     views: Views = field(default_factory=Views)
 
@@ -98,7 +100,7 @@ def _load(plugins: Sequence[str], modules: Sequence[Sequence[ModuleType]], data:
                     found.add([thing])
             except InputError as error:
                 skipped.append(f"package {package_of(point)!r}, entry point {point.name!r} of {group}: {error}")
-    before, views = set(found.remedies), Views()
+    before, views = {*found.remedies, *found.workloads}, Views()
     for path, loaded in zip(plugins, modules, strict=True):
         own_views = views_of(loaded)
         views = views.with_more(own_views)
@@ -113,9 +115,9 @@ def _load(plugins: Sequence[str], modules: Sequence[Sequence[ModuleType]], data:
                 "with @remedy, @workload, @instrument, @column or @plot"
             )
     named_suites = {m.__name__.rpartition(".")[2]: (m.SUITE, (m.__doc__ or "").strip()) for m in _modules(suites)}
-    added = tuple(name for name in found.remedies if name not in before)
+    added = [tuple(name for name in names if name not in before) for names in (found.remedies, found.workloads)]
     return Catalogue(
-        found.remedies, found.workloads, named_suites, found.instruments, found.bases, added, tuple(skipped), views
+        found.remedies, found.workloads, named_suites, found.instruments, found.bases, *added, tuple(skipped), views
     )
 
 

@@ -5,6 +5,7 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
+from bench.data.chosen import typed_data
 from bench.language.arms import Arm, Term, Value, parse_term
 from bench.language.errors import ConflictError, InputError, briefly, unknown
 from bench.planning.catalogue import Catalogue
@@ -105,6 +106,27 @@ def build_workload(catalogue: Catalogue, text: str) -> tuple[str, Workload]:
     workload = kind(**parameters)
     told = {name: value for name, value in parameters.items() if value != kind.parameters[name].default}
     return str(Term(kind.name, tuple(sorted(told.items())))), workload
+
+
+def with_data(catalogue: Catalogue, text: str, data: str) -> str:
+    """The text of a workload with other data: a set's name, or a path.
+
+    Raises:
+        InputError: If the workload takes none, or its text names some.
+    """
+    term = parse_term(text)[0]
+    # Of others it may be a number of dimensions.
+    takers = [name for name, kind in catalogue.workloads.items() if _default(kind.parameters.get("data")) is str]
+    if term.name in catalogue.workloads and term.name not in takers:
+        cure = f"give --workload one of {', '.join(takers)}"
+        raise InputError(f"workload {term.name!r} makes its own data, got --data {data!r}: {cure}")
+    if "data" in dict(term.parameters):
+        raise InputError(f"workload {text!r} names its data, got --data {data!r} beside it: leave one of them out")
+    return str(Term(term.name, (*term.parameters, ("data", typed_data(data)))))
+
+
+def _default(parameter: inspect.Parameter | None) -> type[Any] | None:
+    return None if parameter is None else type(parameter.default)
 
 
 def _remedy(catalogue: Catalogue, term: Term) -> Remedy:

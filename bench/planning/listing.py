@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Sequence
 from typing import Any
 
+from bench.language.arms import typed
 from bench.language.errors import InputError, unknown
 from bench.language.figures import rates_words
 from bench.planning.catalogue import Catalogue
@@ -89,7 +90,7 @@ def remedies_markdown(entries: Sequence[dict[str, Any]]) -> str:
         lines += [f"## {family.capitalize() if family != 'kl' else 'KL'} ({len(own)})", ""]
         lines += ["| remedy | what it does to the gradient | parameters | rates | source |", "|:--|:--|:--|:--|:--|"]
         for entry in own:
-            parameters = ", ".join(f"{name}={value}" for name, value in entry["parameters"].items())
+            parameters = ", ".join(f"{name}={typed(value)}" for name, value in entry["parameters"].items())
             cells = (
                 f"`{entry['name']}`",
                 " ".join(entry["mechanism"].split("\n\n")[0].split()),

@@ -85,7 +85,7 @@ def _load(catalogue: Catalogue, text: str) -> LoadedWorkload:
     most = max(train, test)
     if workload.architecture.before_z and most < FEWEST_POSTERIORS:
         raise InputError(
-            f"workload {kind.name!r} in {kind.location}, loads {train} examples as train and "
+            f"workload {shortest!r} in {kind.location}, loads {train} examples as train and "
             f"{test} as test: give one of them at least {FEWEST_POSTERIORS}, since a mutual information "
             "cannot exceed the logarithm of their number"
         )

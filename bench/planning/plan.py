@@ -10,7 +10,7 @@ from bench.language.arms import Arm, parse_arms, parse_term
 from bench.language.errors import briefly, unknown
 from bench.planning.applicability import slots_read
 from bench.planning.catalogue import Catalogue
-from bench.planning.compose import family
+from bench.planning.compose import family, with_data
 from bench.planning.compose_arm import ComposedArm, compose_arm
 from bench.planning.forecast import expected_seconds
 from bench.planning.identity import Identity, identify
@@ -79,7 +79,8 @@ class Plan:
             _layers(sizes), sizes.width, latent, loaded.workload.batch, self.protocol.steps,
             tuple(loaded.workload.bases),
         )  # fmt: skip
-        words = tuple(self.protocol.words(loaded.workload.score, bool(sizes.before_z)))
+        data = [loaded.dataset.description] if loaded.dataset.description else []
+        words = (*data, *self.protocol.words(loaded.workload.score, bool(sizes.before_z)))
         return PlanRecord(
             suite=self.suite,
             command=command,
@@ -96,6 +97,7 @@ def make_plan(
     *,
     suite: str,
     workload: str | None = None,
+    data: str | None = None,
     arms: str | None = None,
     seeds: int | None = None,
     rates: int | None = None,
@@ -109,6 +111,7 @@ def make_plan(
         catalogue: What names mean.
         suite: Name of the suite.
         workload: Instead of the suite's.
+        data: Instead of the workload's: the name of a set, or a path.
         arms: Instead of the suite's; without it, each remedy of a plugin is an arm beside the suite's.
         seeds: Instead of the suite's.
         rates: Instead of the suite's.
@@ -123,6 +126,7 @@ def make_plan(
         raise unknown("suite", suite, catalogue.suites, "python -m bench list suites")
     chosen = catalogue.suites[suite][0]
     asked = chosen.workload if workload is None else workload
+    asked = asked if data is None else with_data(catalogue, asked, data)
     loaded = load_workload(catalogue, asked)
     built = loaded.workload
     given = dict(parse_term(asked)[0].parameters)

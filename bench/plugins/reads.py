@@ -1,4 +1,5 @@
-"""Records what a person's own code reads from outside itself: files, and variables of the environment.
+"""Records what a person's own code reads from outside itself, files and variables of the environment; and which files
+a person's own data are.
 
 A figure may rest on any of them, so their content is part of what a stored cell is known by.
 """
@@ -19,6 +20,8 @@ import bench
 from bench.plugins import watching
 from bench.plugins.entry_points import package_root, plugin_packages
 from bench.plugins.watching import LEAVING, is_read, kept_by_python, listening
+
+_LISTED = ("os.listdir", "os.scandir")
 
 # Of the system, which no figure rests on.
 _SYSTEM = ("/proc/", "/sys/", "/dev/", "/etc/")
@@ -62,7 +65,7 @@ class Reads:
 
 @contextlib.contextmanager
 def recorded() -> Iterator[Reads]:
-    """Record what the block reads on behalf of a person's own code; complete once the block has ended."""
+    """Record what the block reads for a person's own code, or as a person's data; complete once it has ended."""
     reads, paths = Reads(), dict[str, None]()
 
     def heed(event: str, arguments: tuple[object, ...]) -> None:
@@ -70,9 +73,11 @@ def recorded() -> Iterator[Reads]:
         if event == "open" and isinstance(what, str | bytes | os.PathLike) and is_read(arguments):
             path = str(Path(os.fsdecode(what)).absolute())
             # A source is opened by the machinery of imports, whoever imports it.
-            asked = path.endswith(".py") or _asked_by_own_code()
+            asked = path.endswith(".py") or _asked_by_own_code() or _asked_for_data()
             if asked and not _installed(path) and not path.startswith(_SYSTEM) and not kept_by_python(path):
                 paths[path] = None
+        elif event in _LISTED and isinstance(what, str | os.PathLike) and _asked_for_data():
+            paths[str(Path(what).absolute())] = None
         elif event in LEAVING and _asked_by_own_code():
             reads.beyond[f"{LEAVING[event]} {what!r}"] = None
 
@@ -132,18 +137,27 @@ def is_own(path: str) -> bool:
 
 def _asked_by_own_code() -> bool:
     """Whether a person's own code, and no import of a library in it, has called what has called this."""
-    frame = sys._getframe(2)
-    while frame is not None:
-        name = frame.f_code.co_filename
-        if name in (__file__, watching.__file__):
-            frame = frame.f_back
-            continue
+    for name in _callers():
         if name == "<frozen importlib._bootstrap>" or name.startswith(_packages()):
             return False
         if is_own(name):
             return True
-        frame = frame.f_back
     return False
+
+
+def _asked_for_data() -> bool:
+    """Whether what reads a person's data has called what has called this."""
+    return any(name.startswith(_readers()) for name in _callers())
+
+
+def _callers() -> Iterator[str]:
+    """The files of the functions that wait for this one, the innermost first, but for those that watch."""
+    frame = sys._getframe(1)
+    while frame is not None:
+        name = frame.f_code.co_filename
+        if name not in (__file__, watching.__file__):
+            yield name
+        frame = frame.f_back
 
 
 def _installed(path: str) -> bool:
@@ -164,6 +178,12 @@ def _packages() -> tuple[str, ...]:
 
 
 @functools.cache
+def _readers() -> tuple[str, ...]:
+    data = Path(bench.__file__ or "").parent / "data"
+    return str(data / "own_data.py"), f"{data / 'reading'}{os.sep}"
+
+
+@functools.cache
 def _plugin_roots() -> tuple[str, ...]:
     return tuple(filter(None, map(package_root, sorted(plugin_packages()))))
 
@@ -175,7 +195,9 @@ def _digest(path: str) -> str:
 
 def _content(path: str) -> str:
     try:
-        content = Path(path).read_bytes()
+        # Of a folder, which files are in it.
+        file = Path(path)
+        content = repr(sorted(each.name for each in file.iterdir())).encode() if file.is_dir() else file.read_bytes()
     except OSError:
         return "not there"
     return code_digest(content) if path.endswith(".py") else hashlib.sha256(content).hexdigest()

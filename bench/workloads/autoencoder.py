@@ -1,11 +1,9 @@
 """Images, or noise, through a narrow code that is not random."""
 
-from collections.abc import Callable
-
 import numpy as np
 
 from bench.data.dataset import Dataset, Examples
-from bench.data.images import flat_images, pixels
+from bench.data.images import flat_images, images
 from bench.language.errors import InputError
 from bench.language.widths import widths as layers
 from bench.plugins.workload import Workload, workload
@@ -31,6 +29,7 @@ def autoencoder(
     sigmoid: bool = False,
     corruption: float = 0.0,
     examples: int = 0,
+    in_blocks: bool = False,
     batch: int = 128,
     steps: int = 1500,
 ) -> Workload:
@@ -39,7 +38,8 @@ def autoencoder(
     `widths` are the encoder's hidden layers, and the decoder's in reverse: `[data=mnist,widths=64,code=32]` is the
     taught 784-64-32-64-784. `corruption` is the standard deviation of noise that is added to what the encoder sees, and
     not to what is to come back. `sigmoid=true` squashes the outputs, whose squared error then saturates.
-    `data=noise` are 100 independent normal numbers, which no narrow code compresses: a control.
+    `data=noise` are 100 independent normal numbers, which no narrow code compresses: a control. Of your own, `data` is
+    images or a table of numbers.
 
     Why it vanishes: as on digits-dense, by a sigmoid's slope in every layer.
 
@@ -49,7 +49,11 @@ def autoencoder(
     if corruption < 0:
         raise InputError(f"corruption must be at least 0, got {corruption:g}: it is a standard deviation")
     own = layers(widths)
-    columns = NOISE_DIMENSIONS if data == "noise" else pixels(data)
+    if data == "noise":
+        columns, load = NOISE_DIMENSIONS, noise
+    else:
+        found = images(data, examples, in_blocks=in_blocks, unit_interval=sigmoid, tables=True)
+        columns, load = found.numbers, flat_images(found, "none")
 
     def plateau(dataset: Dataset, x: Examples) -> float:
         return float(((x.astype(np.float64) - dataset.mean) ** 2).sum(axis=1).mean())
@@ -62,14 +66,10 @@ def autoencoder(
         bases={"baseline": BASELINE, "trainable": TRAINABLE},
         steps=steps,
         batch=batch,
-        data=_load(data, examples),
+        data=load,
         plateau=plateau,
         score=squared_error("squared error", "per example", columns),
     )  # fmt: skip
-
-
-def _load(data: str, examples: int) -> Callable[[], Dataset]:
-    return noise if data == "noise" else flat_images(data, examples, "none")
 
 
 def noise() -> Dataset:

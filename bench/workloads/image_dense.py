@@ -4,7 +4,7 @@ import numpy as np
 
 from bench.data.dataset import Dataset, Examples
 from bench.data.digits import independent_pixels
-from bench.data.images import flat_images, pixels
+from bench.data.images import flat_images, images
 from bench.language.errors import InputError
 from bench.language.widths import widths as layers
 from bench.plugins.workload import Workload, workload
@@ -27,6 +27,7 @@ def image_dense(
     likelihood: str = "bernoulli",
     binarisation: str = "usual",
     examples: int = 0,
+    in_blocks: bool = False,
     batch: int = 128,
     steps: int = 1500,
 ) -> Workload:
@@ -37,7 +38,8 @@ def image_dense(
     `[data=mnist,widths=128-64,latent=20,likelihood=mse]`; `[data=mnist,widths=128x16,latent=16]` is a deep one.
 
     Images are binarised `anew` at every presentation, once (`fixed`), or not at all (`none`): as is usual, anew under a
-    Bernoulli likelihood and not under a squared error.
+    Bernoulli likelihood and not under a squared error. `in_blocks=true` is for a file of your own whose images follow
+    each other in time: each split then is made of contiguous blocks.
 
     Why it vanishes: as on digits-dense, a sigmoid's slope is at most 1/4. With `likelihood=mse-averaged` the squared
     error is averaged over pixels beside a KL that is summed over units: an accidental beta of as many as there are
@@ -46,10 +48,13 @@ def image_dense(
     Where the baseline must sit: on independent pixels fitted to the training set, or on the mean image's squared
     error, at KL 0.
     """
-    columns, own = pixels(data), layers(widths)
-    kind, score = _likelihood(likelihood, columns)
+    own = layers(widths)
     if binarisation == "usual":
         binarisation = "anew" if likelihood == "bernoulli" else "none"
+    probabilities = likelihood == "bernoulli" or binarisation != "none"
+    found = images(data, examples, in_blocks=in_blocks, unit_interval=probabilities, tables=True)
+    columns = found.numbers
+    kind, score = _likelihood(likelihood, columns)
 
     def mean_image(dataset: Dataset, x: Examples) -> float:
         squares = (x.astype(np.float64) - dataset.mean) ** 2
@@ -63,7 +68,7 @@ def image_dense(
         bases={"baseline": BASELINE, "trainable": TRAINABLE},
         steps=steps,
         batch=batch,
-        data=flat_images(data, examples, binarisation),
+        data=flat_images(found, binarisation),
         plateau=independent_pixels if likelihood == "bernoulli" else mean_image,
         score=score,
     )  # fmt: skip

@@ -12,6 +12,7 @@ from bench.cli.plugins import with_plugins
 from bench.cli.progress import bar
 from bench.cli.publish import publish
 from bench.cli.terminal import cell_line, forecast
+from bench.data.fetching.places import use_folder
 from bench.execution.choose import choose_executor
 from bench.results.store import Store
 
@@ -25,6 +26,7 @@ def run(
     typed: str,
     suite: str = "quick",
     workload: str | None = None,
+    data: str | None = None,
     arms: str | None = None,
     seeds: int | None = None,
     rates: int | None = None,
@@ -35,6 +37,7 @@ def run(
     device: str | None = None,
     executor: str = "local",
     address: str | None = None,
+    data_dir: str | None = None,
     timing: bool = True,
     verify: bool = False,
     dry_run: bool = False,
@@ -45,6 +48,8 @@ def run(
         typed: The command itself.
         suite: Which arms on which workload; `list suites` shows them.
         workload: Another workload than the suite's, as "digits-dense[depth=16,width=128]".
+        data: What the workload is of instead: the name of a set (`data list` shows them), or your own .npy, .npz, .csv
+            or .txt file, or folder of images.
         arms: Other arms than the suite's, as "baseline,gelu,gelu+rezero[alpha=0.1]"; a list value is a sweep,
             and "trainable+*" stands for every remedy on that base.
         seeds: Fresh seeds to report on.
@@ -57,6 +62,7 @@ def run(
         device: cpu or gpu; by default a GPU where jax finds one.
         executor: local, for worker processes on this machine, or ray, for a Ray cluster.
         address: HOST:PORT of the Ray cluster; by default RAY_ADDRESS, or the cluster that this machine is a node of.
+        data_dir: A folder that has sets with a name already; by default the one that VAE_JAX_DATA names.
         timing: Measure throughput after the trainings.
         verify: Lower every stored cell again, and run anew those whose programs or arguments came out different.
         dry_run: Only say what would be run, and how long it may take.
@@ -65,12 +71,13 @@ def run(
     from bench.planning.plan import make_plan
     from bench.report.own_views import BUILT_IN
 
+    use_folder(data_dir)
     plugins, catalogue = with_plugins(plugin)
     views = BUILT_IN.with_more(catalogue.views)
     engine = choose_executor(executor, address, workers, device)
     plan = make_plan(
-        catalogue, suite=suite, workload=workload, arms=arms, seeds=seeds, rates=rates, steps=steps, plugins=plugins,
-        device_kind=engine.device.kind,
+        catalogue, suite=suite, workload=workload, data=data, arms=arms, seeds=seeds, rates=rates, steps=steps,
+        plugins=plugins, device_kind=engine.device.kind,
     )  # fmt: skip
     store = Store(out if out is not None else Path("results", "runs", suite))
     if not dry_run:

@@ -27,6 +27,16 @@ def named_folder(folder: Path | str | None = None) -> Path | None:
     return Path(named)
 
 
+def use_folder(folder: str | None) -> None:
+    """From now on let this process, and those that it starts, look in a folder that was given, if one was.
+
+    Raises:
+        InputError: If it is no folder.
+    """
+    if folder is not None:
+        os.environ[FOLDER] = str((named_folder(folder) or Path()).resolve())
+
+
 def cache_folder() -> Path:
     """The folder for what is downloaded."""
     return cache() / "data"

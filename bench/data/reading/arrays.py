@@ -6,15 +6,18 @@ import numpy as np
 
 from bench.language.errors import InputError, briefly
 
+_EXAMPLES, _LABELS = ("images", "values"), "labels"
+
 _WRITE = "write it anew with numpy.save or numpy.savez"
 
 
-def read_array(path: Path, array: str | None = None) -> np.ndarray:
-    """The one array of a file, or the named one.
+def read_array(path: Path, array: str | None = None) -> tuple[np.ndarray, np.ndarray | None]:
+    """The examples of a file, and their labels where an .npz file has them beside.
 
     Args:
         path: An .npy or .npz file. Nothing in it is ever run: pickled objects are refused.
-        array: Its name in an .npz file that holds several.
+        array: The name of the examples in an .npz file; by default `images`, or `values`, or that of the only array
+            beside `labels`.
 
     Raises:
         InputError: If the file is damaged, holds objects, or it is not clear which array is meant.
@@ -26,8 +29,9 @@ def read_array(path: Path, array: str | None = None) -> np.ndarray:
             if isinstance(loaded, np.ndarray):
                 if array is not None:
                     raise InputError(f"{path} holds one array without a name, not {array!r}: leave the name out")
-                return loaded
-            return loaded[_name(path, array, loaded.files)]
+                return loaded, None
+            name = _name(path, array, loaded.files)
+            return loaded[name], loaded[_LABELS] if _LABELS in loaded.files and name != _LABELS else None
         except InputError:
             raise
         # Of a damaged file numpy's own parser, Python's, zipfile and zlib raise errors of a dozen kinds.
@@ -42,8 +46,14 @@ def read_array(path: Path, array: str | None = None) -> np.ndarray:
 
 def _name(path: Path, array: str | None, names: list[str]) -> str:
     there = ", ".join(names) or "none"
-    if array is None and len(names) != 1:
-        raise InputError(f"{path} holds {len(names)} arrays ({there}): name the one that is meant")
-    if array is not None and array not in names:
-        raise InputError(f"{path} has no array {array!r}: name one of those in it ({there})")
-    return names[0] if array is None else array
+    if array is not None:
+        if array not in names:
+            raise InputError(f"{path} has no array {array!r}: name one of those in it ({there})")
+        return array
+    usual = [name for name in _EXAMPLES if name in names] or [name for name in names if name != _LABELS]
+    if len(usual) != 1:
+        raise InputError(
+            f"{path} holds {len(names)} arrays ({there}): call the one that is meant images, and numbers of classes "
+            "beside it labels"
+        )
+    return usual[0]

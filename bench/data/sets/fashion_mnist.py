@@ -14,6 +14,7 @@ _ADDRESSES = (
 @named_data(
     kind="images",
     shape=(28, 28),
+    classes=10,
     examples=70_000,
     licence="MIT",
     files=tuple(

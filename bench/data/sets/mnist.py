@@ -57,6 +57,7 @@ def labelled_images(train: bytes, train_labels: bytes, test: bytes, test_labels:
 @named_data(
     kind="images",
     shape=(28, 28),
+    classes=10,
     examples=70_000,
     licence="none stated",
     files=tuple(

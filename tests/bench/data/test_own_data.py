@@ -73,6 +73,17 @@ def test_bytes_are_divided_by_255(tmp_path):
     assert splits.description.startswith("mine.npz: 30 examples of 4 x 5 x 3 numbers, bytes divided by 255. Split ")
 
 
+def test_images_with_labels(tmp_path):
+    labels = np.arange(40) % 3
+    np.savez(tmp_path / "mine.npz", images=numbers(40, 4, 5), labels=labels, more=numbers(3, 1))
+    splits = own_data(tmp_path / "mine.npz")
+    assert [*splits.train] == ["images", "labels"]
+    assert splits.train["labels"].dtype == np.int32
+    home = {image.tobytes(): label for image, label in zip(numbers(40, 4, 5).astype(np.float32), labels, strict=True)}
+    for image, label in zip(all_rows(splits, "images"), all_rows(splits, "labels"), strict=True):
+        assert home[image.tobytes()] == label
+
+
 def test_a_table_with_and_without_a_header(tmp_path):
     rows = "".join(f"{number},{-number / 2},1e-3\n" for number in range(20))
     (tmp_path / "plain.csv").write_text(rows)
@@ -161,7 +172,32 @@ MISTAKES = {
         {"m.npz": npz(a=numbers(9, 9), b=numbers(9, 9))},
         {},
         "m.npz",
-        "PATH holds 2 arrays (a, b): name the one that is meant",
+        "PATH holds 2 arrays (a, b): call the one that is meant images, and numbers of classes",
+    ),
+    "labels alone": ({"m.npz": npz(labels=np.arange(9))}, {}, "m.npz", "PATH holds 1 arrays (labels): call the one"),
+    "too few labels": (
+        {"m.npz": npz(images=numbers(9, 2), labels=np.arange(8))},
+        {},
+        "m.npz",
+        "PATH holds labels of type int64 and shape 8 beside 9 examples: give one whole number for each",
+    ),
+    "labels that are words": (
+        {"m.npz": npz(images=numbers(9, 2), labels=np.array(list("abcabcabc")))},
+        {},
+        "m.npz",
+        "PATH holds labels of type <U1 and shape 9 beside 9 examples: give one whole number for each",
+    ),
+    "a label below 0": (
+        {"m.npz": npz(images=numbers(9, 2), labels=np.array([0, 1, -1] * 3))},
+        {},
+        "m.npz",
+        "PATH: index [2] of labels holds -1: number two classes or more from 0",
+    ),
+    "one class": (
+        {"m.npz": npz(images=numbers(9, 2), labels=np.ones(9, int))},
+        {},
+        "m.npz",
+        "PATH: all labels are the same: number two classes or more from 0",
     ),
     "another array": (
         {"m.npz": npz(a=numbers(9, 9))},

@@ -70,6 +70,28 @@ def test_a_star_stands_for_every_name():
     ]  # fmt: skip
 
 
+PATHS = ["mine.npy", "./faces", "../a-b/c_d.e", "~/x.csv", "/data/my faces, cut [2].npy",
+         'a "b" c.txt', "c:\\\\x.npy", "唐詩.txt", "a=b/c",
+         "1.5/x", "*.npy", "a+b.npy", "x]y.npy"]  # fmt: skip
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_path_is_a_value_and_stands_in_quotes_where_the_grammar_needs_them(path):
+    text = str(Term("a", (("data", path), ("b", 1))))
+    assert parse_term(text) == [Term("a", (("data", path), ("b", 1)))]
+    assert parse_term(f"a[data={json.dumps(path)},b=1]") == parse_term(text)
+    # Any sign of the grammar inside quotes is none.
+    assert [str(arm) for arm in parse_arms(f"{text}+c,d", BASES)] == [f"{text}+c", "d"]
+    assert ('"' in text) == any(sign in path for sign in ' []+,*="\\')
+
+
+def test_quotes_make_one_word_and_mean_nothing_else():
+    (term,) = parse_term('a[b="name",c="500",d="true",e="null",f="1.5",g="NaN"]')
+    assert term.parameters == (("b", "name"), ("c", 500), ("d", True), ("e", "null"), ("f", 1.5), ("g", "NaN"))
+    assert str(term) == 'a[b=name,c=500,d=true,e="null",f=1.5,g="NaN"]'
+    assert parse_term(str(term)) == [term]
+
+
 def test_an_arms_text_means_itself():
     for text in ("baseline", "gelu+rezero[alpha=0.1]", "trainable+a[b=true,c=x]+d"):
         assert texts(text) == [text]
@@ -97,6 +119,11 @@ def test_an_arms_text_means_itself():
         ("trainable+*", "is no name"),
         ("gelu[x=null]", "is no value"),
         ("gelu[x={}]", "is no value"),
+        ("gelu[x=my faces.npy]", "in double quotes where it has spaces"),
+        ('gelu[x="]', "the quotes in"),
+        ('gelu[x="\\n"]', "is no value"),
+        ('gelu[x=""]', "is no value"),
+        ('gelu[x="a"b]', "is no value"),
         ("1gelu", "is no name"),
         ("gelu+baseline", "is a base: put it first"),
         ("baseline[x=1]", "takes no parameters"),

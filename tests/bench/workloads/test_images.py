@@ -7,7 +7,7 @@ import jax
 import numpy as np
 import pytest
 
-from bench.data.images import flat_images, images, pixels
+from bench.data.images import flat_images, images
 from bench.language.errors import InputError
 from bench.planning.catalogue import load_catalogue
 from bench.planning.compose import build_workload
@@ -89,8 +89,8 @@ def test_an_averaged_error_is_an_accidental_beta_and_its_plateau_is_per_pixel():
         ("image-dense[binarisation=twice]", "binarisation must be one of anew, fixed, none"),
         ("image-dense[widths=0]", "must name 1 to"),
         ("autoencoder[corruption=-1]", "corruption must be at least 0"),
-        ("image-dense[data=tang-poems]", "data set 'tang-poems' holds text, and this workload is of images"),
-        ("classify[data=frey-faces]", "which have labels, got 'frey-faces'"),
+        ("image-dense[data=tang-poems]", "data 'tang-poems' holds text, and this workload is of images or rows of"),
+        ("classify[data=frey-faces]", "data 'frey-faces' has no labels"),
     ],
 )
 def test_what_is_not_there_is_said_in_a_sentence(text, said):
@@ -99,7 +99,7 @@ def test_what_is_not_there_is_said_in_a_sentence(text, said):
 
 
 def test_binarisation_is_anew_once_or_none():
-    anew, fixed, none = (flat_images("digits", 0, name)() for name in ("anew", "fixed", "none"))
+    anew, fixed, none = (flat_images(images("digits"), name)() for name in ("anew", "fixed", "none"))
     assert set(np.unique(fixed.train)) == {0.0, 1.0}
     np.testing.assert_array_equal(anew.train, none.train)
     np.testing.assert_array_equal(anew.test, fixed.test)
@@ -123,7 +123,7 @@ def test_images_are_binarised_as_is_usual_under_a_likelihood_and_as_asked_where_
 
 
 def test_a_part_of_the_training_set_is_enough_to_ask_for():
-    assert [len(rows["images"]) for rows in (images("digits", 600).train, images("digits", 600).test)] == [600, 270]
+    assert images("digits", 600).splits().sizes == (600, 270, 270)
 
 
 @needs_files
@@ -132,9 +132,10 @@ def test_a_part_of_the_training_set_is_enough_to_ask_for():
                         ("frey-faces", None)],
 )  # fmt: skip
 def test_real_images_are_intensities_of_the_size_that_is_said(name, sizes):
-    data = flat_images(name, 0, "none")()
+    found = images(name)
+    data = flat_images(found, "none")()
     assert sizes is None or (len(data.train), len(data.validation), len(data.test)) == sizes
-    assert data.train.shape[1] == pixels(name)
+    assert data.train.shape[1] == found.numbers
     assert data.train.dtype == np.float32
     assert 0 <= data.train.min() < 0.2
     assert 0.8 < data.train.max() <= 1
