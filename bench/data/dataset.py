@@ -1,6 +1,6 @@
 """A data set in three splits, as every workload loads one."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -34,7 +34,7 @@ class Dataset:
     validation: Rows
     test: Rows
     mean: Any = None
-    description: str = ""
+    description: str = field(default="", kw_only=True)
 
     def __post_init__(self):
         if self.mean is None:

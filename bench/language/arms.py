@@ -153,7 +153,7 @@ def _values(text: str, whole: str) -> Iterator[Value]:
     if isinstance(value, float) and not _is_finite(value):
         raise InputError(f"{text!r} in {whole!r} is not finite: give a finite number")
     quoted = text.startswith(_QUOTE) and value != text
-    if quoted and value and value.isprintable():
+    if quoted and isinstance(value, str) and value and value.isprintable():
         # Quotes make one word of what they hold, and mean nothing else.
         inside = _json(value)
         yield inside if isinstance(inside, bool | int | float) and _is_finite(inside) else value

@@ -115,10 +115,13 @@ def _load(plugins: Sequence[str], modules: Sequence[Sequence[ModuleType]], data:
                 "with @remedy, @workload, @instrument, @column or @plot"
             )
     named_suites = {m.__name__.rpartition(".")[2]: (m.SUITE, (m.__doc__ or "").strip()) for m in _modules(suites)}
-    added = [tuple(name for name in names if name not in before) for names in (found.remedies, found.workloads)]
-    return Catalogue(
-        found.remedies, found.workloads, named_suites, found.instruments, found.bases, *added, tuple(skipped), views
+    own_remedies, own_workloads = (
+        tuple(name for name in names if name not in before) for names in (found.remedies, found.workloads)
     )
+    return Catalogue(
+        found.remedies, found.workloads, named_suites, found.instruments, found.bases, own_remedies, own_workloads,
+        tuple(skipped), views,
+    )  # fmt: skip
 
 
 def _built_in() -> Names:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from bench.data.dataset import Dataset, Examples
+from bench.data.dataset import Dataset, Examples, Rows
 from bench.data.images import flat_images, images
 from bench.language.errors import InputError
 from bench.language.widths import widths as layers
@@ -75,7 +75,8 @@ def autoencoder(
 def noise() -> Dataset:
     """The same independent normal numbers every time."""
     generator = np.random.default_rng(_SEED)
-    return Dataset(**{
+    rows: dict[str, Rows] = {
         split: generator.normal(size=(examples, NOISE_DIMENSIONS)).astype(np.float32)
         for split, examples in _EXAMPLES.items()
-    })  # fmt: skip
+    }
+    return Dataset(**rows)

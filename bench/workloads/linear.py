@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import optax
 
-from bench.data.dataset import Dataset, Examples
+from bench.data.dataset import Dataset, Examples, Rows
 from bench.plugins.workload import Workload, workload
 from vae_jax.initialization.initializers import orthogonal
 from vae_jax.models.likelihoods import Gaussian
@@ -90,6 +90,7 @@ def linear_data(dimensions: int) -> Dataset:
     generator = np.random.default_rng(_SEED)
     directions = np.linalg.qr(generator.normal(size=(dimensions, len(COLUMN_VARIANCES))))[0]
     model = LinearGaussian(directions * np.sqrt(COLUMN_VARIANCES), generator.normal(size=dimensions), NOISE)
-    return Dataset(**{
+    rows: dict[str, Rows] = {
         split: model.sample(generator, examples).astype(np.float32) for split, examples in _EXAMPLES.items()
-    })  # fmt: skip
+    }
+    return Dataset(**rows)

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from bench.data.dataset import Dataset, Examples
+from bench.data.dataset import Dataset, Examples, Rows
 from bench.plugins.workload import Workload, workload
 from vae_jax.initialization.initializers import variance_scaling
 from vae_jax.models.likelihoods import Recall
@@ -74,7 +74,8 @@ def remember(
         }
         # Stored are the probabilities that every presentation is drawn from; held out are fixed draws.
         draws["train"] = np.full_like(draws["train"], chance)
-        return Dataset(**{split: sequences.reshape(len(sequences), -1) for split, sequences in draws.items()})
+        rows: dict[str, Rows] = {split: drawn.reshape(len(drawn), -1) for split, drawn in draws.items()}
+        return Dataset(**rows)
 
     def plateau(dataset: Dataset, x: Examples) -> float:
         return SLOTS * math.log(SYMBOLS)

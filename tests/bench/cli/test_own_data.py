@@ -107,7 +107,7 @@ def test_every_kind_of_file_is_data_of_the_workloads_of_its_kind(tmp_path, monke
         assert loaded.dataset.train.shape == shape, data
         assert loaded.workload.architecture.mean_shape == shape[1:]
     loaded = planned("classify", data="labelled.npz")
-    assert loaded.workload.architecture.classes == 3
+    assert loaded.workload.architecture.mean_shape == (3,)
     assert loaded.plateau == pytest.approx(np.log(3), rel=0.01)
     assert planned("image-dense[examples=600]", data="values.npy").dataset.train.shape == (600, 7)
     blocks = planned("autoencoder[in_blocks=true]", data="values.npy").dataset

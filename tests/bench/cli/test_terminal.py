@@ -1,8 +1,12 @@
+import io
+
 import pytest
 from rich.console import Console
 
 import bench.cli.terminal
-from bench.cli.terminal import summary_table
+from bench.cli.terminal import described_texts, summary_table
+from bench.planning.catalogue import load_catalogue
+from bench.planning.listing import list_entries
 from bench.results.tables import readable
 from tests.bench.fake_store import build, read
 
@@ -32,3 +36,19 @@ def test_a_table_is_laid_out_once_however_many_columns_go(tmp_path, monkeypatch)
     # What is measured is a row of the longest texts.
     assert len(made) > 4
     assert made == [1] * (len(made) - 1) + [len(results.rows)]
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_workloads_are_listed_in_paragraphs_and_values_as_one_types_them(width):
+    entries = list_entries(load_catalogue(), "workloads")
+    screen = Console(width=width, record=True, file=io.StringIO())
+    for text in described_texts(entries):
+        screen.print(text, highlight=False)
+    said = screen.export_text()
+    # No column squeezes a sentence into words: a line is as full as a paragraph's is.
+    lines = [line for line in said.splitlines() if line.strip()]
+    assert sum(map(len, lines)) > width * len(lines) / 2
+    assert "sigmoid=false, corruption=0.0" in " ".join(said.split())
+    assert "False" not in said
+    for entry in entries:
+        assert f"  parameters: {next(iter(entry['parameters']))}=" in said
