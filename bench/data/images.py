@@ -1,10 +1,11 @@
 """Images for a workload: by name, as intensities, binarised as it asks."""
 
+import math
 from collections.abc import Callable
 
 import numpy as np
 
-from bench.data.dataset import Dataset
+from bench.data.dataset import Dataset, Examples
 from bench.data.digits import binarised, digit_images
 from bench.data.listing import find_sets
 from bench.data.reading.intensities import intensities
@@ -69,15 +70,38 @@ def flat_images(name: str, examples: int, binarisation: str) -> Callable[[], Dat
     return load
 
 
+def image_size(name: str) -> tuple[int, int]:
+    """Height and width of a data set's images, without reading it.
+
+    Raises:
+        InputError: If it is none whose size is known.
+    """
+    if name not in _SIZES:
+        raise InputError(f"data must be one of {', '.join(_SIZES)}, got {name!r}")
+    return _SIZES[name]
+
+
 def pixels(name: str) -> int:
     """How many numbers one image of a data set is, without reading it.
 
     Raises:
         InputError: If it is none whose size is known.
     """
-    if name not in _PIXELS:
-        raise InputError(f"data must be one of {', '.join(_PIXELS)}, got {name!r}")
-    return _PIXELS[name]
+    return math.prod(image_size(name))
 
 
-_PIXELS = {"digits": 64, "mnist": 784, "fashion-mnist": 784, "binarized-mnist": 784, "frey-faces": 560}
+_SIZES = {
+    "digits": (8, 8), "mnist": (28, 28), "fashion-mnist": (28, 28), "binarized-mnist": (28, 28), "frey-faces": (28, 20),
+}  # fmt: skip
+
+
+def mean_image(data: Dataset, x: Examples) -> float:
+    """Squared error, summed over an image, of the mean of the training images.
+
+    What a decoder reaches that ignores z: the plateau under a squared error.
+
+    Args:
+        data: Its training set has the mean.
+        x: The presentation to judge it on, as `data.test`.
+    """
+    return float(((x.astype(np.float64) - data.mean) ** 2).sum(axis=1).mean())
