@@ -11,6 +11,7 @@ from vae_jax.layers.dense import Dense, Role
 from vae_jax.recipe.recipe import Recipe
 
 Images = Float[Array, "batch height width channels"]
+Sums = Float[Array, "batch new_height new_width outputs"]
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ class Convolution(Dense):
         self.kind = kind
         super().__init__(inputs, outputs, recipe, key, role=role, pieces=pieces, positions=(kind.size,) * 2)
 
-    def multiply(self, h: Images, product: Callable[[Array, Array], Array] = jnp.matmul) -> Images:
+    def multiply(self, h: Images, product: Callable[[Array, Array], Array] = jnp.matmul) -> Sums:
         """W p of every patch."""
         matrix, size = self.form(self.kernel[...]), self.kind.size
         if product is not jnp.matmul:
