@@ -1,4 +1,6 @@
-"""Images through convolutions: where they stall, that a base lifts them, and that a published network is what it was."""
+"""Images through convolutions: where they stall, what lifts them, and that a published network is what it was."""
+
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -57,17 +59,17 @@ def test_deepobs_is_the_published_network():
 def test_deepobs_drops_where_it_is_published_to_and_rectifies_the_decoders_images():
     made = workload(DEEPOBS.replace("mnist", "digits"))
     architecture, recipe = made.architecture, made.bases["baseline"]
-    model = architecture.draw(recipe, jax.random.key(0), jnp.full((64,), 0.1))
+    model: Any = architecture.draw(recipe, jax.random.key(0), jnp.full((64,), 0.1))
     x, z = jax.random.normal(jax.random.key(1), (16, 64)), jax.random.normal(jax.random.key(2), (16, 8))
+    # By another activation nothing is 0 but what is dropped.
+    tanh = recipe.replace(activation=jnp.tanh)
     for given, tower, dropped, negative in (
         (x, model.encoder, [True] * 3, [True] * 3),
         (z, model.decoder, [False, False, True, True, False], [True, True, False, False, False]),
     ):
-        evaluated, trained = (tower(given, ForwardPass(recipe, key))[1] for key in (None, jax.random.key(3)))
-        assert [float(h.min()) < 0 for h in evaluated] == negative
-        # Of what is above 0 without dropout, a fifth is 0 with it; what changes below may bring a few more.
-        zeros = [float(np.mean(np.asarray(t)[np.asarray(e) > 0] == 0)) for e, t in zip(evaluated, trained, strict=True)]
-        assert [share > 0.15 for share in zeros] == dropped
+        assert [float(h.min()) < 0 for h in tower(given, ForwardPass(recipe))[1]] == negative
+        zeros = [float(jnp.mean(h == 0)) for h in tower(given, ForwardPass(tanh, jax.random.key(3)))[1]]
+        np.testing.assert_allclose(zeros, 0.2 * np.array(dropped), atol=0.02)
 
 
 @pytest.mark.parametrize(

@@ -121,7 +121,7 @@ def test_every_gradient_of_the_whole_vae_agrees_with_finite_differences_in_float
         for index, part in parts:
             slope = np.asarray(jax.tree.leaves(gradient)[index])[part]
             # Along the gradient itself, or the difference of two scores drowns in their rounding.
-            step, length = 1e-3 / np.abs(slope).max() * slope, np.linalg.norm(slope)
+            step, length = 1e-4 / np.abs(slope).max() * slope, np.linalg.norm(slope)
             assert length > 0
             moved = []
             for sign in (-2, -1, 1, 2):
