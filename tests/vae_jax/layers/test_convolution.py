@@ -11,10 +11,11 @@ from flax import nnx
 
 from vae_jax.initialization import initializers
 from vae_jax.initialization.data_dependent import unit_variance, zero_mean_unit_variance
-from vae_jax.layers import blocks, normalization, units
+from vae_jax.layers import blocks, convolution, normalization, units
 from vae_jax.layers.blocks import BlockPosition
 from vae_jax.layers.convolution import Convolving
 from vae_jax.layers.dense import Dense
+from vae_jax.layers.precision import bfloat16
 from vae_jax.layers.weight_forms import WeightNorm, WeightStandardisation
 from vae_jax.recipe.configured import configure
 from vae_jax.recipe.forward_pass import ForwardPass
@@ -25,11 +26,6 @@ TANH = Recipe(activation=jnp.tanh)
 # Sides that a stride of 2 divides, and that it does not.
 X = jax.random.normal(jax.random.key(4), (3, 7, 8, 5))
 POINT = Convolving(1)
-
-
-def other_product(h, kernel):
-    """The plain product, under a name that is not known to be it."""
-    return h @ kernel
 
 
 def correlated(x, kernel, stride, before):
@@ -49,28 +45,35 @@ def correlated(x, kernel, stride, before):
 @pytest.mark.parametrize(
     ("size", "stride", "before"), [(3, 1, (1, 1)), (3, 2, (1, 0)), (4, 1, (1, 1)), (4, 2, (1, 1)), (1, 2, (0, 0))]
 )
-@pytest.mark.parametrize("product", [jnp.matmul, other_product])
-def test_the_map_is_scipys_correlation_padded_as_tensorflow_pads(size, stride, before, product):
-    recipe = TANH.replace(product=product)
-    layer = Convolving(size, stride)(5, 6, recipe, KEY)
+def test_the_map_is_scipys_correlation_padded_as_tensorflow_pads(size, stride, before):
+    layer = Convolving(size, stride)(5, 6, TANH, KEY)
     layer.bias[...] = jnp.arange(6.0)
     kernel = np.asarray(layer.kernel[...], np.float64).reshape(size, size, 5, 6)
     expected = correlated(X, kernel, stride, before) + np.arange(6.0)
-    np.testing.assert_allclose(layer(X, ForwardPass(recipe)), expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(layer(X, ForwardPass(TANH)), expected, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize(("size", "stride"), [(3, 1), (3, 2), (4, 1), (4, 2), (2, 3)])
-@pytest.mark.parametrize("product", [jnp.matmul, other_product])
-def test_transposed_it_is_the_gradient_of_the_convolution(size, stride, product):
-    recipe = TANH.replace(product=product)
-    up = Convolving(size, stride, transposed=True)(5, 6, recipe, KEY)
-    down = Convolving(size, stride)(6, 5, recipe, KEY)
+def test_transposed_it_is_the_gradient_of_the_convolution(size, stride):
+    up = Convolving(size, stride, transposed=True)(5, 6, TANH, KEY)
+    down = Convolving(size, stride)(6, 5, TANH, KEY)
     # The same numbers seen from the other side: turned by half a turn, inputs and outputs exchanged.
     kernel = up.kernel[...].reshape(size, size, 5, 6)[::-1, ::-1].swapaxes(2, 3)
     down.kernel[...] = kernel.reshape(-1, 5)
     larger = jnp.zeros((3, 7 * stride, 8 * stride, 6))
-    (expected,) = jax.vjp(lambda images: down(images, ForwardPass(recipe)), larger)[1](X)
-    np.testing.assert_allclose(up(X, ForwardPass(recipe)), expected, rtol=1e-4, atol=1e-5)
+    (expected,) = jax.vjp(lambda images: down(images, ForwardPass(TANH)), larger)[1](X)
+    np.testing.assert_allclose(up(X, ForwardPass(TANH)), expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("entries", [1, 2 * 7 * 8 * 45, 2**20])
+def test_what_is_multiplied_piece_by_piece_is_the_same_in_the_recipes_precision_too(entries, monkeypatch):
+    recipe = TANH.replace(product=bfloat16)
+    layer = Convolving(3)(5, 6, recipe, KEY)
+    monkeypatch.setattr(convolution, "_PATCH_ENTRIES", entries)
+    rounded = (np.asarray(each.astype(jnp.bfloat16), np.float64) for each in (X, layer.kernel[...]))
+    expected = correlated(next(rounded), next(rounded).reshape(3, 3, 5, 6), 1, (1, 1))
+    # The sum is rounded to 8 bits.
+    np.testing.assert_allclose(layer(X, ForwardPass(recipe)), expected, rtol=2**-8, atol=2**-8)
 
 
 def test_its_parameters_are_one_matrix_of_fan_in_and_outputs_and_a_bias():
