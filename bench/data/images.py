@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from bench.data.dataset import Dataset
+from bench.data.dataset import Dataset, Examples
 from bench.data.digits import binarised
 from bench.data.listing import find_sets
 from bench.data.named_data import NamedData
@@ -32,6 +32,13 @@ def images(name: str, examples: int = 0) -> Splits[Arrays]:
     found = _kind(name)()
     found = found.with_examples(examples) if examples else found
     return found.map(lambda rows: {**rows, "images": intensities(rows["images"]).astype(np.float32)})
+
+
+def usual_binarisation(asked: str, bernoulli: bool) -> str:
+    """The binarisation that is asked for, or where it is `usual`: anew under a Bernoulli likelihood, else none."""
+    if asked == "usual":
+        return "anew" if bernoulli else "none"
+    return asked
 
 
 def flat_images(name: str, examples: int, binarisation: str) -> Callable[[], Dataset]:
@@ -65,13 +72,19 @@ def flat_images(name: str, examples: int, binarisation: str) -> Callable[[], Dat
     return load
 
 
-def pixels(name: str) -> int:
-    """How many numbers one image of a data set is, without reading it.
+def image_size(name: str) -> tuple[int, int]:
+    """Height and width of a data set's images, without reading it.
 
     Raises:
         InputError: If there is no such set, or it holds no images.
     """
-    return math.prod(_kind(name).shape)
+    height, width = _kind(name).shape
+    return height, width
+
+
+def pixels(name: str) -> int:
+    """How many numbers one image of a data set is, without reading it; raises as `image_size`."""
+    return math.prod(image_size(name))
 
 
 def _kind(name: str) -> NamedData:
@@ -79,3 +92,15 @@ def _kind(name: str) -> NamedData:
     if kind.kind != "images":
         raise InputError(f"data set {name!r} holds {kind.kind}, and this workload is of images: name one of images")
     return kind
+
+
+def mean_image(data: Dataset, x: Examples) -> float:
+    """Squared error, summed over an image, of the mean of the training images.
+
+    What a decoder reaches that ignores z: the plateau under a squared error.
+
+    Args:
+        data: Its training set has the mean.
+        x: The presentation to judge it on, as `data.test`.
+    """
+    return float(((x.astype(np.float64) - data.mean) ** 2).sum(axis=1).mean())

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from bench.data.dataset import Dataset, Examples
-from bench.data.images import flat_images, pixels
+from bench.data.dataset import Dataset
+from bench.data.images import flat_images, mean_image, pixels
 from bench.language.errors import InputError
 from bench.language.widths import widths as layers
 from bench.plugins.workload import Workload, workload
@@ -51,9 +51,6 @@ def autoencoder(
     own = layers(widths)
     columns = NOISE_DIMENSIONS if data == "noise" else pixels(data)
 
-    def plateau(dataset: Dataset, x: Examples) -> float:
-        return float(((x.astype(np.float64) - dataset.mean) ** 2).sum(axis=1).mean())
-
     return Workload(
         architecture=AutoencoderArchitecture(
             columns, len(own) - 1, own[0], code, SquaredError(sigmoid=sigmoid), Tapered(own), Tapered(own[::-1]),
@@ -63,7 +60,7 @@ def autoencoder(
         steps=steps,
         batch=batch,
         data=_load(data, examples),
-        plateau=plateau,
+        plateau=mean_image,
         score=squared_error("squared error", "per example", columns),
     )  # fmt: skip
 

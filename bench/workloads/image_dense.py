@@ -1,10 +1,8 @@
 """Images through dense towers of any widths."""
 
-import numpy as np
-
 from bench.data.dataset import Dataset, Examples
 from bench.data.digits import independent_pixels
-from bench.data.images import flat_images, pixels
+from bench.data.images import flat_images, mean_image, pixels, usual_binarisation
 from bench.language.errors import InputError
 from bench.language.widths import widths as layers
 from bench.plugins.workload import Workload, workload
@@ -48,12 +46,10 @@ def image_dense(
     """
     columns, own = pixels(data), layers(widths)
     kind, score = _likelihood(likelihood, columns)
-    if binarisation == "usual":
-        binarisation = "anew" if likelihood == "bernoulli" else "none"
+    binarisation = usual_binarisation(binarisation, likelihood == "bernoulli")
 
-    def mean_image(dataset: Dataset, x: Examples) -> float:
-        squares = (x.astype(np.float64) - dataset.mean) ** 2
-        return float(squares.sum(axis=1).mean()) / (columns if likelihood == "mse-averaged" else 1)
+    def error_of_mean(dataset: Dataset, x: Examples) -> float:
+        return mean_image(dataset, x) / (columns if likelihood == "mse-averaged" else 1)
 
     return Workload(
         architecture=VAEArchitecture(
@@ -64,7 +60,7 @@ def image_dense(
         steps=steps,
         batch=batch,
         data=flat_images(data, examples, binarisation),
-        plateau=independent_pixels if likelihood == "bernoulli" else mean_image,
+        plateau=independent_pixels if likelihood == "bernoulli" else error_of_mean,
         score=score,
     )  # fmt: skip
 

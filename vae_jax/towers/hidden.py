@@ -1,6 +1,5 @@
 """The hidden layers of a pass that is looked into: their outputs, and how steep their activations were."""
 
-import copy
 from typing import NamedTuple
 
 from jaxtyping import Array, Float
@@ -54,7 +53,4 @@ def watched(run: ForwardPass, slopes: list[Array]) -> ForwardPass:
         slopes.append(relative_slope(own, z))
         return own(z)
 
-    recipe = copy.copy(run.recipe)
-    # Past __init__: inside a program, a recipe's leaves are not the numbers that it is declared for.
-    object.__setattr__(recipe, "activation", activation)
-    return run._replace(recipe=recipe)
+    return run.instead(activation=activation)

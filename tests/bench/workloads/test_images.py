@@ -112,7 +112,8 @@ def test_binarisation_is_anew_once_or_none():
 def test_images_are_binarised_as_is_usual_under_a_likelihood_and_as_asked_where_one_asks():
     for text, drawn in (
         ("image-dense", True), ("image-dense[likelihood=mse]", False), ("image-dense[binarisation=none]", False),
-        ("image-dense[likelihood=mse,binarisation=anew]", True),
+        ("image-dense[likelihood=mse,binarisation=anew]", True), ("image-conv", True),
+        ("image-conv[binarisation=none]", False), ("image-conv[network=deepobs]", False),
     ):  # fmt: skip
         built = workload(text)
         data = built.data()
