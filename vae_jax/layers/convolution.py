@@ -1,6 +1,5 @@
 """A convolution: one matrix over every patch of an image, as the recipe draws, shapes and multiplies it."""
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -13,9 +12,6 @@ from vae_jax.recipe.recipe import Recipe
 
 Images = Float[Array, "batch height width channels"]
 Sums = Float[Array, "batch new_height new_width outputs"]
-
-# 256 MiB of float32; a minibatch of DeepOBS's widest layer, 64 images of 14x14 patches of 1,024 entries, has a fifth.
-_PATCH_ENTRIES = 2**26
 
 
 @dataclass(frozen=True)
@@ -86,15 +82,8 @@ class Convolution(Dense):
         A matrix product over patches, not XLA's convolution: inside a scan, as a training is one, that takes 2 to 60
         times as long on a CPU.
         """
-        matrix = self.form(self.kernel[...])
-
-        def of(h: Images) -> Sums:
-            patches = self.patches(h)
-            return product(patches.reshape(-1, len(matrix)), matrix).reshape(*patches.shape[:3], -1)
-
-        at_once = max(1, _PATCH_ENTRIES // (math.prod(self.kind.sides(*h.shape[1:3])) * len(matrix)))
-        # Of a whole data set, as one is evaluated, patches would not fit into memory.
-        return of(h) if len(h) <= at_once else jax.lax.map(lambda one: of(one[None])[0], h, batch_size=at_once)
+        matrix, patches = self.form(self.kernel[...]), self.patches(h)
+        return product(patches.reshape(-1, len(matrix)), matrix).reshape(*patches.shape[:3], -1)
 
     def patches(self, h: Images) -> Float[Array, "batch new_height new_width entries"]:
         """The patch that each output is a sum over."""

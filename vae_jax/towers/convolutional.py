@@ -91,7 +91,7 @@ class Convolutional:
         sides = self.image[:2]
         for stage, convolving in zip(self.stages, self.maps(), strict=True):
             sides = convolving.sides(*sides)
-            runs.append(Run(stage.layers, (*sides, stage.channels)))
+            runs.append(Run(stage.layers, (*sides, stage.channels), patch=self.size**2))
         return tuple(runs)
 
     @staticmethod

@@ -18,11 +18,13 @@ class Run(NamedTuple):
         layers: How many.
         shape: Of one example.
         scanned: Whether they are the steps of a scan, and not written out.
+        patch: Positions of an image that each of its entries is a sum over; 1 where a layer is no image.
     """
 
     layers: int
     shape: tuple[int, ...]
     scanned: bool = False
+    patch: int = 1
 
 
 class Hidden(NamedTuple):

@@ -10,7 +10,12 @@ from flax import nnx
 
 from bench.language.errors import InputError
 from tests.bench.workloads.test_images import ran, workload
+from tests.vae_jax.small_vae import numbers
+from vae_jax.evaluation.estimates import estimate
+from vae_jax.evaluation.evaluate import Evaluation, validate
+from vae_jax.layers.normalization import batch_norm, no_normalization
 from vae_jax.recipe.forward_pass import ForwardPass
+from vae_jax.training.train import Data, init, start
 
 DEEPOBS = "image-conv[network=deepobs,data=mnist,batch=64]"
 
@@ -70,6 +75,26 @@ def test_deepobs_drops_where_it_is_published_to_and_rectifies_the_decoders_image
         assert [float(h.min()) < 0 for h in tower(given, ForwardPass(recipe))[1]] == negative
         zeros = [float(jnp.mean(h == 0)) for h in tower(given, ForwardPass(tanh, jax.random.key(3)))[1]]
         np.testing.assert_allclose(zeros, 0.2 * np.array(dropped), atol=0.02)
+
+
+@pytest.mark.parametrize("normalization", [no_normalization, batch_norm])
+def test_a_set_of_ten_thousand_images_is_evaluated_in_bounded_memory(normalization):
+    # Ten draws of each are decoded at once in the estimates, four in the evaluation, of 56,000 hidden units each.
+    architecture = workload(DEEPOBS).architecture
+    recipe = workload(DEEPOBS).bases["baseline"].replace(normalization=normalization)
+
+    def program(function: Any, **sizes: int) -> Any:
+        def whole(key: jax.Array, rows: jax.Array) -> Any:
+            data = Data(rows, rows.mean(axis=0))
+            state = start(numbers(recipe, 0.1, 100)[0], *init(key, recipe, architecture, data))
+            return function(
+                state, jnp.asarray(True), Evaluation(key, recipe, data, rows), architecture=architecture, **sizes
+            )
+
+        return jax.jit(whole).lower(jax.random.key(0), jax.ShapeDtypeStruct((10_000, 784), jnp.float32)).compile()
+
+    for compiled in (program(validate, draws=4), program(estimate, samples=100, chunk=10)):
+        assert compiled.memory_analysis().temp_size_in_bytes < 2**31
 
 
 @pytest.mark.parametrize(

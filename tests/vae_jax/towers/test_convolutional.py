@@ -41,8 +41,8 @@ def observed(kind, model, x, recipe):
 
 
 def test_hidden_layers_are_images_in_runs_of_one_shape():
-    assert ENCODER.runs(0, 0) == (Run(2, (3, 3, 4)), Run(1, (3, 3, 3)))
-    assert DECODER.runs(0, 0) == (Run(1, (5,)), Run(1, (8,)), Run(1, (2, 2, 3)), Run(2, (4, 4, 4)))
+    assert ENCODER.runs(0, 0) == (Run(2, (3, 3, 4), patch=9), Run(1, (3, 3, 3), patch=9))
+    assert DECODER.runs(0, 0) == (Run(1, (5,)), Run(1, (8,)), Run(1, (2, 2, 3), patch=16), Run(2, (4, 4, 4), patch=16))
 
 
 def test_its_matrices_are_of_fan_in_and_outputs_in_the_order_of_the_signal():
