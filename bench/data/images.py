@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from bench.data.chosen import Chosen, choose
-from bench.data.dataset import Dataset
+from bench.data.dataset import Dataset, Examples
 from bench.data.digits import binarised
 from bench.data.reading.intensities import intensities
 from bench.data.splits import Arrays
@@ -42,6 +42,13 @@ def images(
     return choose(data, kinds, examples=examples, in_blocks=in_blocks, unit_interval=unit_interval).map(intense)
 
 
+def usual_binarisation(asked: str, bernoulli: bool) -> str:
+    """The binarisation that is asked for, or where it is `usual`: anew under a Bernoulli likelihood, else none."""
+    if asked == "usual":
+        return "anew" if bernoulli else "none"
+    return asked
+
+
 def flat_images(found: Chosen, binarisation: str) -> Callable[[], Dataset]:
     """A function that loads images as rows of intensities, for a dense encoder.
 
@@ -70,3 +77,15 @@ def flat_images(found: Chosen, binarisation: str) -> Callable[[], Dataset]:
         return Dataset(**flat, mean=mean, description=splits.description)
 
     return load
+
+
+def mean_image(data: Dataset, x: Examples) -> float:
+    """Squared error, summed over an image, of the mean of the training images.
+
+    What a decoder reaches that ignores z: the plateau under a squared error.
+
+    Args:
+        data: Its training set has the mean.
+        x: The presentation to judge it on, as `data.test`.
+    """
+    return float(((x.astype(np.float64) - data.mean) ** 2).sum(axis=1).mean())

@@ -18,9 +18,9 @@ _SCANNED = 5.0
 
 def expected_seconds(cells: Collection[PlannedCell], workload: Workload, protocol: Protocol) -> float:
     """How long training some cells of a workload may take one core, by first readings of this shape of network."""
-    # As if each layer were as wide as the one before it, at every position of an image.
+    # As if each layer were as wide as the one before it, at every position of a patch, and of an image.
     products = sum(
-        run.layers * (_SCANNED if run.scanned else 1) * math.prod(run.shape) * run.shape[-1]
+        run.layers * (_SCANNED if run.scanned else 1) * math.prod(run.shape) * run.patch * run.shape[-1]
         for runs in workload.architecture.stacks.values()
         for run in runs
     )

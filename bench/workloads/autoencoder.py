@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from bench.data.dataset import Dataset, Examples, Rows
-from bench.data.images import flat_images, images
+from bench.data.dataset import Dataset, Rows
+from bench.data.images import flat_images, images, mean_image
 from bench.language.errors import InputError
 from bench.language.widths import widths as layers
 from bench.plugins.workload import Workload, workload
@@ -55,9 +55,6 @@ def autoencoder(
         found = images(data, examples, in_blocks=in_blocks, unit_interval=sigmoid, tables=True)
         columns, load = found.numbers, flat_images(found, "none")
 
-    def plateau(dataset: Dataset, x: Examples) -> float:
-        return float(((x.astype(np.float64) - dataset.mean) ** 2).sum(axis=1).mean())
-
     return Workload(
         architecture=AutoencoderArchitecture(
             columns, len(own) - 1, own[0], code, SquaredError(sigmoid=sigmoid), Tapered(own), Tapered(own[::-1]),
@@ -67,7 +64,7 @@ def autoencoder(
         steps=steps,
         batch=batch,
         data=load,
-        plateau=plateau,
+        plateau=mean_image,
         score=squared_error("squared error", "per example", columns),
     )  # fmt: skip
 

@@ -1,10 +1,8 @@
 """Images through dense towers of any widths."""
 
-import numpy as np
-
 from bench.data.dataset import Dataset, Examples
 from bench.data.digits import independent_pixels
-from bench.data.images import flat_images, images
+from bench.data.images import flat_images, images, mean_image, usual_binarisation
 from bench.language.errors import InputError
 from bench.language.widths import widths as layers
 from bench.plugins.workload import Workload, workload
@@ -49,16 +47,14 @@ def image_dense(
     error, at KL 0.
     """
     own = layers(widths)
-    if binarisation == "usual":
-        binarisation = "anew" if likelihood == "bernoulli" else "none"
+    binarisation = usual_binarisation(binarisation, likelihood == "bernoulli")
     probabilities = likelihood == "bernoulli" or binarisation != "none"
     found = images(data, examples, in_blocks=in_blocks, unit_interval=probabilities, tables=True)
     columns = found.numbers
     kind, score = _likelihood(likelihood, columns)
 
-    def mean_image(dataset: Dataset, x: Examples) -> float:
-        squares = (x.astype(np.float64) - dataset.mean) ** 2
-        return float(squares.sum(axis=1).mean()) / (columns if likelihood == "mse-averaged" else 1)
+    def error_of_mean(dataset: Dataset, x: Examples) -> float:
+        return mean_image(dataset, x) / (columns if likelihood == "mse-averaged" else 1)
 
     return Workload(
         architecture=VAEArchitecture(
@@ -69,7 +65,7 @@ def image_dense(
         steps=steps,
         batch=batch,
         data=flat_images(found, binarisation),
-        plateau=independent_pixels if likelihood == "bernoulli" else mean_image,
+        plateau=independent_pixels if likelihood == "bernoulli" else error_of_mean,
         score=score,
     )  # fmt: skip
 

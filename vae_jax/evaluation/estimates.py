@@ -1,7 +1,7 @@
 """All estimates of a trained VAE, in one pure function."""
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
@@ -14,8 +14,9 @@ from vae_jax.evaluation.estimators import (
     mutual_information,
 )
 from vae_jax.evaluation.evaluate import Evaluation, trained
-from vae_jax.models.batch import examples
+from vae_jax.models.batch import Batch, examples
 from vae_jax.models.contract import Architecture
+from vae_jax.models.pieces import fitting, in_pieces
 from vae_jax.objective.bound import gaussian_kl
 from vae_jax.recipe.forward_pass import ForwardPass
 from vae_jax.recipe.keys import named_key
@@ -72,17 +73,25 @@ def estimate(
     key, recipe, data, rows = evaluation
     model = trained(chosen(recipe, state, ended), state.statistics, evaluation, architecture=architecture)
 
+    def encode(batch: Batch) -> Any:
+        return model.encode(batch, run)
+
     def log_likelihood(z: Float[Array, "batch latent"]) -> Float[Array, " batch"]:
+        # Of so many draws at once.
+        return in_pieces(log_prob, max(1, most // chunk), z, hidden, batch)
+
+    def log_prob(z: Float[Array, "batch latent"], hidden: Any, batch: Batch) -> Float[Array, " batch"]:
         return architecture.likelihood.log_prob(model.decode(z, hidden, run), batch.target, batch.mask)
 
     run, batch, count = ForwardPass(recipe), architecture.present(None, rows, data.mean), examples(rows)
-    mean, log_var, hidden = model.encode(batch, run)
+    most = fitting(architecture)
+    mean, log_var, hidden = in_pieces(encode, most, batch)
     bound, effective_samples = importance_weighted_bound(
         named_key(key, "importance"), mean, log_var, log_likelihood, samples=samples, chunk=chunk
     )
     many = (mean, log_var)
     if count < FEWEST_POSTERIORS:
-        many = model.encode(architecture.present(named_key(key, "observe"), data.train, data.mean), run)[:2]
+        many = in_pieces(encode, most, architecture.present(named_key(key, "observe"), data.train, data.mean))[:2]
     active, variances = active_units(mean)
     return Estimates(
         bound=bound.mean(),

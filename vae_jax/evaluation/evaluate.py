@@ -7,8 +7,9 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Bool, PRNGKeyArray
 
-from vae_jax.models.batch import Rows, examples
+from vae_jax.models.batch import Batch, Noise, Rows, examples
 from vae_jax.models.contract import Architecture
+from vae_jax.models.pieces import evenly, fitting, in_pieces
 from vae_jax.objective.bound import LossParts, loss_parts
 from vae_jax.objective.loss import Parameters, Statistics, structure
 from vae_jax.recipe.forward_pass import ForwardPass
@@ -36,12 +37,16 @@ class Evaluation(NamedTuple):
 def calibrate(
     parameters: Parameters, statistics: Statistics, evaluation: Evaluation, *, architecture: Architecture
 ) -> Statistics:
-    """The statistics by which a model normalizes when it is evaluated: those of the whole training set, in one pass."""
+    """The statistics by which a model normalizes when it is evaluated: those of the training set, in one pass.
+
+    Of the whole set, or where it does not fit into memory at once, of as many examples as do.
+    """
     if not jax.tree.leaves(statistics):
         return statistics
     key, recipe, data, _ = evaluation
-    batch = architecture.present(named_key(key, "observe"), data.train, data.mean)
-    noise = architecture.noise(named_key(key, "noise"), examples(data.train), data.mean.dtype)
+    rows = evenly(data.train, fitting(architecture))
+    batch = architecture.present(named_key(key, "observe"), rows, data.mean)
+    noise = architecture.noise(named_key(key, "noise"), examples(rows), data.mean.dtype)
     model: Any = nnx.merge(structure(recipe, architecture), parameters, statistics)
     model.train()
     model(batch, noise, ForwardPass(recipe))
@@ -51,7 +56,7 @@ def calibrate(
 def trained(
     parameters: Parameters, statistics: Statistics, evaluation: Evaluation, *, architecture: Architecture
 ) -> Any:
-    """The model in evaluation mode, with the statistics of the whole training set."""
+    """The model in evaluation mode, with the statistics of the training set."""
     statistics = calibrate(parameters, statistics, evaluation, architecture=architecture)
     model: Any = nnx.merge(structure(evaluation.recipe, architecture), parameters, statistics)
     model.eval()
@@ -75,7 +80,23 @@ def evaluate(
     repeated = jax.tree.map(lambda leaf: jnp.tile(leaf, (draws, *[1] * (leaf.ndim - 1))), rows)
     batch = architecture.present(None, repeated, data.mean)
     noise = architecture.noise(named_key(key, "evaluate"), examples(repeated), data.mean.dtype)
-    return loss_parts(model(batch, noise, ForwardPass(recipe)), batch, architecture.likelihood)
+
+    def judged(batch: Batch, noise: Noise) -> LossParts:
+        return loss_parts(model(batch, noise, ForwardPass(recipe)), batch, architecture.likelihood)
+
+    def piece(batch: Batch, noise: Noise) -> tuple[LossParts, LossParts]:
+        """Its parts, and what each is a mean over, as arrays of one entry."""
+        parts, count = judged(batch, noise), jnp.full((1,), examples(batch), data.mean.dtype)
+        symbols = count if batch.mask is None else jnp.sum(batch.mask, dtype=data.mean.dtype)[None]
+        weights = jax.tree.map(lambda _: count, parts)
+        weights = weights._replace(accuracy=None if parts.accuracy is None else symbols)
+        return jax.tree.map(lambda part: part[None], parts), weights
+
+    most = fitting(architecture)
+    if examples(batch) <= most:
+        return judged(batch, noise)
+    parts, weights = in_pieces(piece, most, batch, noise)
+    return jax.tree.map(lambda part, weight: jnp.sum(part * weight) / jnp.sum(weight), parts, weights)
 
 
 def validate(

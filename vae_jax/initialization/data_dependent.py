@@ -9,7 +9,7 @@ from jaxtyping import Array, Float
 
 from vae_jax.layers.dense import Dense
 
-Inputs = Float[Array, "batch inputs"]
+Inputs = Float[Array, "batch ... inputs"]
 
 # Where nothing varies there is nothing to divide by.
 _TINY = 1e-6
@@ -25,7 +25,7 @@ def unit_variance(layer: Dense, h: Inputs) -> None:
     Source:
         Mishkin & Matas 2016, arXiv:1511.06422 (LSUV). One division is enough: a sum is linear in its matrix.
     """
-    z = h @ layer.form(layer.kernel[...])
+    z = layer.multiply(h)
     layer.rescale(1 / jnp.maximum(jnp.std(z), _TINY)[None])
 
 
@@ -35,7 +35,8 @@ def zero_mean_unit_variance(layer: Dense, h: Inputs) -> None:
     Source:
         Salimans & Kingma 2016, arXiv:1602.07868, section 3.
     """
-    z = h @ layer.form(layer.kernel[...])
-    deviation = jnp.maximum(jnp.std(z, axis=0), _TINY)
+    z = layer.multiply(h)
+    examples = tuple(range(z.ndim - 1))
+    deviation = jnp.maximum(jnp.std(z, axis=examples), _TINY)
     layer.rescale(1 / deviation)
-    layer.bias[...] = -jnp.mean(z, axis=0) / deviation
+    layer.bias[...] = -jnp.mean(z, axis=examples) / deviation

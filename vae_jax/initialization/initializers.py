@@ -1,4 +1,8 @@
-"""Initial kernels and biases: `(key, shape, dtype, role)`, plain functions whose numbers `configure` can fix."""
+"""Initial kernels and biases: `(key, shape, dtype, role)`, plain functions whose numbers `configure` can fix.
+
+A kernel's shape is `(inputs, outputs)`, and of a convolution `(rows, columns, channels, outputs)`, whose fan-in counts
+what an output sees of all positions, and whose fan-out what an input is seen by.
+"""
 
 import math
 from typing import Literal
@@ -11,7 +15,7 @@ from vae_jax.layers.dense import Role
 from vae_jax.recipe.configured import Number
 
 Shape = tuple[int, ...]
-Kernel = Float[Array, "inputs outputs"]
+Kernel = Float[Array, "... inputs outputs"]
 Fan = Literal["fan_in", "fan_out", "fan_avg"]
 Distribution = Literal["truncated_normal", "normal", "uniform"]
 
@@ -43,7 +47,7 @@ def variance_scaling(
 
     Args:
         key: Key of the draw.
-        shape: `(inputs, outputs)`.
+        shape: `(inputs, outputs)`, or of a convolution.
         dtype: Type of the kernel.
         role: The layer's place; all are drawn alike.
         scale: The variance of a kernel entry times the fan.
@@ -54,7 +58,7 @@ def variance_scaling(
 
 
 def orthogonal(key: PRNGKeyArray, shape: Shape, dtype: type, role: Role, *, scale: Number) -> Kernel:
-    """A uniformly drawn matrix whose singular values all equal `scale`."""
+    """A uniformly drawn matrix, of fan-in and outputs, whose singular values all equal `scale`."""
     return jax.nn.initializers.orthogonal(scale)(key, shape, dtype)
 
 
@@ -72,11 +76,16 @@ def orthogonal_for_activation(key: PRNGKeyArray, shape: Shape, dtype: type, role
 def identity(key: PRNGKeyArray, shape: Shape, dtype: type, role: Role, *, scale: Number) -> Kernel:
     """`scale` times the identity in hidden layers, orthogonal with the same singular values at a tower's two ends.
 
+    In a convolution it is the identity from channels to channels at the middle of the kernel.
+
     Source:
         Le, Jaitly & Hinton 2015, arXiv:1504.00941, for the identity.
     """
-    square = shape[0] == shape[1] and role == "hidden"
-    return scale * jnp.eye(*shape, dtype=dtype) if square else orthogonal(key, shape, dtype, role, scale=scale)
+    *positions, inputs, outputs = shape
+    if inputs != outputs or role != "hidden":
+        return orthogonal(key, shape, dtype, role, scale=scale)
+    middle = tuple(size // 2 for size in positions)
+    return jnp.zeros(shape, dtype).at[middle].set(scale * jnp.eye(inputs, dtype=dtype))
 
 
 def sparse(key: PRNGKeyArray, shape: Shape, dtype: type, role: Role, *, connections: int) -> Kernel:
@@ -86,11 +95,11 @@ def sparse(key: PRNGKeyArray, shape: Shape, dtype: type, role: Role, *, connecti
         Martens 2010, ICML, "Deep learning via Hessian-free optimization"; the variance there is 1, which with 15
         connections saturates sigmoids, so it is scaled to keep the sum's variance.
     """
-    inputs = shape[0]
+    inputs = math.prod(shape[:-1])
     count = min(connections, inputs)
     weights, places = jax.random.split(key)
     # The smallest of independent draws are as many places as asked, all equally likely.
-    rank = jnp.argsort(jnp.argsort(jax.random.uniform(places, shape), axis=0), axis=0)
+    rank = jnp.argsort(jnp.argsort(jax.random.uniform(places, (inputs, shape[-1])), axis=0), axis=0).reshape(shape)
     return jnp.where(rank < count, jax.random.normal(weights, shape, dtype) / math.sqrt(count), 0.0)
 
 

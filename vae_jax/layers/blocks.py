@@ -1,19 +1,40 @@
 """Hidden layers: how one block joins a unit, or two, and its input."""
 
+from dataclasses import dataclass
+
 import jax
 import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from vae_jax.layers.constant import Constant
-from vae_jax.layers.dense import Dense
+from vae_jax.layers.dense import Dense, LinearMap
 from vae_jax.layers.units import Unit
 from vae_jax.recipe.configured import Number
-from vae_jax.recipe.forward_pass import BlockPosition, ForwardPass
+from vae_jax.recipe.forward_pass import ForwardPass
 from vae_jax.recipe.keys import named_key
 from vae_jax.recipe.recipe import Recipe
 
-Hidden = Float[Array, "batch width"]
+Hidden = Float[Array, "batch ... width"]
+
+
+@dataclass(frozen=True)
+class BlockPosition:
+    """Where a block stands in its tower.
+
+    Attributes:
+        width: Units of a hidden layer, or channels.
+        index: Of the block, from 0; an array where blocks are drawn by one program.
+        depth: Blocks of the tower.
+        context: Entries that it sees beside the layer before it.
+        linear: The linear map of its units.
+    """
+
+    width: int
+    index: int | jax.Array = 0
+    depth: int = 1
+    context: int = 0
+    linear: LinearMap = Dense
 
 
 class PlainBlock(nnx.Module):
@@ -41,7 +62,12 @@ class PlainBlock(nnx.Module):
             key: Of its draws.
         """
         self.unit: Unit = recipe.unit(
-            position.width, position.width, recipe, named_key(key, "unit"), context=position.context
+            position.width,
+            position.width,
+            recipe,
+            named_key(key, "unit"),
+            context=position.context,
+            linear=position.linear,
         )
 
     def branch(self, h: Hidden, run: ForwardPass) -> Hidden:
@@ -117,7 +143,7 @@ class StochasticDepthBlock(PreActivationResidualBlock):
         return h + run.noisy(self._drop, self.branch(h, run), "branch")
 
     def _drop(self, branch: Hidden, key: PRNGKeyArray) -> Hidden:
-        kept = jax.random.bernoulli(key, self.kept[...], (len(branch), 1))
+        kept = jax.random.bernoulli(key, self.kept[...], (len(branch), *(1,) * (branch.ndim - 1)))
         return jnp.where(kept, branch / self.kept[...], 0.0)
 
 
@@ -148,7 +174,7 @@ class LayerScaleBlock(PreActivationResidualBlock):
         self.gamma = nnx.Param(jnp.full((position.width,), gamma))
 
     def __call__(self, h: Hidden, run: ForwardPass) -> Hidden:
-        return h + self.gamma[...][None] * self.branch(h, run)
+        return h + self.gamma[...][(None,) * (h.ndim - 1)] * self.branch(h, run)
 
 
 class HighwayBlock(PlainBlock):
@@ -163,7 +189,7 @@ class HighwayBlock(PlainBlock):
     def __init__(self, position: BlockPosition, recipe: Recipe, key: PRNGKeyArray, *, gate_bias: Number):
         super().__init__(position, recipe, key)
         width = position.width
-        self.gate = Dense(width, width, recipe, named_key(key, "gate"), context=position.context)
+        self.gate = position.linear(width, width, recipe, named_key(key, "gate"), context=position.context)
         self.gate.bias[...] = jnp.full((width,), gate_bias)
         self.gate.takes_data = False
 
@@ -199,14 +225,21 @@ class DenselyConnectedBlock(PlainBlock):
     def __init__(self, position: BlockPosition, recipe: Recipe, key: PRNGKeyArray):
         # Block l sees the input layer and l blocks.
         inputs = position.width * (int(position.index) + 1)
-        self.unit = recipe.unit(inputs, position.width, recipe, named_key(key, "unit"), context=position.context)
+        self.unit = recipe.unit(
+            inputs,
+            position.width,
+            recipe,
+            named_key(key, "unit"),
+            context=position.context,
+            linear=position.linear,
+        )
 
-    def branch(self, h: Float[Array, "batch known"], run: ForwardPass) -> Hidden:
+    def branch(self, h: Float[Array, "batch ... known"], run: ForwardPass) -> Hidden:
         """phi(norm(W h + b)) of all that is known."""
         return self.unit(h, run)
 
-    def __call__(self, h: Float[Array, "batch known"], run: ForwardPass) -> Float[Array, "batch more"]:
-        return jnp.concatenate([h, self.branch(h, run)], axis=1)
+    def __call__(self, h: Float[Array, "batch ... known"], run: ForwardPass) -> Float[Array, "batch ... more"]:
+        return jnp.concatenate([h, self.branch(h, run)], axis=-1)
 
 
 class FixupBlock(PlainBlock):
@@ -227,7 +260,7 @@ class FixupBlock(PlainBlock):
     def __init__(self, position: BlockPosition, recipe: Recipe, key: PRNGKeyArray):
         super().__init__(position, recipe, key)
         width = position.width
-        self.second = Dense(width, width, recipe, named_key(key, "second"), context=position.context)
+        self.second = position.linear(width, width, recipe, named_key(key, "second"), context=position.context)
         self.unit.dense.rescale(jnp.full((1,), position.depth**-0.5))
         self.second.rescale(jnp.zeros((1,)))
         self.unit.dense.takes_data = self.second.takes_data = False

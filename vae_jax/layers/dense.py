@@ -1,6 +1,7 @@
 """A dense layer: a matrix and a bias, as the recipe draws, shapes and multiplies them."""
 
-from typing import Literal
+from collections.abc import Callable
+from typing import Any, Literal
 
 import jax.numpy as jnp
 from flax import nnx
@@ -12,6 +13,9 @@ from vae_jax.recipe.recipe import Recipe
 
 Role = Literal["input", "hidden", "head"]
 """Where a matrix stands in its tower: initializers may treat its ends apart."""
+
+LinearMap = Callable[..., Any]
+"""What a layer is handed to make its sums with, drawn as `Dense` is: `Dense` itself, or a `Convolving`."""
 
 
 class Dense(nnx.Module):
@@ -27,6 +31,7 @@ class Dense(nnx.Module):
         role: Role = "hidden",
         context: int = 0,
         pieces: int = 1,
+        positions: tuple[int, ...] = (),
     ):
         """Draw a layer.
 
@@ -38,12 +43,16 @@ class Dense(nnx.Module):
             role: The layer's place.
             context: Entries that each input is extended by, see `ForwardPass.context`.
             pieces: Matrices that are drawn apart, since fans and orthogonality are of each; their columns alternate.
+            positions: Of a patch that the matrix is over, each with as many inputs; none of a plain matrix.
         """
         # False of a layer that whoever drew it starts in a way that data should not change.
         self.takes_data = role != "head"
-        shape, dtype = (inputs + context, outputs // pieces), jnp.result_type(float).type
+        shape, dtype = (*positions, inputs + context, outputs // pieces), jnp.result_type(float).type
         names = ("kernel", *(f"kernel_{piece}" for piece in range(1, pieces)))
-        drawn = [recipe.kernel_init(named_key(key, name), shape, dtype, role) for name in names]
+        drawn = [
+            recipe.kernel_init(named_key(key, name), shape, dtype, role).reshape(-1, outputs // pieces)
+            for name in names
+        ]
         self.kernel = nnx.Param(jnp.stack(drawn, axis=2).reshape(len(drawn[0]), outputs))
         self.bias = nnx.Param(recipe.bias_init(named_key(key, "bias"), (outputs,), dtype, role))
         self.form = recipe.weight_form(self.kernel[...])
@@ -56,9 +65,20 @@ class Dense(nnx.Module):
         else:
             gain[...] = gain[...] * factor
 
-    def __call__(self, h: Float[Array, "batch inputs"], run: ForwardPass) -> Float[Array, "batch outputs"]:
+    def multiply(
+        self, h: Float[Array, "batch inputs"], product: Callable[[Array, Array], Array] = jnp.matmul
+    ) -> Float[Array, "batch outputs"]:
+        """W h.
+
+        Args:
+            h: Inputs.
+            product: As `Recipe.product`.
+        """
+        return product(h, self.form(self.kernel[...]))
+
+    def __call__(self, h: Float[Array, "batch ... inputs"], run: ForwardPass) -> Float[Array, "batch ... outputs"]:
         if run.context is not None:
             h = jnp.concatenate([h, run.context], axis=1)
         if run.adjust is not None and self.takes_data:
             run.adjust(self, h)
-        return run.recipe.product(h, self.form(self.kernel[...])) + self.bias[...][None]
+        return self.multiply(h, run.recipe.product) + self.bias[...][(None,) * (h.ndim - 1)]

@@ -6,7 +6,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from vae_jax.recipe.configured import Number
 
-Signal = Float[Array, "batch units"]
+Signal = Float[Array, "batch ... units"]
 
 
 def no_noise(h: Signal, key: PRNGKeyArray) -> Signal:

@@ -1,4 +1,8 @@
-"""Normalizations: flax's own layers with the settings that a deep stack needs, and those that it has not."""
+"""Normalizations: flax's own layers with the settings that a deep stack needs, and those that it has not.
+
+Units stand on the last axis. Of an image they are its channels: what is over units is there over the channels at each
+position, and what is over the batch over the positions too.
+"""
 
 import math
 from collections.abc import Callable
@@ -51,6 +55,8 @@ def layer_norm(width: int) -> nnx.LayerNorm:
 def group_norm(width: int, *, units: int) -> nnx.GroupNorm:
     """Every example's units in groups, each to mean 0 and variance 1, then a learnt scale and shift.
 
+    A group of channels is one over all positions.
+
     Args:
         width: Units of the layer.
         units: In a group, at least: as few more as it takes to have groups of one size.
@@ -74,7 +80,7 @@ class ScaleNorm(nnx.Module):
 
     def __call__(self, h: jax.Array) -> jax.Array:
         # The square root of zero has no slope.
-        length = jnp.sqrt(jnp.maximum(jnp.sum(h**2, axis=1, keepdims=True), 1e-10))
+        length = jnp.sqrt(jnp.maximum(jnp.sum(h**2, axis=-1, keepdims=True), 1e-10))
         return self.length[...] * h / length
 
 
@@ -91,7 +97,8 @@ class DynamicTanh(nnx.Module):
         self.bias = nnx.Param(jnp.zeros((width,)))
 
     def __call__(self, h: jax.Array) -> jax.Array:
-        return self.scale[...][None] * jnp.tanh(self.alpha[...] * h) + self.bias[...][None]
+        rank = (None,) * (h.ndim - 1)
+        return self.scale[...][rank] * jnp.tanh(self.alpha[...] * h) + self.bias[...][rank]
 
 
 def rms_norm(width: int) -> nnx.RMSNorm:

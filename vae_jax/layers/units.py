@@ -4,19 +4,19 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from vae_jax.layers.dense import Dense, Role
+from vae_jax.layers.dense import Dense, LinearMap, Role
 from vae_jax.recipe.configured import Number
 from vae_jax.recipe.forward_pass import ForwardPass
 from vae_jax.recipe.keys import named_key
 from vae_jax.recipe.recipe import Recipe
 
-Below = Float[Array, "batch inputs"]
-Sums = Float[Array, "batch columns"]
-Hidden = Float[Array, "batch outputs"]
+Below = Float[Array, "batch ... inputs"]
+Sums = Float[Array, "batch ... columns"]
+Hidden = Float[Array, "batch ... outputs"]
 
 
 class Unit(nnx.Module):
-    """phi(norm(W h + b)).
+    """phi(norm(W h + b)), where W h is what the linear map that it is handed makes of h.
 
     Every other unit is one of these with other matrices. A unit keeps parameters only; the recipe comes with the call.
     """
@@ -27,12 +27,21 @@ class Unit(nnx.Module):
     pieces = 1
 
     def __init__(
-        self, inputs: int, outputs: int, recipe: Recipe, key: PRNGKeyArray, *, role: Role = "hidden", context: int = 0
+        self,
+        inputs: int,
+        outputs: int,
+        recipe: Recipe,
+        key: PRNGKeyArray,
+        *,
+        role: Role = "hidden",
+        context: int = 0,
+        linear: LinearMap = Dense,
     ):
-        """Draw a unit; arguments as for `Dense`."""
+        """Draw a unit; arguments as for `Dense`, and the linear map."""
         columns = outputs * self.pieces
+        # Whatever the map is: by this name its draws are found, and its leaves.
         own = named_key(key, "dense")
-        self.dense = Dense(inputs, columns, recipe, own, role=role, context=context, pieces=self.pieces)
+        self.dense = linear(inputs, columns, recipe, own, role=role, context=context, pieces=self.pieces)
         self.normalization = recipe.normalization(columns)
 
     def preactivation(self, h: Below, run: ForwardPass) -> Sums:
@@ -64,8 +73,9 @@ class ParametricUnit(Unit):
         negative_slope: Number,
         role: Role = "hidden",
         context: int = 0,
+        linear: LinearMap = Dense,
     ):
-        super().__init__(inputs, outputs, recipe, key, role=role, context=context)
+        super().__init__(inputs, outputs, recipe, key, role=role, context=context, linear=linear)
         self.slope = nnx.Param(jnp.full((), negative_slope))
 
     def activate(self, z: Sums, run: ForwardPass) -> Hidden:
@@ -91,12 +101,13 @@ class MaxoutUnit(Unit):
         pieces: int,
         role: Role = "hidden",
         context: int = 0,
+        linear: LinearMap = Dense,
     ):
         self.pieces = pieces
-        super().__init__(inputs, outputs, recipe, key, role=role, context=context)
+        super().__init__(inputs, outputs, recipe, key, role=role, context=context, linear=linear)
 
     def activate(self, z: Sums, run: ForwardPass) -> Hidden:
-        return run.activate(z.reshape(len(z), -1, self.pieces).max(axis=2))
+        return run.activate(z.reshape(*z.shape[:-1], -1, self.pieces).max(axis=-1))
 
 
 class GatedUnit(Unit):
@@ -109,10 +120,18 @@ class GatedUnit(Unit):
     elementwise = False
 
     def __init__(
-        self, inputs: int, outputs: int, recipe: Recipe, key: PRNGKeyArray, *, role: Role = "hidden", context: int = 0
+        self,
+        inputs: int,
+        outputs: int,
+        recipe: Recipe,
+        key: PRNGKeyArray,
+        *,
+        role: Role = "hidden",
+        context: int = 0,
+        linear: LinearMap = Dense,
     ):
-        super().__init__(inputs, outputs, recipe, key, role=role, context=context)
-        self.linear = Dense(inputs, outputs, recipe, named_key(key, "linear"), role=role, context=context)
+        super().__init__(inputs, outputs, recipe, key, role=role, context=context, linear=linear)
+        self.linear = linear(inputs, outputs, recipe, named_key(key, "linear"), role=role, context=context)
 
     def __call__(self, h: Below, run: ForwardPass) -> Hidden:
         return super().__call__(h, run) * self.linear(h, run)
@@ -128,7 +147,15 @@ class ConcatenatedUnit(Unit):
     elementwise = False
 
     def __init__(
-        self, inputs: int, outputs: int, recipe: Recipe, key: PRNGKeyArray, *, role: Role = "hidden", context: int = 0
+        self,
+        inputs: int,
+        outputs: int,
+        recipe: Recipe,
+        key: PRNGKeyArray,
+        *,
+        role: Role = "hidden",
+        context: int = 0,
+        linear: LinearMap = Dense,
     ):
         """Draw a unit.
 
@@ -137,7 +164,7 @@ class ConcatenatedUnit(Unit):
         """
         if outputs % 2:
             raise ValueError(f"concatenated units come in pairs, so the width must be even, got {outputs}")
-        super().__init__(inputs, outputs // 2, recipe, key, role=role, context=context)
+        super().__init__(inputs, outputs // 2, recipe, key, role=role, context=context, linear=linear)
 
     def activate(self, z: Sums, run: ForwardPass) -> Hidden:
-        return run.activate(jnp.concatenate([z, -z], axis=1))
+        return run.activate(jnp.concatenate([z, -z], axis=-1))

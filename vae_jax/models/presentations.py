@@ -49,6 +49,14 @@ class Labelled:
 
 
 @dataclass(frozen=True)
+class Uncentred:
+    """Real numbers as they are, to the encoder too."""
+
+    def __call__(self, key: PRNGKeyArray | None, rows: Images, mean: Mean) -> Batch:
+        return Batch(rows, rows)
+
+
+@dataclass(frozen=True)
 class Corrupted:
     """Real numbers as they are to come back; what the encoder sees of them, centred, has noise added in training.
 

@@ -71,14 +71,14 @@ class VAE(nnx.Module):
 
     def encode(
         self, batch: Batch, run: ForwardPass
-    ) -> tuple[Float[Array, "batch latent"], Float[Array, "batch latent"], list[Float[Array, "batch width"]]]:
+    ) -> tuple[Float[Array, "batch latent"], Float[Array, "batch latent"], list[Float[Array, "batch ..."]]]:
         """Mean and logarithm of the variance of q(z|x), and the encoder's hidden layers."""
         x = run.noisy(run.recipe.input_noise, batch.inputs, "input_noise")
         encoded, hidden = self.encoder(x, run.within("encoder"))
         return *self.posterior_head(encoded), hidden
 
     def decode(
-        self, z: Float[Array, "batch latent"], hidden: list[Float[Array, "batch width"]], run: ForwardPass
+        self, z: Float[Array, "batch latent"], hidden: list[Float[Array, "batch ..."]], run: ForwardPass
     ) -> Float[Array, "batch outputs"]:
         """The likelihood's outputs.
 

@@ -1,10 +1,9 @@
 """The value that every layer of one pass is given beside its input."""
 
+import copy
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import jax
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from vae_jax.recipe.keys import named_key
@@ -32,7 +31,15 @@ class ForwardPass(NamedTuple):
         """The pass as a part of the model sees it: with a key by the part's name, and its context."""
         return self._replace(key=None if self.key is None else named_key(self.key, name), context=context)
 
-    def activate(self, z: Float[Array, "batch units"], *learnt: Array) -> Float[Array, "batch units"]:
+    def instead(self, **slots: Any) -> "ForwardPass":
+        """The pass with other values in some slots of its recipe."""
+        recipe = copy.copy(self.recipe)
+        for name, value in slots.items():
+            # Past __init__: inside a program, a recipe's leaves are not the numbers that it is declared for.
+            object.__setattr__(recipe, name, value)
+        return self._replace(recipe=recipe)
+
+    def activate(self, z: Float[Array, "batch ... units"], *learnt: Array) -> Float[Array, "batch ... units"]:
         """phi(z), and what the recipe makes random of it in training.
 
         Args:
@@ -42,8 +49,8 @@ class ForwardPass(NamedTuple):
         return self.noisy(self.recipe.hidden_noise, self.recipe.activation(z, *learnt), "activation")
 
     def noisy(
-        self, noise: Callable[[Array, PRNGKeyArray], Array], h: Float[Array, "batch units"], name: str
-    ) -> Float[Array, "batch units"]:
+        self, noise: Callable[[Array, PRNGKeyArray], Array], h: Float[Array, "batch ... units"], name: str
+    ) -> Float[Array, "batch ... units"]:
         """Noise on a signal, in training.
 
         Args:
@@ -52,20 +59,3 @@ class ForwardPass(NamedTuple):
             name: The noise's own, for its key.
         """
         return h if self.key is None else noise(h, named_key(self.key, name))
-
-
-@dataclass(frozen=True)
-class BlockPosition:
-    """Where a block stands in its tower.
-
-    Attributes:
-        width: Units of a hidden layer.
-        index: Of the block, from 0; an array where blocks are drawn by one program.
-        depth: Blocks of the tower.
-        context: Entries that it sees beside the layer before it.
-    """
-
-    width: int
-    index: int | jax.Array = 0
-    depth: int = 1
-    context: int = 0

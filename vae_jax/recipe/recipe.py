@@ -29,7 +29,8 @@ class Recipe:
 
     Attributes:
         activation: phi, elementwise; of z, and of what its unit learns for it.
-        unit: `(inputs, outputs, recipe, key, role=, context=) -> Unit`: what stands around the activation.
+        unit: `(inputs, outputs, recipe, key, role=, context=, linear=) -> Unit`: what stands around the activation,
+            with the linear map that it is handed.
         block: `(position, recipe, key) -> Block`: how a hidden layer is put together.
         normalization: `(width) -> module`, applied to the pre-activation, or where the block says.
         weight_form: `(kernel) -> module`, from the kernel that is trained to the matrix that is used.
@@ -43,7 +44,8 @@ class Recipe:
         zoneout: `(before, after, key) -> state`: what of a recurrent state is new; in evaluation the key is None.
         carry: `(state, remaining) -> state`: what a step is given of the one before, `remaining` being what is left.
         readout: `(hidden) -> h`: what a recurrent tower's head reads of the states "steps batch width".
-        kernel_init: `(key, shape, dtype, role) -> kernel`, shape `(inputs, outputs)`, of every dense layer.
+        kernel_init: `(key, shape, dtype, role) -> kernel`, shape `(inputs, outputs)`, of every dense layer; of every
+            convolution with the shape `(rows, columns, channels, outputs)`.
         bias_init: The same for its bias, shape `(outputs,)`.
         recurrent_init: The same for the matrix from one state to the next, of shape `(width, width)`.
         gate_bias: `(key, shape, dtype, length) -> (keep, write)`: what a recurrent cell's gates are biased by.

@@ -1,6 +1,7 @@
 """A dense tower: an input layer, blocks of one width, and a linear head, with a tap after each hidden layer."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -10,41 +11,53 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from vae_jax.initialization.data_dependent import no_data_dependent_init
 from vae_jax.initialization.initializers import looks_linear
-from vae_jax.layers.blocks import PlainBlock
-from vae_jax.layers.dense import Dense
+from vae_jax.layers.blocks import BlockPosition, PlainBlock
+from vae_jax.layers.dense import Dense, LinearMap
 from vae_jax.recipe.configured import made_by
-from vae_jax.recipe.forward_pass import BlockPosition, ForwardPass
+from vae_jax.recipe.forward_pass import ForwardPass
 from vae_jax.recipe.keys import named_key
 from vae_jax.recipe.recipe import Recipe
 from vae_jax.towers.hidden import Hidden, Run, Taps, watched
 from vae_jax.towers.skip_connections import no_context
 
 
-class DenseTrunk(nnx.Module):
-    """inputs -> width -> (block) x depth: the hidden layers of a dense tower that are of one width.
+class Trunk(nnx.Module):
+    """inputs -> width -> (block) x depth: the hidden layers of a tower that are of one shape.
 
     Hidden layer 0 is the input layer, a unit; hidden layers 1 to depth are the blocks.
     """
 
-    def __init__(self, inputs: int, depth: int, width: int, recipe: Recipe, key: PRNGKeyArray, context: int = 0):
+    def __init__(
+        self,
+        inputs: int,
+        depth: int,
+        width: int,
+        recipe: Recipe,
+        key: PRNGKeyArray,
+        context: int = 0,
+        entrance: LinearMap = Dense,
+        linear: LinearMap = Dense,
+    ):
         """Draw a trunk.
 
         Args:
-            inputs: Size of an input.
+            inputs: Size of an input, or its channels.
             depth: Number of blocks.
-            width: Units in each hidden layer.
+            width: Units in each hidden layer, or channels.
             recipe: Which unit, block, normalization and initializers.
             key: Every layer's key comes from it by the layer's name.
             context: Entries that every block sees beside the layer before it.
+            entrance: The linear map of the input layer.
+            linear: That of the blocks.
         """
-        self.input = recipe.unit(inputs, width, recipe, named_key(key, "input"), role="input")
-        self.blocks = nnx.List(_draw_blocks(depth, width, context, recipe, key))
+        self.input = recipe.unit(inputs, width, recipe, named_key(key, "input"), role="input", linear=entrance)
+        self.blocks = nnx.List(_draw_blocks(depth, BlockPosition(width, 0, depth, context, linear), recipe, key))
         if depth and self.blocks[-1].leaves_sum:
             self.final_normalization = recipe.normalization(width)
 
     def through(
-        self, x: Float[Array, "batch inputs"], run: ForwardPass
-    ) -> tuple[Float[Array, "batch known"], list[Float[Array, "batch width"]]]:
+        self, x: Float[Array, "batch ... inputs"], run: ForwardPass
+    ) -> tuple[Float[Array, "batch ... known"], list[Float[Array, "batch ... width"]]]:
         """All that is known at the end, and what every hidden layer adds to it.
 
         Args:
@@ -56,12 +69,12 @@ class DenseTrunk(nnx.Module):
         for index, block in enumerate(self.blocks):
             h = block(h, self._within(run, index))
             # Of what a block knows, what it has added itself.
-            hidden.append(h[:, -hidden[0].shape[1] :])
+            hidden.append(h[..., -hidden[0].shape[-1] :])
         return self._ended(h, run), hidden
 
     def watched_through(
-        self, x: Float[Array, "batch inputs"], taps: Float[Array, "layers batch width"], run: ForwardPass
-    ) -> tuple[Float[Array, "batch known"], Hidden]:
+        self, x: Float[Array, "batch ... inputs"], taps: Float[Array, "layers batch ... width"], run: ForwardPass
+    ) -> tuple[Float[Array, "batch ... known"], Hidden]:
         """The same pass, to be looked into.
 
         The blocks are scanned here, not written out: a pass that is taken now and then should compile quickly, where
@@ -77,8 +90,8 @@ class DenseTrunk(nnx.Module):
         def tapped(layer: Callable[[ForwardPass], Array], tap: Array, run: ForwardPass) -> tuple[Array, Hidden]:
             slopes: list[Array] = []
             h = layer(watched(run, slopes))
-            new = h[:, -tap.shape[1] :] + tap
-            h = new if h.shape == tap.shape else jnp.concatenate([h[:, : -tap.shape[1]], new], axis=1)
+            new = h[..., -tap.shape[-1] :] + tap
+            h = new if h.shape == tap.shape else jnp.concatenate([h[..., : -tap.shape[-1]], new], axis=-1)
             return h, Hidden(new, jnp.mean(jnp.stack(slopes), axis=0))
 
         def block(h: Array, inputs: tuple[Any, ForwardPass, Array]) -> tuple[Array, Hidden]:
@@ -115,14 +128,14 @@ class DenseTrunk(nnx.Module):
     def _within(self, run: ForwardPass, index: int) -> ForwardPass:
         return run.within(f"block_{index}", None if run.context is None else run.context[index])
 
-    def _ended(self, h: Float[Array, "batch width"], run: ForwardPass) -> Float[Array, "batch width"]:
+    def _ended(self, h: Float[Array, "batch ... width"], run: ForwardPass) -> Float[Array, "batch ... width"]:
         if self.blocks and self.blocks[-1].leaves_sum:
             run = run.within("head", None if run.context is None else run.context[-1])
             h = self.blocks[-1].unit.activate(self.final_normalization(h), run)
         return h
 
 
-class DenseTower(DenseTrunk):
+class DenseTower(Trunk):
     """inputs -> width -> (block) x depth -> outputs: a trunk and a linear head."""
 
     def __init__(
@@ -200,7 +213,7 @@ class DenseTower(DenseTrunk):
     def observed(
         self, x: Float[Array, "batch inputs"], taps: Taps, run: ForwardPass
     ) -> tuple[Float[Array, "batch outputs"], tuple[Hidden]]:
-        """The same pass, and what its hidden layers look like; see `DenseTrunk.watched_through`."""
+        """The same pass, and what its hidden layers look like; see `Trunk.watched_through`."""
         (own_taps,) = taps
         h, hidden = self.watched_through(x, own_taps, run)
         return self._head(h, run), (hidden,)
@@ -214,9 +227,9 @@ def units(tower: Any) -> list[Any]:
     return [tower["input"], *(block["unit"] for block in tower.get("blocks", {}).values())]
 
 
-def _draw_blocks(depth: int, width: int, context: int, recipe: Recipe, key: PRNGKeyArray) -> list[PlainBlock]:
+def _draw_blocks(depth: int, first: BlockPosition, recipe: Recipe, key: PRNGKeyArray) -> list[PlainBlock]:
     def draw(key: PRNGKeyArray, index: int | Array) -> PlainBlock:
-        return recipe.block(BlockPosition(width, index, depth, context), recipe, key)
+        return recipe.block(replace(first, index=index), recipe, key)
 
     keys = [named_key(key, f"block_{index}") for index in range(depth)]
     if not keys:

@@ -1,6 +1,5 @@
 """The hidden layers of a pass that is looked into: their outputs, and how steep their activations were."""
 
-import copy
 from typing import NamedTuple
 
 from jaxtyping import Array, Float
@@ -19,11 +18,13 @@ class Run(NamedTuple):
         layers: How many.
         shape: Of one example.
         scanned: Whether they are the steps of a scan, and not written out.
+        patch: Positions of an image that each of its entries is a sum over; 1 where a layer is no image.
     """
 
     layers: int
     shape: tuple[int, ...]
     scanned: bool = False
+    patch: int = 1
 
 
 class Hidden(NamedTuple):
@@ -54,7 +55,4 @@ def watched(run: ForwardPass, slopes: list[Array]) -> ForwardPass:
         slopes.append(relative_slope(own, z))
         return own(z)
 
-    recipe = copy.copy(run.recipe)
-    # Past __init__: inside a program, a recipe's leaves are not the numbers that it is declared for.
-    object.__setattr__(recipe, "activation", activation)
-    return run._replace(recipe=recipe)
+    return run.instead(activation=activation)

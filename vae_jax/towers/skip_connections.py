@@ -6,7 +6,7 @@ The layers are its blocks and its head; the first of all sees z itself.
 from jaxtyping import Array, Float
 
 Latents = Float[Array, "batch latent"]
-Hidden = list[Float[Array, "batch width"]]
+Hidden = list[Float[Array, "batch ..."]]
 
 
 def no_context(z: Latents, hidden: Hidden, layers: int) -> None:

@@ -12,7 +12,7 @@ from vae_jax.recipe.configured import made_by
 from vae_jax.recipe.forward_pass import ForwardPass
 from vae_jax.recipe.keys import named_key
 from vae_jax.recipe.recipe import Recipe
-from vae_jax.towers.dense import DenseTower, DenseTrunk, units
+from vae_jax.towers.dense import DenseTower, Trunk, units
 from vae_jax.towers.hidden import Hidden, Run, Taps
 from vae_jax.towers.skip_connections import no_context
 
@@ -89,7 +89,7 @@ class TaperedTower(nnx.Module):
         """
         widths = [inputs, *(run.shape[0] for run in runs)]
         self.trunks = nnx.List([
-            DenseTrunk(widths[index], run.layers - 1, run.shape[0], recipe, named_key(key, f"trunk_{index}"), context)
+            Trunk(widths[index], run.layers - 1, run.shape[0], recipe, named_key(key, f"trunk_{index}"), context)
             for index, run in enumerate(runs)
         ])  # fmt: skip
         known = widths[-1] if self.trunks[-1].uniform else widths[-1] * runs[-1].layers
@@ -97,27 +97,32 @@ class TaperedTower(nnx.Module):
 
     def __call__(
         self, x: Float[Array, "batch inputs"], run: ForwardPass
-    ) -> tuple[Float[Array, "batch outputs"], list[Float[Array, "batch _width"]]]:
+    ) -> tuple[Float[Array, "batch outputs"], list[Float[Array, "batch ..."]]]:
         """The head's output, and what every hidden layer adds to what is known."""
         h, hidden = x, []
         for index, trunk in enumerate(self.trunks):
-            h, own = trunk.through(h, self._within(run, index))
+            h, own = trunk.through(self._entering(h, index), self._within(run, index))
             hidden += own
         return self._head(h, run), hidden
 
     def observed(
         self, x: Float[Array, "batch inputs"], taps: Taps, run: ForwardPass
     ) -> tuple[Float[Array, "batch outputs"], tuple[Hidden, ...]]:
-        """The same pass, and what its hidden layers look like; see `DenseTrunk.watched_through`."""
+        """The same pass, and what its hidden layers look like; see `Trunk.watched_through`."""
         h, hidden = x, []
         for index, (trunk, tap) in enumerate(zip(self.trunks, taps, strict=True)):
-            h, own = trunk.watched_through(h, tap, self._within(run, index))
+            h, own = trunk.watched_through(self._entering(h, index), tap, self._within(run, index))
             hidden.append(own)
         return self._head(h, run), tuple(hidden)
 
-    @staticmethod
-    def _within(run: ForwardPass, index: int) -> ForwardPass:
+    def _entering(self, h: Float[Array, "batch ..."], index: int) -> Float[Array, "batch ..."]:
+        """What trunk `index`, or after the last one the head, is given of what comes before it."""
+        return h
+
+    def _within(self, run: ForwardPass, index: int) -> ForwardPass:
         return run.within(f"trunk_{index}", run.context)
 
-    def _head(self, h: Float[Array, "batch known"], run: ForwardPass) -> Float[Array, "batch outputs"]:
-        return self.head(h, run.within("head", None if run.context is None else run.context[-1]))
+    def _head(self, h: Float[Array, "batch ..."], run: ForwardPass) -> Float[Array, "batch outputs"]:
+        return self.head(
+            self._entering(h, len(self.trunks)), run.within("head", None if run.context is None else run.context[-1])
+        )

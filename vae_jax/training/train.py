@@ -17,6 +17,7 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 from vae_jax.initialization.data_dependent import no_data_dependent_init
 from vae_jax.models.batch import Batch, Noise, Rows, examples
 from vae_jax.models.contract import Architecture, taps
+from vae_jax.models.pieces import evenly, fitting
 from vae_jax.objective.loss import Given, Parameters, Statistics, TreatmentState, loss, observed_paths, structure
 from vae_jax.recipe.forward_pass import ForwardPass
 from vae_jax.recipe.keys import named_key
@@ -106,7 +107,8 @@ def init(key: PRNGKeyArray, recipe: Recipe, architecture: Architecture, data: Da
     model: Any = architecture.draw(recipe, key, data.mean)
     if recipe.data_dependent_init is not no_data_dependent_init:
         # The name is older than the slot's: another would draw other numbers.
-        batch, noise = present(named_key(key, "calibration"), jnp.zeros((), jnp.int32), data.train, data, architecture)
+        rows = evenly(data.train, fitting(architecture))
+        batch, noise = present(named_key(key, "calibration"), jnp.zeros((), jnp.int32), rows, data, architecture)
         model.train()
         model(batch, noise, ForwardPass(recipe, adjust=recipe.data_dependent_init))
     _, parameters, statistics = nnx.split(model, nnx.Param, ...)

@@ -14,6 +14,7 @@ from bench.planning.compose import build_workload
 from bench.planning.plan import Plan, make_plan
 from bench.training.cell import run_cell
 from tests.bench.data.real_data import needs_files
+from vae_jax.towers.hidden import Run
 
 CATALOGUE = load_catalogue()
 
@@ -70,7 +71,7 @@ def test_the_taught_sizes_are_a_parameter():
         "decoder": [(64,), (128,)],
     }
     deep = workload("image-dense[data=mnist,widths=128x16,latent=16]").architecture
-    assert deep.stacks["encoder"] == ((16, (128,), False),)
+    assert deep.stacks["encoder"] == (Run(16, (128,)),)
     assert workload("autoencoder[data=mnist,widths=64,code=32]").architecture.mean_shape == (784,)
 
 
@@ -112,7 +113,8 @@ def test_binarisation_is_anew_once_or_none():
 def test_images_are_binarised_as_is_usual_under_a_likelihood_and_as_asked_where_one_asks():
     for text, drawn in (
         ("image-dense", True), ("image-dense[likelihood=mse]", False), ("image-dense[binarisation=none]", False),
-        ("image-dense[likelihood=mse,binarisation=anew]", True),
+        ("image-dense[likelihood=mse,binarisation=anew]", True), ("image-conv", True),
+        ("image-conv[binarisation=none]", False), ("image-conv[network=deepobs]", False),
     ):  # fmt: skip
         built = workload(text)
         data = built.data()

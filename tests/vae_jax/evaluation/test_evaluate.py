@@ -1,4 +1,6 @@
 import functools
+from dataclasses import dataclass
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -6,13 +8,21 @@ import numpy as np
 
 from tests.vae_jax import reference
 from tests.vae_jax.small_vae import ARCHITECTURE, DATASET, TANH, begin, compiled, data, double, numbers
+from vae_jax.evaluation.estimates import estimate
 from vae_jax.evaluation.evaluate import Evaluation, calibrate, evaluate, validate
 from vae_jax.layers.normalization import batch_norm
+from vae_jax.models import pieces
+from vae_jax.models.batch import Batch
+from vae_jax.models.classifier import ClassifierArchitecture
+from vae_jax.models.pieces import fitting
 from vae_jax.models.presentations import Binarised
 from vae_jax.optimization.evaluated import best_on_validation, exponential_average
 from vae_jax.recipe.configured import configure
 from vae_jax.recipe.keys import named_key
 from vae_jax.recipe.recipe import Recipe
+from vae_jax.towers.skip_connections import latent_context
+from vae_jax.towers.tapered import Tapered
+from vae_jax.training.train import Data, init
 
 
 def test_evaluation_is_the_plain_bound_over_several_draws():
@@ -66,3 +76,73 @@ def test_a_training_is_evaluated_at_the_parameters_that_its_recipe_chooses():
     assert seen[0] < seen[1]
     ended, _ = check(state, jnp.asarray(True), evaluation)
     np.testing.assert_allclose(ended.score, seen[0], rtol=1e-6)
+
+
+@dataclass(frozen=True)
+class Masked:
+    """Labels of which some do not count."""
+
+    def __call__(self, key, rows, mean):
+        return Batch(rows["images"], rows["labels"], rows["counts"])
+
+
+@dataclass(frozen=True)
+class MaskedClassifier(ClassifierArchitecture):
+    present = Masked()
+
+
+def in_sevenths(monkeypatch, architecture, function):
+    """What it gives at once, and where a seventh of the rows, rounded down, fits at once."""
+    whole = function()
+    monkeypatch.setattr(pieces, "_AT_ONCE", 5 * 270 // 7 * pieces._AT_ONCE // fitting(architecture))
+    assert fitting(architecture) < 5 * 270
+    return whole, function()
+
+
+def test_held_out_examples_in_pieces_give_what_they_give_at_once(monkeypatch):
+    recipe = TANH.replace(decoder_context=latent_context)
+    state = begin(recipe)
+    evaluation = Evaluation(jax.random.key(9), recipe.traced(), data(), jnp.asarray(DATASET.test))
+
+    def figures() -> Any:
+        parts = evaluate(state.parameters, state.statistics, evaluation, architecture=ARCHITECTURE, draws=5)
+        sizes = {"architecture": ARCHITECTURE, "samples": 25, "chunk": 10}
+        return parts, estimate(state, jnp.asarray(True), evaluation, **sizes)
+
+    jax.tree.map(
+        functools.partial(np.testing.assert_allclose, rtol=2e-5, atol=1e-6),
+        *in_sevenths(monkeypatch, ARCHITECTURE, figures),
+    )
+
+
+def test_what_counts_of_a_piece_has_its_share_of_the_accuracy(monkeypatch):
+    architecture, draw = MaskedClassifier(64, 10, 2, 16, Tapered((16, 16))), np.random.default_rng(0)
+    # Of the first half hardly any label counts.
+    counts = draw.random(270) < np.where(np.arange(270) < 135, 0.1, 0.9)
+    rows = {"images": DATASET.test, "labels": draw.integers(0, 3, 270).astype(np.int32), "counts": counts}
+    rows = jax.tree.map(jnp.asarray, rows)
+    mean = jnp.full((10,), 0.1)
+    parameters, statistics = init(jax.random.key(0), TANH, architecture, Data(rows, mean))
+    evaluation = Evaluation(jax.random.key(9), TANH.traced(), Data(rows, mean), rows)
+    whole, found = in_sevenths(
+        monkeypatch,
+        architecture,
+        lambda: evaluate(parameters, statistics, evaluation, architecture=architecture, draws=5),
+    )
+    assert 0 < whole.accuracy < 1
+    jax.tree.map(functools.partial(np.testing.assert_allclose, rtol=2e-5), whole, found)
+
+
+def test_statistics_of_a_training_set_that_does_not_fit_are_of_examples_from_all_of_it(monkeypatch):
+    recipe = TANH.replace(normalization=batch_norm)
+    state = begin(recipe)
+    evaluation = Evaluation(jax.random.key(2), recipe.traced(), data(), data().train)
+    monkeypatch.setattr(pieces, "_AT_ONCE", 400 * pieces._AT_ONCE // fitting(ARCHITECTURE))
+    most = fitting(ARCHITECTURE)
+    few = data().train[np.arange(most) * 1257 // most]
+    some = evaluation._replace(data=Data(few, data().mean))
+    for_all, for_some = (
+        calibrate(state.parameters, state.statistics, each, architecture=ARCHITECTURE) for each in (evaluation, some)
+    )
+    assert most < 1257
+    jax.tree.map(np.testing.assert_array_equal, for_all, for_some)

@@ -7,8 +7,9 @@ from flax import nnx
 from tests.vae_jax.small_vae import KEY, H
 from vae_jax.initialization import initializers
 from vae_jax.layers import blocks, weight_forms
+from vae_jax.layers.blocks import BlockPosition
 from vae_jax.recipe.configured import configure
-from vae_jax.recipe.forward_pass import BlockPosition, ForwardPass
+from vae_jax.recipe.forward_pass import ForwardPass
 from vae_jax.recipe.recipe import Recipe
 
 POSITION = BlockPosition(16)

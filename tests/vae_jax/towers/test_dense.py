@@ -14,6 +14,7 @@ from vae_jax.recipe.configured import configure
 from vae_jax.recipe.forward_pass import ForwardPass
 from vae_jax.recipe.recipe import Recipe
 from vae_jax.towers.dense import DenseTower
+from vae_jax.towers.hidden import Run
 from vae_jax.towers.recurrent import Recurrent
 from vae_jax.towers.skip_connections import latent_context
 
@@ -118,7 +119,7 @@ def test_a_dense_encoder_needs_a_block_and_a_decoder_does_not():
     with pytest.raises(ValueError, match="depth must be at least 1, got 0: in an encoder of one hidden layer"):
         VAEArchitecture(data=4, depth=0, width=4, latent=2)
     recurrent = VAEArchitecture(data=4, depth=0, width=4, latent=2, encoder=Recurrent(2))
-    assert recurrent.stacks == {"encoder": ((2, (4,), True),), "decoder": ((1, (4,), False),)}
+    assert recurrent.stacks == {"encoder": (Run(2, (4,), scanned=True),), "decoder": (Run(1, (4,)),)}
     with pytest.raises(ValueError, match="depth must be at least 0, got -1"):
         VAEArchitecture(data=4, depth=-1, width=4, latent=2, encoder=Recurrent(2))
 
