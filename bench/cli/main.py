@@ -7,18 +7,22 @@ from collections.abc import Callable
 from bench.cli.arguments import parse
 from bench.cli.commands.check import check
 from bench.cli.commands.data import data
+from bench.cli.commands.decode import decode
 from bench.cli.commands.doctor import doctor
+from bench.cli.commands.encode import encode
 from bench.cli.commands.list_ import list_
 from bench.cli.commands.new_remedy import new_remedy
+from bench.cli.commands.reconstruct import reconstruct
 from bench.cli.commands.report import report
 from bench.cli.commands.run import run
+from bench.cli.commands.sample import sample
 from bench.cli.commands.show import show
 from bench.cli.console import complain
 from bench.language.errors import InputError
 
 _COMMANDS: dict[str, Callable[..., int]] = {
     "run": run, "list": list_, "check": check, "new-remedy": new_remedy, "report": report, "show": show,
-    "doctor": doctor, "data": data,
+    "doctor": doctor, "data": data, "encode": encode, "decode": decode, "sample": sample, "reconstruct": reconstruct,
 }  # fmt: skip
 
 

@@ -78,7 +78,15 @@ def forecast(work: "Work", executor: "Executor") -> str:
         f"{len(work.missing)} to run ({trainings} trainings of {plan.protocol.steps:,} steps, {programs} programs to "
         f"compile) on {slots} {executor.slot_words}",
     ]
-    return f"{plan.loaded.text}: {', '.join(counts)}: about {seconds / 60:.1f} minutes"
+    said = f"{plan.loaded.text}: {', '.join(counts)}: about {seconds / 60:.1f} minutes"
+    return f"{said}\n{_saving(work)}" if work.save else said
+
+
+def _saving(work: "Work") -> str:
+    models, again = len(work.missing), len(work.unsaved)
+    said = f"saves {models} model{'s' * (models != 1)}, {work.model_bytes / 1e6:.1f} MB"
+    stored = f"{again} arm{'s are' if again != 1 else ' is'} stored without"
+    return f"{said}; {stored}, and run again for it" if again else said
 
 
 def cell_line(record: CellRecord, score: Score, done: int, of: int, kept: bool) -> str:

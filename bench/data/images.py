@@ -10,6 +10,7 @@ from bench.data.digits import binarised
 from bench.data.listing import find_sets
 from bench.data.named_data import NamedData
 from bench.data.reading.intensities import intensities
+from bench.data.reading.medium import Images
 from bench.data.splits import Arrays, Splits
 from bench.language.errors import InputError
 
@@ -72,6 +73,15 @@ def pixels(name: str) -> int:
         InputError: If there is no such set, or it holds no images.
     """
     return math.prod(_kind(name).shape)
+
+
+def picture(name: str) -> Images:
+    """How an image of a data set is read, written and shown.
+
+    Raises:
+        InputError: If there is no such set, or it holds no images.
+    """
+    return Images(_kind(name).shape)
 
 
 def _kind(name: str) -> NamedData:

@@ -5,7 +5,8 @@ from collections.abc import Callable
 import numpy as np
 
 from bench.data.dataset import Dataset, Examples
-from bench.data.images import flat_images, pixels
+from bench.data.images import flat_images, picture, pixels
+from bench.data.reading.medium import Values
 from bench.language.errors import InputError
 from bench.language.widths import widths as layers
 from bench.plugins.workload import Workload, workload
@@ -65,6 +66,7 @@ def autoencoder(
         data=_load(data, examples),
         plateau=plateau,
         score=squared_error("squared error", "per example", columns),
+        medium=Values(columns) if data == "noise" else picture(data),
     )  # fmt: skip
 
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from bench.data.dataset import Dataset, Examples
 from bench.data.digits import independent_pixels
-from bench.data.images import flat_images, pixels
+from bench.data.images import flat_images, picture, pixels
 from bench.language.errors import InputError
 from bench.language.widths import widths as layers
 from bench.plugins.workload import Workload, workload
@@ -66,6 +66,7 @@ def image_dense(
         data=flat_images(data, examples, binarisation),
         plateau=independent_pixels if likelihood == "bernoulli" else mean_image,
         score=score,
+        medium=picture(data),
     )  # fmt: skip
 
 

@@ -53,9 +53,7 @@ def encode(trained: Trained, recipe: Recipe, rows: Rows, *, architecture: Archit
         rows: Examples, taken as they are.
         architecture: The model's sizes.
     """
-    return trained.model(recipe, architecture).code(
-        architecture.present(None, rows, trained.mean), ForwardPass(recipe)
-    )
+    return trained.model(recipe, architecture).code(architecture.present(None, rows, trained.mean), ForwardPass(recipe))
 
 
 def decode(

@@ -7,7 +7,7 @@ import pytest
 from bench.planning.catalogue import load_catalogue
 from bench.planning.plan import make_plan
 from bench.results.tables import load
-from bench.training.cell import run_cell
+from bench.training.cell import Ran, run_cell
 from bench.training.timing import time_cell
 
 SMALL = "digits-dense[depth=2,width=16]"
@@ -20,8 +20,8 @@ def jobs(arms, steps=130, seeds=3):
 
 def ran(job):
     outcome = run_cell(job, lambda: None)
-    assert isinstance(outcome, tuple)
-    return outcome
+    assert isinstance(outcome, Ran)
+    return outcome.record, outcome.curves
 
 
 def figures(record):
