@@ -69,10 +69,17 @@ class OtherSchemaError(UnreadableError):
 
 @dataclass(frozen=True)
 class StoredCell:
-    """A cell as it was read, once: its record, and its curves as they are stored."""
+    """A cell as it was read, once.
+
+    Attributes:
+        record: Its record.
+        parquet: Its curves, as they are stored.
+        examples: What its model does, as it is stored; None where no model was saved.
+    """
 
     record: CellRecord
     parquet: bytes
+    examples: bytes | None = None
 
     def curves(self, instruments: Iterable[str] | None = None) -> pd.DataFrame:
         """The curves, or the named instruments' part, without what a plan calls the cell."""

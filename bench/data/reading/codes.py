@@ -26,8 +26,8 @@ def read_codes(path: Path, numbers: int) -> np.ndarray:
     if codes.ndim != 2 or codes.shape[1] != numbers or not len(codes):
         shape = " x ".join(map(str, codes.shape)) or "one number"
         raise InputError(
-            f"{path} holds an array of {shape}, and a code of this model is {numbers} numbers: give a row of as many for "
-            "each example"
+            f"{path} holds an array of {shape}, and a code of this model is {numbers} numbers: give each example a row "
+            "of as many"
         )
     if not np.isfinite(codes).all():
         row, column = np.argwhere(~np.isfinite(codes))[0]

@@ -138,27 +138,27 @@ def png_sheet(images: np.ndarray, originals: np.ndarray | None = None) -> bytes:
 
     Args:
         images: Bytes, (examples, height, width), or with a last axis of 3.
-        originals: As many: each row of images stands under the row of its originals.
+        originals: As many: each image stands under its original.
     """
-    rows = [_row_by_row(each) for each in ((images,) if originals is None else (originals, images))]
-    # Rows of the one and of the other in turns.
-    tiles = np.stack(rows, axis=1).reshape(-1, *rows[0].shape[1:])
-    larger = max(1, _TILE // min(images.shape[1:3]))
-    pixels = tiles.repeat(larger, axis=2).repeat(larger, axis=3)
-    beside = [(0, _GAP) if axis in (2, 3) else (0, 0) for axis in range(pixels.ndim)]
-    pixels = np.pad(pixels, beside, constant_values=255)
-    down, across, height, width, *channels = pixels.shape
-    sheet = pixels.swapaxes(1, 2).reshape(down * height, across * width, *channels)
+    tiles = _framed(images)
+    if originals is not None:
+        # More white between two pairs than inside one.
+        tiles = _framed(np.concatenate([_framed(originals), tiles], axis=1), larger=1)
+    across = math.ceil(math.sqrt(len(tiles)))
+    white = np.full((-len(tiles) % across, *tiles.shape[1:]), 255, np.uint8)
+    grid = np.concatenate([tiles, white]).reshape(-1, across, *tiles.shape[1:]).swapaxes(1, 2)
+    sheet = grid.reshape(grid.shape[0] * grid.shape[1], -1, *tiles.shape[3:])
     file = io.BytesIO()
     Image.fromarray(sheet).save(file, format="PNG")
     return file.getvalue()
 
 
-def _row_by_row(images: np.ndarray) -> np.ndarray:
-    """Images in a grid about as wide as it is high, (down, across, ...); white where there are no more."""
-    across = math.ceil(math.sqrt(len(images)))
-    white = np.full((-len(images) % across, *images.shape[1:]), 255, np.uint8)
-    return np.concatenate([images, white]).reshape(-1, across, *images.shape[1:])
+def _framed(images: np.ndarray, larger: int | None = None) -> np.ndarray:
+    """Images as large as can be seen, with white at two of their sides."""
+    larger = larger or max(1, _TILE // min(images.shape[1:3]))
+    seen = images.repeat(larger, axis=1).repeat(larger, axis=2)
+    beside = [(0, _GAP) if axis in (1, 2) else (0, 0) for axis in range(seen.ndim)]
+    return np.pad(seen, beside, constant_values=255)
 
 
 def _numbers(path: Path, unit_interval: bool) -> np.ndarray:
