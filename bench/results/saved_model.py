@@ -102,7 +102,8 @@ def checksum(content: bytes) -> str:
 
 def pack(arrays: Mapping[str, np.ndarray]) -> bytes:
     """Arrays by name, as safetensors."""
-    return save({name: np.ascontiguousarray(array) for name, array in arrays.items()})
+    # Not by ascontiguousarray, which gives a single number an axis.
+    return save({name: np.asarray(array, order="C") for name, array in arrays.items()})
 
 
 def unpack(content: bytes) -> dict[str, np.ndarray]:

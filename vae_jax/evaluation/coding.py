@@ -77,7 +77,7 @@ def missed(
     return -architecture.likelihood.log_prob(outputs, batch.target, batch.mask)
 
 
-def paths(trained: Trained) -> dict[str, Array]:
+def paths(trained: Trained) -> dict[str, Any]:
     """Every array of a model by its path, as `parameters.decoder.head.bias`."""
     return {_name(path): leaf for path, leaf in jax.tree_util.tree_leaves_with_path(trained)}
 
