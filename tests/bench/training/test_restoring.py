@@ -257,7 +257,9 @@ def test_a_training_that_diverged_leaves_no_model(tmp_path):
     )
     store = save(tmp_path / "run", DENSE, "trainable+hot", plugins=(str(plugin),))
     assert not (store.directory / "models").exists()
-    with pytest.raises(InputError, match=r"arm 'trainable\+hot' of .* diverged, at step \d+: of such a training no model is kept"):
+    with pytest.raises(
+        InputError, match=r"arm 'trainable\+hot' of .* diverged, at step \d+: of such a training no model is kept"
+    ):
         restore(store, "trainable+hot", load_catalogue([str(plugin)]))
 
 
