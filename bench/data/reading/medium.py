@@ -27,8 +27,7 @@ class Medium(Protocol):
         endings: Of the files that can be written; the first where nothing else is asked for.
     """
 
-    @property
-    def endings(self) -> tuple[str, ...]: ...
+    endings: ClassVar[tuple[str, ...]]
 
     def describe(self) -> dict[str, Any]:
         """All that a saved model keeps of it, as JSON has it: one of another description would give another meaning."""

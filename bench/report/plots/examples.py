@@ -1,7 +1,6 @@
 """What the saved model of each arm does: a panel of pictures, or of lines of text."""
 
-import textwrap
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -49,7 +48,7 @@ class _Band(NamedTuple):
 )
 def what_a_model_does(results: Results) -> list[Figure]:
     """Reconstructions under their originals, samples of the prior and interpolations: a figure for each saved arm."""
-    return [_panel(row.cell.arm, row.examples) for row in results.rows if row.examples]
+    return [_panel(row.cell.arm, examples) for row in results.rows if (examples := row.examples)]
 
 
 def _panel(arm: str, examples: dict[str, np.ndarray]) -> Figure:
@@ -62,7 +61,7 @@ def _panel(arm: str, examples: dict[str, np.ndarray]) -> Figure:
     (place,) = sheet([top + sum(_WORDS + band.height for band in bands) + _MARGIN], 1)
     down = place.figure.get_size_inches()[1]
 
-    def write(text: str, at: float, **options: object) -> None:
+    def write(text: str, at: float, **options: Any) -> None:
         place.figure.text(_MARGIN / PANEL_WIDTH, 1 - at / down, text, va="bottom", parse_math=False, **options)
 
     write(fold_title(arm), top - 0.08, weight="bold", size=9.5)
@@ -81,10 +80,9 @@ def _panel(arm: str, examples: dict[str, np.ndarray]) -> Figure:
 
 def _band(words: str, examples: list[np.ndarray]) -> _Band:
     if examples[0].dtype.kind == "U":
-        lines = [line for one in zip(*examples, strict=True) for line in one]
-        return _Band(
-            words, None, [textwrap.shorten(line, _CHARACTERS, placeholder="…") for line in lines], _LINE * len(lines)
-        )
+        lines = [str(line) for one in zip(*examples, strict=True) for line in one]
+        cut = [line if len(line) <= _CHARACTERS else f"{line[: _CHARACTERS - 1]}…" for line in lines]
+        return _Band(words, None, cut, _LINE * len(cut))
     rows = np.stack([_rows(images) for images in examples], axis=1)
     _, _, _, height, width, *channels = rows.shape
     # Whole pixels, however small the picture.

@@ -64,6 +64,13 @@ def one(store: Store, arm: str) -> Path:
     return store.directory / "models" / f"{arm_record(store, arm).row.cell.identity}.json"
 
 
+def stored(store: Store, arm: str) -> float:
+    """The score that is stored of an arm's one training."""
+    (training,) = arm_record(store, arm).row.trainings
+    assert training.score is not None
+    return training.score
+
+
 def again(store: Store, arm: str, catalogue=CATALOGUE):
     """The score of a loaded model on test, as an evaluation has it."""
     model, record = restore(store, arm, catalogue)
@@ -80,17 +87,15 @@ def again(store: Store, arm: str, catalogue=CATALOGUE):
 
 @pytest.mark.parametrize("arm", ARMS)
 def test_a_loaded_model_has_the_stored_score(dense, arm):
-    (training,) = arm_record(dense, arm).row.trainings
     found = again(dense, arm)
-    assert figure(found) == figure(training.score)
-    np.testing.assert_allclose(found, training.score, rtol=1e-6)
+    assert figure(found) == figure(stored(dense, arm))
+    np.testing.assert_allclose(found, stored(dense, arm), rtol=1e-6)
 
 
 @pytest.mark.parametrize("workload", OTHERS)
 def test_of_every_kind_of_model(others, workload):
     store = others[workload]
-    (training,) = arm_record(store, "trainable").row.trainings
-    np.testing.assert_allclose(again(store, "trainable"), training.score, rtol=1e-6)
+    np.testing.assert_allclose(again(store, "trainable"), stored(store, "trainable"), rtol=1e-6)
 
 
 def test_a_code_decoded_is_the_reconstruction_whatever_stands_beside_it(dense):
@@ -202,7 +207,7 @@ def test_what_is_no_model_of_the_arm_is_said_in_a_line(dense, tmp_path, case):
     with pytest.raises(InputError, match=said) as error:
         restore(store, "trainable", CATALOGUE)
     assert "\n" not in str(error.value)
-    assert restore(store, NORMED, CATALOGUE)
+    restore(store, NORMED, CATALOGUE)
 
 
 def test_a_slot_that_came_later_does_nothing_to_an_old_model(dense, tmp_path):
@@ -211,7 +216,7 @@ def test_a_slot_that_came_later_does_nothing_to_an_old_model(dense, tmp_path):
     recipe = json.loads(path.read_text())["recipe"]
     del recipe["input_noise"]
     change(path, recipe=recipe)
-    assert restore(store, "trainable", CATALOGUE)
+    restore(store, "trainable", CATALOGUE)
 
 
 def test_nothing_that_a_file_names_is_run(dense, tmp_path, monkeypatch):
@@ -225,7 +230,7 @@ def test_nothing_that_a_file_names_is_run(dense, tmp_path, monkeypatch):
         change(path, **{**record, "plugins": [str(evil)], name: text})
         if name in ("workload", "arm"):
             # Only said: the plan says what is composed.
-            assert restore(store, "trainable", CATALOGUE)
+            restore(store, "trainable", CATALOGUE)
         else:
             with pytest.raises(InputError):
                 restore(store, "trainable", CATALOGUE)
@@ -239,9 +244,8 @@ def test_an_arm_of_ones_own_needs_its_file_as_it_was(tmp_path):
     plugin = tmp_path / "mine.py"
     plugin.write_text(PLUGIN)
     store = save(tmp_path / "run", DENSE, "trainable+bent", plugins=(str(plugin),))
-    (training,) = arm_record(store, "trainable+bent").row.trainings
     found = again(store, "trainable+bent", load_catalogue([str(plugin)]))
-    np.testing.assert_allclose(found, training.score, rtol=1e-6)
+    np.testing.assert_allclose(found, stored(store, "trainable+bent"), rtol=1e-6)
     with pytest.raises(InputError, match=r"unknown remedy 'bent'.*trained with .*mine\.py: give --plugin FILE"):
         restore(store, "trainable+bent", CATALOGUE)
     plugin.write_text(PLUGIN.replace("0.9", "0.8"))
