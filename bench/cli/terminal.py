@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from bench.language.figures import figure, fixed, rates_words, significant
+from bench.language.figures import figure, fixed, rates_words, significant, thousands
 from bench.report.conclusions import blame_sentence
 from bench.report.diagnosis_words import diagnosis_table, diagnosis_words
 from bench.results.column import ALWAYS, NEVER, Column
@@ -84,7 +84,7 @@ def forecast(work: "Work", executor: "Executor") -> str:
 
 def _saving(work: "Work") -> str:
     models, again = len(work.missing), len(work.unsaved)
-    said = f"saves {models} model{'s' * (models != 1)}, {work.model_bytes / 1e6:.1f} MB"
+    said = f"saves {models} model{'s' * (models != 1)}, {thousands(work.model_bytes, 'B')}"
     stored = f"{again} arm{'s are' if again != 1 else ' is'} stored without"
     return f"{said}; {stored}, and run again for it" if again else said
 

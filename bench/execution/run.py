@@ -5,7 +5,7 @@ from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pandas as pd
 
@@ -186,12 +186,13 @@ def execute(work: Work, executor: Executor) -> Generator[TrainingsEnded | CellSt
             else:
                 record, curves, model = event.outcome
             stored = store.read(record.identity)
-            # A cell that was run for its model alone has the figures that are stored.
-            same = stored and (stored.program, stored.trainings) == (record.program, record.trainings)
-            if stored and stored.status in RESULTS and not same:
+            trusted = stored is not None and stored.status in RESULTS
+            # One that was run for its model alone has the figures that are stored, and they stay.
+            figures = work.save and trusted and _figures(stored) == _figures(record)
+            if trusted and not figures:
                 # It has been verified, and has come out different: what was trusted till now is not lost.
                 store.set_aside(record.identity)
-            if not same:
+            if not figures:
                 store.write(record, curves)
             if model is not None:
                 store.write_model(model)
@@ -219,6 +220,10 @@ def _time(work: Work, executor: Executor, commit: str | None, limit: float) -> I
             for cell in cells:
                 store.write_timing(cell.identity, timing)
         yield ProgramTimed(done, len(programs), first.arm, timing if isinstance(timing, Failure) else None)
+
+
+def _figures(record: CellRecord) -> tuple[Any, ...]:
+    return record.program, record.tuning, record.trainings
 
 
 def current_commit() -> str | None:
