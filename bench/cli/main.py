@@ -20,7 +20,7 @@ from bench.cli.commands.show import show
 from bench.cli.console import complain
 from bench.language.errors import InputError
 
-_COMMANDS: dict[str, Callable[..., int]] = {
+COMMANDS: dict[str, Callable[..., int]] = {
     "run": run, "list": list_, "check": check, "new-remedy": new_remedy, "report": report, "show": show,
     "doctor": doctor, "data": data, "encode": encode, "decode": decode, "sample": sample, "reconstruct": reconstruct,
 }  # fmt: skip
@@ -29,7 +29,7 @@ _COMMANDS: dict[str, Callable[..., int]] = {
 def main(arguments: list[str] | None = None) -> None:
     """Run one command; exit code 2 for bad input, 1 where a cell failed."""
     try:
-        command = parse(_COMMANDS, sys.argv[1:] if arguments is None else arguments)
+        command = parse(COMMANDS, sys.argv[1:] if arguments is None else arguments)
         sys.exit(command())
     except InputError as error:
         complain(f"error: {error}")
