@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from bench.data.reading.medium import Images, Values
     from bench.plugins.remedy import NotApplicable, remedy
     from bench.plugins.workload import Workload, workload
     from bench.results.column import column
@@ -12,14 +13,16 @@ if TYPE_CHECKING:
     from vae_jax.training.instruments import instrument
 
 __all__ = [
-    "BELOW_PLATEAU", "Z_IS_USED", "NotApplicable", "Score", "Workload", "column", "instrument", "load", "plot",
-    "remedy", "workload",
+    "BELOW_PLATEAU", "Z_IS_USED", "Images", "NotApplicable", "Score", "Values", "Workload", "column", "instrument",
+    "load", "plot", "remedy", "workload",
 ]  # fmt: skip
 
 _HOME = {
     "BELOW_PLATEAU": "bench.results.score",
+    "Images": "bench.data.reading.medium",
     "NotApplicable": "bench.plugins.remedy",
     "Score": "bench.results.score",
+    "Values": "bench.data.reading.medium",
     "Workload": "bench.plugins.workload",
     "Z_IS_USED": "bench.results.score",
     "column": "bench.results.column",

@@ -1,8 +1,14 @@
-"""The README's table is that of the stored reference run, and its tree the rooms that are there."""
+"""The README's table is that of the stored reference run, its tree the rooms that are there, its commands commands."""
 
 import ast
+import re
+import shlex
 from pathlib import Path
 
+import pytest
+
+from bench.cli.arguments import parse
+from bench.cli.main import COMMANDS
 from tests.test_arrows import ROOMS
 
 ROOT = Path(__file__).parents[1]
@@ -43,3 +49,10 @@ def test_the_tree_has_every_room_with_what_it_says_of_itself():
             if name.endswith("/"):
                 said = ast.get_docstring(ast.parse((ROOT / package / name / "__init__.py").read_text())) or ""
                 assert f"{words[0].upper()}{words[1:]}." == said.splitlines()[0], name
+
+
+@pytest.mark.parametrize("line", re.findall(r"^python -m bench .*$", README, re.MULTILINE))
+def test_every_command_can_be_given(line):
+    # What may be left out stands in brackets outside of quotes.
+    typed = shlex.split(re.sub(r" \[(--[^\]]+)\]", r" \1", line), comments=True)
+    assert callable(parse(COMMANDS, typed[3:]))

@@ -7,26 +7,31 @@ from collections.abc import Callable
 from bench.cli.arguments import parse
 from bench.cli.commands.check import check
 from bench.cli.commands.data import data
+from bench.cli.commands.decode import decode
 from bench.cli.commands.doctor import doctor
+from bench.cli.commands.encode import encode
 from bench.cli.commands.list_ import list_
 from bench.cli.commands.new_remedy import new_remedy
 from bench.cli.commands.new_workload import new_workload
+from bench.cli.commands.reconstruct import reconstruct
 from bench.cli.commands.report import report
 from bench.cli.commands.run import run
+from bench.cli.commands.sample import sample
 from bench.cli.commands.show import show
 from bench.cli.console import complain
 from bench.language.errors import InputError
 
-_COMMANDS: dict[str, Callable[..., int]] = {
+COMMANDS: dict[str, Callable[..., int]] = {
     "run": run, "list": list_, "check": check, "new-remedy": new_remedy, "new-workload": new_workload,
     "report": report, "show": show, "doctor": doctor, "data": data,
+    "encode": encode, "decode": decode, "sample": sample, "reconstruct": reconstruct,
 }  # fmt: skip
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Run one command; exit code 2 for bad input, 1 where a cell failed."""
     try:
-        command = parse(_COMMANDS, sys.argv[1:] if arguments is None else arguments)
+        command = parse(COMMANDS, sys.argv[1:] if arguments is None else arguments)
         sys.exit(command())
     except InputError as error:
         complain(f"error: {error}")

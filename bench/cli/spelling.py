@@ -30,7 +30,8 @@ def require_one_value_each(command: str, parameters: Iterable[Parameter], argume
     """
     options, room = {}, 0.0
     for each in parameters:
-        option = f"--{each.name.replace('_', '-')}"
+        # A word that Python keeps for itself, as `from`, has a line after it there.
+        option = f"--{each.name.rstrip('_').replace('_', '-')}"
         if _marked(each, _POSITIONAL):
             room += math.inf if each.kind is Parameter.VAR_POSITIONAL else 1
         else:

@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.language.arms import typed
-from bench.language.figures import figure, fixed, rates_words, significant
+from bench.language.figures import figure, fixed, rates_words, significant, thousands
 from bench.report.conclusions import blame_sentence
 from bench.report.diagnosis_words import diagnosis_table, diagnosis_words
 from bench.results.column import ALWAYS, NEVER, Column
@@ -86,7 +86,14 @@ def forecast(work: "Work", executor: "Executor") -> str:
     ]
     said = f"{plan.loaded.text}: {', '.join(counts)}: about {seconds / 60:.1f} minutes"
     data = plan.loaded.dataset.description
-    return f"{said}\n{data}" if data else said
+    return "\n".join([said, *([_saving(work)] if work.save else []), *([data] if data else [])])
+
+
+def _saving(work: "Work") -> str:
+    models, again = len(work.missing), len(work.unsaved)
+    said = f"saves {models} model{'s' * (models != 1)}, {thousands(work.model_bytes, 'B')}"
+    stored = f"{again} arm{'s are' if again != 1 else ' is'} stored without"
+    return f"{said}; {stored}, and run again for it" if again else said
 
 
 def cell_line(record: CellRecord, score: Score, done: int, of: int, kept: bool) -> str:

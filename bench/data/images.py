@@ -8,6 +8,7 @@ from bench.data.chosen import Chosen, choose
 from bench.data.dataset import Dataset, Examples
 from bench.data.digits import binarised
 from bench.data.reading.intensities import intensities
+from bench.data.reading.medium import Images, Medium, Values
 from bench.data.splits import Arrays
 from bench.language.errors import InputError
 
@@ -89,3 +90,8 @@ def mean_image(data: Dataset, x: Examples) -> float:
         x: The presentation to judge it on, as `data.test`.
     """
     return float(((x.astype(np.float64) - data.mean) ** 2).sum(axis=1).mean())
+
+
+def picture(found: Chosen) -> Medium:
+    """How examples of the chosen data are read, written and shown."""
+    return Images(found.shape) if found.kind == "images" else Values(found.numbers)

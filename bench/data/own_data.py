@@ -55,18 +55,31 @@ def own_data(
         InputError: If the file is missing or damaged, or holds what cannot be used.
     """
     file = Path(path)
-    try:
-        rows, places, said = _read(file, array, words)
-    except OSError as error:
-        raise InputError(f"{file} cannot be read ({error.strerror or error}): give {_KINDS}") from error
+    rows, said = _examples(file, array, words, unit_interval)
     if isinstance(rows, dict):
-        _require_usable(next(iter(rows.values())), file, places, unit_interval)
+        _require_different(next(iter(rows.values())), file)
     try:
         splits = split_in_blocks(rows, seed=seed) if in_blocks else split_at_random(rows, seed=seed)
     except InputError as error:
         raise InputError(f"{file}: {error}") from error
     own = replace(splits, description=f"{said} {splits.description}", unknown=unknown)
     return own if examples is None else own.with_examples(examples)
+
+
+def own_rows(path: Path | str, *, array: str | None = None, words: bool = False, unit_interval: bool = False) -> Any:
+    """The examples of a person's own file as they are, for a model that was trained: as `own_data`, without a split."""
+    return _examples(Path(path), array, words, unit_interval)[0]
+
+
+def _examples(file: Path, array: str | None, words: bool, unit_interval: bool) -> tuple[Any, str]:
+    """The examples of a file, each of which can be used, and a sentence on what was read."""
+    try:
+        rows, places, said = _read(file, array, words)
+    except OSError as error:
+        raise InputError(f"{file} cannot be read ({error.strerror or error}): give {_KINDS}") from error
+    if isinstance(rows, dict):
+        _require_usable(next(iter(rows.values())), file, places, unit_interval)
+    return rows, said
 
 
 def _read(file: Path, array: str | None, words: bool) -> tuple[Any, _Places, str]:
@@ -124,7 +137,7 @@ def _labels(labels: np.ndarray, examples: int, file: Path) -> np.ndarray:
 
 
 def _require_usable(numbers: np.ndarray, file: Path, places: _Places, unit_interval: bool) -> None:
-    """Raise unless all are finite, in range where one is asked for, and not all examples the same."""
+    """Raise unless all are finite, and in range where one is asked for."""
     outside = (numbers < 0) | (numbers > 1) if unit_interval else np.zeros_like(numbers, bool)
     for wrong, rule in (
         (~np.isfinite(numbers), "must be finite in float32: mend or leave out that example"),
@@ -134,6 +147,9 @@ def _require_usable(numbers: np.ndarray, file: Path, places: _Places, unit_inter
             index = [int(each) for each in np.argwhere(wrong)[0]]
             at = f"{places[index[0]]}, column {index[1] + 1}" if places else f"index {index}"
             raise InputError(f"{file}, {at} holds {numbers[tuple(index)]:g}, and numbers {rule}")
+
+
+def _require_different(numbers: np.ndarray, file: Path) -> None:
     if len(numbers) > 1 and (numbers == numbers[0]).all():
         raise InputError(
             f"{file}: all {len(numbers):,} examples are the same: there is nothing to learn, give different ones"

@@ -4,12 +4,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import pandas as pd
-
 from bench.execution.device import Device
 from bench.planning.job import Job
-from bench.results.records import CellRecord, TimingRecord
-from bench.training.cell import Unchanged
+from bench.results.records import TimingRecord
+from bench.training.cell import Ran, Unchanged
 
 
 @dataclass(frozen=True)
@@ -22,8 +20,8 @@ class Failure:
     again: bool = False
 
 
-Outcome = tuple[CellRecord, pd.DataFrame] | Unchanged | Failure
-"""A cell's manifest and curves, which stored ones stand for them, or the reason why there are none."""
+Outcome = Ran | Unchanged | Failure
+"""A cell's record with its curves and its model, which stored ones stand for them, or the reason why there are none."""
 
 
 @dataclass(frozen=True)

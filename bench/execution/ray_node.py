@@ -21,6 +21,7 @@ from bench.execution.worker import POLL_SECONDS, Worker, outcome_of
 from bench.planning.identity import packages, versions
 from bench.planning.job import Job
 from bench.results.records import DeviceRecord, TimingRecord
+from bench.training.cell import Ran
 
 
 class TryAgainError(Exception):
@@ -79,8 +80,8 @@ def run_group(jobs: Sequence[Job], setup: NodeSetup) -> Iterator[Outcome | None]
             if isinstance(outcome, Failure):
                 # The folder of these paths is gone when this is read: what is left is where the person has the file.
                 outcome = replace(outcome, reason=outcome.reason.replace(str(folder), ""))
-            if isinstance(outcome, tuple):
-                _require_device(outcome[0].device, setup.device)
+            if isinstance(outcome, Ran):
+                _require_device(outcome.record.device, setup.device)
             for _ in range(job.protocol.trainings - told):
                 yield None
             yield outcome

@@ -2,10 +2,10 @@
 
 import subprocess
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pandas as pd
 
@@ -14,6 +14,7 @@ from bench.planning.identity import versions
 from bench.planning.job import Known
 from bench.planning.plan import Plan
 from bench.results.records import CellRecord, PlannedCell
+from bench.results.saved_model import has_model
 from bench.results.store import CURVE_COLUMNS, Store, UnreadableError
 from bench.training.cell import Unchanged
 from bench.training.record import cell_record
@@ -33,10 +34,17 @@ _TIMING_SECONDS = 1.5
 
 @dataclass(frozen=True)
 class CellStored:
-    """A cell has ended and is stored; or what was stored of it is kept, since its programs came out the same."""
+    """A cell has ended and is stored; or what was stored of it is kept, since its programs came out the same.
+
+    Attributes:
+        record: Its record.
+        kept: Whether a stored one stands for it.
+        unsaved: Why there is no model of it, where one was wanted.
+    """
 
     record: CellRecord
     kept: bool = False
+    unsaved: str = ""
 
 
 @dataclass(frozen=True)
@@ -61,6 +69,8 @@ class Work:
         untimed: Cells whose speed is to be measured, and was not.
         unreadable: In a sentence each, what is stored under the plan's names and cannot be used.
         trained_seconds: How long each stored cell took to train, as far as its record says so.
+        save: Whether models are wanted.
+        unsaved: Those of the missing cells that are stored, but for their model.
     """
 
     plan: Plan
@@ -70,6 +80,8 @@ class Work:
     untimed: tuple[PlannedCell, ...]
     unreadable: tuple[str, ...]
     trained_seconds: tuple[float, ...]
+    save: bool = False
+    unsaved: tuple[PlannedCell, ...] = ()
 
     def expected_seconds(self, workers: int) -> float:
         """How long it may take: a cell as long as those that are stored, or by first readings where none is."""
@@ -81,8 +93,13 @@ class Work:
         programs = len({cell.program for cell in self.untimed})
         return training / side_by_side + programs * _TIMING_SECONDS
 
+    @property
+    def model_bytes(self) -> int:
+        """How much the models that are to be saved hold."""
+        return sum(map(self.plan.model_bytes, self.missing)) if self.save else 0
 
-def find_work(plan: Plan, store: Store, timing: bool = True, verify: bool = False) -> Work:
+
+def find_work(plan: Plan, store: Store, timing: bool = True, verify: bool = False, save: bool = False) -> Work:
     """The work that a plan still needs, by what is in a store.
 
     Args:
@@ -90,6 +107,7 @@ def find_work(plan: Plan, store: Store, timing: bool = True, verify: bool = Fals
         store: Where its cells are, or will be.
         timing: Whether speed is to be measured.
         verify: Whether to lower what is stored again, and to trust it only where that comes out the same.
+        save: Whether each cell's model is wanted too: a cell that is stored without it is run again for it.
     """
     unreadable: list[str] = []
 
@@ -118,17 +136,25 @@ def find_work(plan: Plan, store: Store, timing: bool = True, verify: bool = Fals
         identity for identity in planned
         if timing and usable(lambda identity=identity: store.load_timing(identity), "it is timed anew, and ")
     }  # fmt: skip
-    missing = tuple(cell for cell in plan.planned if verify or cell.identity not in results)
+
+    def complete(record: CellRecord) -> bool:
+        """Whether nothing of a cell is wanted that is not stored."""
+        identity, end = record.identity, "its model is trained anew, and "
+        return not save or not has_model(record) or usable(lambda: store.load_model(identity), end) is not None
+
+    whole = {identity: record for identity, record in results.items() if complete(record)}
+    missing = tuple(cell for cell in plan.planned if verify or cell.identity not in whole)
     known: dict[str, dict[str, Known]] = {}
     for cell in missing:
-        same_question = [each for each in results.values() if each.identity.partition("-")[0] == cell.question]
+        same_question = [each for each in whole.values() if each.identity.partition("-")[0] == cell.question]
         if same_question:
             known[cell.identity] = {str(each.program): Known(each.identity, each.verdict) for each in same_question}
     seconds = (results[identity].train_seconds for identity in planned if identity in results)
     return Work(
         plan, store, missing, known,
         tuple(cell for cell in plan.planned if timing and cell.identity not in timed), tuple(unreadable),
-        tuple(each for each in seconds if each is not None),
+        tuple(each for each in seconds if each is not None), save,
+        tuple(cell for cell in missing if cell.identity in results.keys() - whole.keys()),
     )  # fmt: skip
 
 
@@ -143,7 +169,7 @@ def execute(work: Work, executor: Executor) -> Generator[TrainingsEnded | CellSt
         return
     plan, store, commit = work.plan, work.store, current_commit()
     limit = _PATIENCE_SECONDS + _PATIENCE * plan.expected_seconds([plan.baseline])
-    jobs = [plan.job(cell, commit, work.known.get(cell.identity)) for cell in work.missing]
+    jobs = [replace(plan.job(cell, commit, work.known.get(cell.identity)), save=work.save) for cell in work.missing]
     with executor:
         for event in executor.run(jobs, limit):
             if isinstance(event, TrainingsEnded):
@@ -156,14 +182,22 @@ def execute(work: Work, executor: Executor) -> Generator[TrainingsEnded | CellSt
             if isinstance(event.outcome, Failure):
                 failure = event.outcome
                 about = {"status": failure.status, "reason": failure.reason, "traceback": failure.traceback}
-                record, curves = cell_record(event.job, **about, versions=versions()), _no_curves()
+                record, curves, model = cell_record(event.job, **about, versions=versions()), _no_curves(), None
             else:
-                record, curves = event.outcome
-            if (stored := store.read(record.identity)) and stored.status in RESULTS:
+                record, curves, model = event.outcome
+            stored = store.read(record.identity)
+            trusted = stored is not None and stored.status in RESULTS
+            # One that was run for its model alone has the figures that are stored, and they stay.
+            figures = work.save and trusted and _figures(stored) == _figures(record)
+            if trusted and not figures:
                 # It has been verified, and has come out different: what was trusted till now is not lost.
                 store.set_aside(record.identity)
-            store.write(record, curves)
-            yield CellStored(record)
+            if not figures:
+                store.write(record, curves)
+            if model is not None:
+                store.write_model(model)
+            diverged = work.save and record.status in RESULTS and model is None
+            yield CellStored(record, unsaved="its first seed's training diverged" if diverged else "")
         yield from _time(work, executor, commit, limit)
 
 
@@ -186,6 +220,10 @@ def _time(work: Work, executor: Executor, commit: str | None, limit: float) -> I
             for cell in cells:
                 store.write_timing(cell.identity, timing)
         yield ProgramTimed(done, len(programs), first.arm, timing if isinstance(timing, Failure) else None)
+
+
+def _figures(record: CellRecord) -> tuple[Any, ...]:
+    return record.program, record.tuning, record.trainings
 
 
 def current_commit() -> str | None:

@@ -1,11 +1,18 @@
-"""How long cells may take before one of them has run."""
+"""How long cells may take before one of them has run, and how much their models take."""
 
 import math
 from collections.abc import Collection
 
+import jax
+from flax import nnx
+
 from bench.planning.protocol import Protocol
 from bench.plugins.workload import Workload
 from bench.results.records import PlannedCell
+from vae_jax.models.contract import Architecture
+from vae_jax.models.equal_size import comparable
+from vae_jax.recipe.keys import random_key
+from vae_jax.recipe.recipe import Recipe
 
 # First readings on two cores, for the minutes to expect.
 _COMPILE_SECONDS = 6.0
@@ -27,3 +34,17 @@ def expected_seconds(cells: Collection[PlannedCell], workload: Workload, protoco
     weights = products * workload.batch / 128
     training = protocol.trainings * protocol.steps * weights * _SECONDS_PER_STEP_AND_WEIGHT
     return len(cells) * (training + _CELL_SECONDS) + len({cell.program for cell in cells}) * _COMPILE_SECONDS
+
+
+def model_bytes(recipe: Recipe, architecture: Architecture) -> int:
+    """How much all numbers of an arm's model take, before one is drawn.
+
+    Args:
+        recipe: The arm's.
+        architecture: Its workload's.
+    """
+    own = comparable(architecture, recipe)
+    mean = jax.ShapeDtypeStruct(architecture.mean_shape, "float32")
+    model = nnx.eval_shape(lambda mean: own.draw(recipe, random_key(0), mean), mean)
+    leaves = [*jax.tree.leaves(nnx.as_pure(nnx.split(model)[1])), mean]
+    return sum(leaf.size for leaf in leaves) * jax.numpy.dtype(recipe.dtype).itemsize

@@ -9,7 +9,7 @@ import functools
 import hashlib
 import importlib.metadata
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,8 @@ from bench.planning.xla_flags import flags
 from bench.plugins.imports import imported
 from bench.plugins.reads import Reads, code_digest
 from bench.plugins.source_file import reads_of
+from vae_jax.models.contract import Architecture
+from vae_jax.recipe.recipe import Recipe
 from vae_jax.training.instruments import Instrument
 
 ROOT = Path(bench.__file__ or "").parents[1]
@@ -98,14 +100,25 @@ def identify(
         "flags of XLA": flags(device_kind),
         "code that runs cells": _host_digest(),
     }
-    functions = (*arm.recipe.functions(), loaded.function, *(instrument.measure for instrument in instruments))
-    values = (workload.architecture, workload.architecture.likelihood, workload.architecture.present)
-    modules = {*(type(value).__module__ for value in values), *(_module(function) for function in functions)}
-    reads = Reads()
-    for other in (reads_of(modules), loaded.reads, arm.reads):
+    functions = (loaded.function, *(instrument.measure for instrument in instruments))
+    reads = own_code(arm.recipe, workload.architecture, *functions)
+    for other in (loaded.reads, arm.reads):
         reads.add(other)
     code = {"code of this project": package_digest("vae_jax"), "own code": reads.digest()}
     return Identity({name: _digest(json.dumps(value, sort_keys=True)) for name, value in asked.items()}, code)
+
+
+def own_code(recipe: Recipe, architecture: Architecture, *functions: Callable[..., Any]) -> Reads:
+    """All of a person's own code that a model is made of, and what that reads.
+
+    Args:
+        recipe: The model's.
+        architecture: Its sizes.
+        *functions: What else is to be told of.
+    """
+    values = (architecture, architecture.likelihood, architecture.present)
+    named = map(_module, (*recipe.functions(), *functions))
+    return reads_of({*(type(value).__module__ for value in values), *named})
 
 
 @functools.cache

@@ -29,6 +29,7 @@ class Job:
         known: Stored cells that asked the same of other sources, by the fingerprint of their programs.
         identity: The parts of the cell's identity, for a worker to find them once more; None where nothing is stored.
         device_kind: What it is computed on.
+        save: Whether its first reporting training's model is wanted too.
     """
 
     cell: PlannedCell
@@ -39,3 +40,4 @@ class Job:
     known: Mapping[str, Known] = field(default_factory=dict)
     identity: Identity | None = None
     device_kind: str = "cpu"
+    save: bool = False

@@ -12,7 +12,7 @@ from bench.planning.applicability import slots_read
 from bench.planning.catalogue import Catalogue
 from bench.planning.compose import family, with_data
 from bench.planning.compose_arm import ComposedArm, compose_arm
-from bench.planning.forecast import expected_seconds
+from bench.planning.forecast import expected_seconds, model_bytes
 from bench.planning.identity import Identity, identify
 from bench.planning.job import Job, Known
 from bench.planning.loaded_workload import LoadedWorkload, load_workload
@@ -40,6 +40,7 @@ class Plan:
         plugins: Files that the arms need.
         device_kind: What the numbers will be computed on.
         identities: The parts of each cell's identity, by its whole.
+        recipes: Each cell's recipe, by its identity.
     """
 
     suite: str
@@ -51,6 +52,7 @@ class Plan:
     plugins: tuple[str, ...]
     device_kind: str
     identities: Mapping[str, Identity]
+    recipes: Mapping[str, Recipe]
 
     @property
     def planned(self) -> list[PlannedCell]:
@@ -67,6 +69,10 @@ class Plan:
     def expected_seconds(self, cells: Collection[PlannedCell]) -> float:
         """How long training some of the cells may take one core."""
         return expected_seconds(cells, self.loaded.workload, self.protocol)
+
+    def model_bytes(self, cell: PlannedCell) -> int:
+        """How much the numbers of a cell's model take."""
+        return model_bytes(self.recipes[cell.identity], self.loaded.workload.architecture)
 
     def describe(self, command: str) -> PlanRecord:
         """The plan as the store keeps it."""
@@ -137,6 +143,7 @@ def make_plan(
     )
     programs: dict[Any, int] = {}
     identities: dict[str, Identity] = {}
+    recipes: dict[str, Recipe] = {}
     instruments = tuple(catalogue.instruments.values())
 
     def idle(arm: Arm, recipe: Recipe) -> str:
@@ -167,7 +174,7 @@ def make_plan(
         except OwnCodeError as error:
             status, reason = "failed", str(error)
         identity = identify(composed, loaded, protocol, instruments, device_kind)
-        identities[str(identity)] = identity
+        identities[str(identity)], recipes[str(identity)] = identity, composed.recipe
         key = jax.tree.structure(composed.recipe.traced())
         return PlannedCell(
             workload=loaded.text,
@@ -188,7 +195,9 @@ def make_plan(
         # Two spellings of one recipe are one cell; that an arm changes nothing, or fails, is worth a row of its own.
         cells.setdefault((cell.identity, "" if cell.status == "planned" else cell.arm), cell)
     description = catalogue.workloads[loaded.text.partition("[")[0]].description.split("\n")[0]
-    return Plan(suite, loaded, description, protocol, tuple(cells.values()), baseline, plugins, device_kind, identities)
+    return Plan(
+        suite, loaded, description, protocol, tuple(cells.values()), baseline, plugins, device_kind, identities, recipes
+    )  # fmt: skip
 
 
 def _first(*values: int | None) -> int:

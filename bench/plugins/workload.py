@@ -12,6 +12,7 @@ import jax
 import numpy as np
 
 from bench.data.dataset import Dataset
+from bench.data.reading.medium import Medium
 from bench.language.arms import NAME
 from bench.language.errors import InputError
 from bench.plugins.own_code import call, location, require_function, require_settable
@@ -33,6 +34,7 @@ class Workload:
         plateau: From the data set and a presentation of it, the score that a dead arm sits at there.
         score: What its trainings are judged by.
         left: The rule by which a training has left the plateau.
+        medium: How examples are read from a person's file, and written and shown; None where they are not.
     """
 
     architecture: Architecture
@@ -43,6 +45,7 @@ class Workload:
     plateau: Callable[[Dataset, Any], float]
     score: Score = NEGATIVE_ELBO
     left: Left = BELOW_PLATEAU
+    medium: Medium | None = None
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,8 @@ class WorkloadKind:
             number = getattr(made, name)
             self._require(type(number) is int and number >= 1, f"has {name}={number!r:.100}", "give at least 1")
         self._require_score(made)
+        fits = made.medium is None or isinstance(made.medium, Medium)
+        self._require(fits, f"has the medium {made.medium!r:.100}", "give bench.Images(shape) or bench.Values(columns)")
         for name in ("data", "plateau"):
             named = hasattr(getattr(made, name), "__qualname__")
             self._require(named, f"has no named function as {name}", "write def name(...), and give that itself")

@@ -2,6 +2,7 @@
 
 import io
 import re
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -72,9 +73,12 @@ def write_plots(results: Results, drawn: Sequence[Drawn]) -> list[Path]:
 
 
 def _drawn(plot: Plot, workload: str, figures: list[Figure], name: str) -> Drawn:
-    pieces = tuple(svg(figure, f"{name}-{number}") for number, figure in enumerate(figures))
-    corners, size = _grid([tuple(figure.get_size_inches()) for figure in figures], plot.columns)
-    return Drawn(plot, workload, pieces, _image(figures, corners, size), _sheet(pieces, corners, size))
+    with warnings.catch_warnings():
+        # An SVG holds text as text, which a browser shows in any script; a PNG has a box where no font here does.
+        warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
+        pieces = tuple(svg(figure, f"{name}-{number}") for number, figure in enumerate(figures))
+        corners, size = _grid([tuple(figure.get_size_inches()) for figure in figures], plot.columns)
+        return Drawn(plot, workload, pieces, _image(figures, corners, size), _sheet(pieces, corners, size))
 
 
 def _grid(sizes: list[tuple[float, ...]], columns: int) -> tuple[np.ndarray, np.ndarray]:

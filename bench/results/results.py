@@ -14,6 +14,7 @@ from bench.language.errors import InputError
 from bench.results.column import Column
 from bench.results.left import beyond, figures, has_left
 from bench.results.records import CellRecord, PlannedCell, PlanRecord, TimingRecord, TrainingRecord, WorkloadRecord
+from bench.results.saved_model import EXAMPLES, unpack_examples
 from bench.results.score import Score, common
 from bench.results.statistics import Interval, student_t
 from bench.results.store import CURVE_COLUMNS, Store, StoredCell, UnreadableError
@@ -83,6 +84,11 @@ class Row:
     def curves(self, *instruments: str) -> pd.DataFrame:
         """Its readings, or those of some instruments, as `Results.curves` has them."""
         return _tidy([self], instruments or None)
+
+    @property
+    def examples(self) -> dict[str, np.ndarray]:
+        """What its model does, by what it is: pixels in bytes, or lines of text; empty where no model was saved."""
+        return unpack_examples(self.stored.examples) if self.stored and self.stored.examples else {}
 
     @property
     def plateau(self) -> float:
@@ -288,6 +294,9 @@ def _find(store: Store, identity: str) -> tuple[StoredCell | None, TimingRecord 
             return None
 
     stored, timing = usable(store.load), usable(store.load_timing)
+    model = usable(lambda identity: store.load_model(identity, (EXAMPLES,)))
+    if stored and model:
+        stored = replace(stored, examples=model.files[EXAMPLES])
     cure = "give the run's command again, which keeps that file and measures anew"
     return stored, timing, "".join(f"{error}: {cure}" for error in wrong[:1])
 

@@ -23,6 +23,7 @@ from filelock import FileLock, Timeout
 
 from bench.language.errors import InputError
 from bench.results.records import SCHEMA, CellRecord, PlanRecord, TimingRecord
+from bench.results.saved_model import EXAMPLES, MODEL_SCHEMA, TENSORS, ModelRecord, SavedModel, checksum
 from bench.results.typed_json import dump, typed
 
 CURVE_COLUMNS = (
@@ -68,10 +69,17 @@ class OtherSchemaError(UnreadableError):
 
 @dataclass(frozen=True)
 class StoredCell:
-    """A cell as it was read, once: its record, and its curves as they are stored."""
+    """A cell as it was read, once.
+
+    Attributes:
+        record: Its record.
+        parquet: Its curves, as they are stored.
+        examples: What its model does, as it is stored; None where no model was saved.
+    """
 
     record: CellRecord
     parquet: bytes
+    examples: bytes | None = None
 
     def curves(self, instruments: Iterable[str] | None = None) -> pd.DataFrame:
         """The curves, or the named instruments' part, without what a plan calls the cell."""
@@ -121,7 +129,7 @@ class Store:
             ) from None
         try:
             # Only a run that was killed leaves these, and it holds the lock no more.
-            for folder in (self.directory, self.cells, self.directory / "timings"):
+            for folder in (self.directory, self.cells, self.directory / "timings", self.directory / "models"):
                 for path in folder.glob(".*.tmp"):
                     path.unlink()
             yield
@@ -226,6 +234,9 @@ class Store:
         timing = self.read_timing(stored)
         if timing is not None:
             self.write_timing(identity, timing)
+        with contextlib.suppress(OSError, UnreadableError):
+            model = self.load_model(stored)
+            self.write_model(replace(model, record=replace(model.record, identity=identity)))
         return record
 
     def write_timing(self, identity: str, timing: TimingRecord) -> None:
@@ -250,6 +261,43 @@ class Store:
             return self.load_timing(identity)
         except (OSError, UnreadableError):
             return None
+
+    def write_model(self, model: SavedModel) -> None:
+        """Store the model of a cell, whole or not at all. What cannot be read there is set aside."""
+        path = self._model(model.record.identity)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        files = {path.with_suffix(f".{ending}"): content for ending, content in model.files.items()}
+        self._make_way(lambda: self.load_model(model.record.identity), path, *files)
+        path.unlink(missing_ok=True)
+        for file, content in files.items():
+            write_atomically(file, content)
+        write_atomically(path, _json(model.record, schema=MODEL_SCHEMA))
+
+    def load_model(self, identity: str, endings: Iterable[str] = (TENSORS, EXAMPLES)) -> SavedModel:
+        """The model of a cell.
+
+        Args:
+            identity: The cell's.
+            endings: Which of the files beside its record to read.
+
+        Raises:
+            FileNotFoundError: If none is stored.
+            UnreadableError: If one is, and cannot be used.
+        """
+        path = self._model(identity)
+        record = _read(path, ModelRecord, schema=MODEL_SCHEMA)
+        if record.identity != identity:
+            raise DamagedError(f"damaged: {path.name} holds the model of another cell, arm {record.arm!r}")
+        files = {}
+        for ending in endings:
+            beside = path.with_suffix(f".{ending}")
+            try:
+                files[ending] = beside.read_bytes()
+            except FileNotFoundError as error:
+                raise DamagedError(f"damaged: {path.name} has no {beside.name} beside it") from error
+            if checksum(files[ending]) != record.checksums.get(ending):
+                raise DamagedError(f"damaged: {beside.name} has another checksum than {path.name} says")
+        return SavedModel(record, files)
 
     def _write(self, record: CellRecord, curves: bytes) -> None:
         path = self._record(record.identity)
@@ -292,12 +340,15 @@ class Store:
     def _timing(self, identity: str) -> Path:
         return self.directory / "timings" / f"{identity}.json"
 
+    def _model(self, identity: str) -> Path:
+        return self.directory / "models" / f"{identity}.json"
 
-def _json(record: Any, about: Mapping[str, Any] = MappingProxyType({})) -> bytes:
-    return dump({"schema": SCHEMA, **about, **asdict(record)})
+
+def _json(record: Any, about: Mapping[str, Any] = MappingProxyType({}), schema: int = SCHEMA) -> bytes:
+    return dump({"schema": schema, **about, **asdict(record)})
 
 
-def _read(path: Path, kind: type[R], about: dict[str, Any] | None = None) -> R:
+def _read(path: Path, kind: type[R], about: dict[str, Any] | None = None, schema: int = SCHEMA) -> R:
     """A record from its file; what the file says beside it goes into `about`.
 
     Raises:
@@ -311,10 +362,10 @@ def _read(path: Path, kind: type[R], about: dict[str, Any] | None = None) -> R:
     if not isinstance(content, dict):
         raise DamagedError(f"damaged: {path.name} is no record")
     # Before anything else is looked for: only of this schema is it known what must be there.
-    schema = content.pop("schema", None)
-    if schema != SCHEMA:
-        says = "names no schema" if schema is None else f"is of schema {schema!r:.40}"
-        raise OtherSchemaError(f"{path.parent.name}/{path.name} {says}, and this version reads schema {SCHEMA}")
+    found = content.pop("schema", None)
+    if found != schema:
+        says = "names no schema" if found is None else f"is of schema {found!r:.40}"
+        raise OtherSchemaError(f"{path.parent.name}/{path.name} {says}, and this version reads schema {schema}")
     if about is not None:
         about[_CHECKSUM] = content.pop(_CHECKSUM, None)
     try:

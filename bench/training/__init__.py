@@ -1,1 +1,1 @@
-"""One cell: tuned, chosen, reported, explained and timed."""
+"""One cell: tuned, chosen, reported, explained and timed; and its model, kept and used."""

@@ -26,6 +26,7 @@ from bench.training.lanes import NUMBERS_AXES, STATE_AXES, beside, keys_of, over
 from bench.training.precision import cast, computing
 from bench.training.programs import Program, program
 from bench.training.record import Run, training_record
+from vae_jax.evaluation.coding import Trained, remains
 from vae_jax.evaluation.estimates import estimate
 from vae_jax.evaluation.evaluate import Evaluation, validate
 from vae_jax.models.batch import Batch, Noise
@@ -77,7 +78,7 @@ class ArmTrainer:
         self.baseline: Recipe = loaded.baseline
         # On a CPU vectorised trainings are no faster than one after another, and not bit-equal to them.
         self.lanes = 1 if jax.default_backend() == "cpu" else max(self.protocol.rates, self.protocol.seeds)
-        dataset = loaded.dataset
+        self.data_digest, dataset = loaded.digest, loaded.dataset
         self._drawn_from = jax.tree.map(jnp.asarray, Data(dataset.train, dataset.mean))
         held_out = jax.tree.map(jnp.asarray, {"validation": dataset.validation, "test": dataset.test})
         with self.computing():
@@ -143,6 +144,7 @@ class ArmTrainer:
         phase: str,
         curves: CurveWriter,
         tell: Callable[[], None],
+        keep: Callable[[Trained], None] | None = None,
     ) -> list[TrainingRecord]:
         """Train for each (seed, learning rate); the final figures on a split.
 
@@ -152,6 +154,7 @@ class ArmTrainer:
             phase: `tuning` or `reporting`.
             curves: Where the readings go.
             tell: Called after each training.
+            keep: Called with what is left of the first, on the host.
 
         Returns:
             A record for each.
@@ -161,9 +164,8 @@ class ArmTrainer:
             group = list(wanted[first : first + self.lanes])
             # One program has one number of lanes: the last group is filled up and the filling thrown away.
             filled = group + group[-1:] * (self.lanes - len(group))
-            for (seed, rate), run in zip(
-                group, self._train(filled, split, phase == "reporting" and latent), strict=False
-            ):
+            runs = self._train(filled, split, phase == "reporting" and latent, keep if first == 0 else None)
+            for (seed, rate), run in zip(group, runs, strict=False):
                 curves.add(phase, seed, rate, run.readings, run.validation)
                 results.append(self._record(seed, rate, run, phase == "reporting"))
                 tell()
@@ -196,7 +198,9 @@ class ArmTrainer:
 
         return run
 
-    def _train(self, group: list[tuple[int, float]], split: str, estimated: bool) -> list[Run]:
+    def _train(
+        self, group: list[tuple[int, float]], split: str, estimated: bool, keep: Callable[[Trained], None] | None
+    ) -> list[Run]:
         numbers = self.numbers([rate for _, rate in group], stop=self.protocol.steps)
         state, keys = self._begin([seed for seed, _ in group], numbers[0])
         records: list[Any] = []
@@ -210,6 +214,9 @@ class ArmTrainer:
                 break
         final, _ = self._validate(state, split, ended=True)
         estimates = self._estimation(*self._validated(state, split, ended=True)) if estimated else None
+        if keep is not None:
+            left = jax.device_get(self._remains(*self._validated(state, split, ended=True)))
+            keep(left if self.lanes == 1 else jax.tree.map(lambda leaf: leaf[0], left))
         # One step more, for its record of the state at the end; what comes after that state is thrown away.
         last = numbers[-1]._replace(stop=numbers[-1].stop + 1)
         _, after = self.program(state, keys, last, self.data)
@@ -310,6 +317,13 @@ class ArmTrainer:
         mapped = over_lanes(functools.partial(estimate, **sizes), _VALIDATED_AXES, 0, self.lanes)
         arguments = self._validated(self._state, "test", ended=True)
         return program(mapped, arguments, name="estimate", lanes=self.lanes, **sizes)
+
+    @property
+    def _remains(self) -> Program:
+        sizes = {"architecture": self.workload.architecture}
+        mapped = over_lanes(functools.partial(remains, **sizes), _VALIDATED_AXES, 0, self.lanes)
+        arguments = self._validated(self._state, "test", ended=True)
+        return program(mapped, arguments, name="remains", lanes=self.lanes, **sizes)
 
     def _validated(self, state: TrainState, split: str, *, ended: bool) -> tuple[Any, ...]:
         key = random_key(_EVALUATION_SEED)

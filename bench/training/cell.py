@@ -5,7 +5,7 @@ import platform
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -14,11 +14,14 @@ from bench.planning.identity import versions
 from bench.planning.job import Job
 from bench.plugins.reads import recorded
 from bench.results.records import CellRecord, TrainingRecord
+from bench.results.saved_model import SavedModel, has_model
 from bench.training.arm_trainer import ArmTrainer
 from bench.training.curves import CurveWriter
 from bench.training.explanation import explain
 from bench.training.machine import describe_device
 from bench.training.record import cell_record, choose, commonest_verdict, outcome
+from bench.training.saving import saved
+from vae_jax.evaluation.coding import Trained
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,15 @@ class Unchanged:
     explanation: dict[str, Any]
 
 
-def run_cell(job: Job, tell: Callable[[], None]) -> tuple[CellRecord, pd.DataFrame] | Unchanged:
+class Ran(NamedTuple):
+    """A cell that was run: its record, its curves, and its model where one was wanted and did not diverge."""
+
+    record: CellRecord
+    curves: pd.DataFrame
+    model: SavedModel | None = None
+
+
+def run_cell(job: Job, tell: Callable[[], None]) -> Ran | Unchanged:
     """Tune and report one arm, unless a stored cell has the figures already.
 
     Args:
@@ -42,7 +53,7 @@ def run_cell(job: Job, tell: Callable[[], None]) -> tuple[CellRecord, pd.DataFra
         tell: Called after each training.
 
     Returns:
-        The cell's record and its curves; or which stored cell is this one in all but its sources.
+        What came of it; or which stored cell is this one in all but its sources.
     """
     started = time.perf_counter()
     trainer = ArmTrainer(job)
@@ -50,9 +61,7 @@ def run_cell(job: Job, tell: Callable[[], None]) -> tuple[CellRecord, pd.DataFra
         return _run(trainer, job, tell, started)
 
 
-def _run(
-    trainer: ArmTrainer, job: Job, tell: Callable[[], None], started: float
-) -> tuple[CellRecord, pd.DataFrame] | Unchanged:
+def _run(trainer: ArmTrainer, job: Job, tell: Callable[[], None], started: float) -> Ran | Unchanged:
     with recorded() as reads:
         fingerprint = trainer.fingerprint()
     if words := reads.words():
@@ -72,9 +81,10 @@ def _run(
         tuning = trainer.trainings(seeds, "validation", "tuning", curves, tell)
         chosen = choose([math.nan if each.score is None else each.score for each in tuning])
     reporting: list[TrainingRecord] = []
+    left: list[Trained] = []
     if chosen is not None:
         seeds = [(seed, rates[chosen]) for seed in protocol.reporting_seeds]
-        reporting = trainer.trainings(seeds, "test", "reporting", curves, tell)
+        reporting = trainer.trainings(seeds, "test", "reporting", curves, tell, left.append if job.save else None)
     status, reason = outcome(tuning, reporting)
     verdict, agreeing = commonest_verdict(reporting)
     found = cell_record(
@@ -101,4 +111,5 @@ def _run(
         versions={"python": platform.python_version(), **versions()},
         device=describe_device(),
     )
-    return found, curves.frame()
+    ended = bool(left) and has_model(found)
+    return Ran(found, curves.frame(), saved(trainer, job, reporting[0], *left) if ended else None)

@@ -3,7 +3,8 @@
 import numpy as np
 
 from bench.data.dataset import Dataset, Rows
-from bench.data.images import flat_images, images, mean_image
+from bench.data.images import flat_images, images, mean_image, picture
+from bench.data.reading.medium import Values
 from bench.language.errors import InputError
 from bench.language.widths import widths as layers
 from bench.plugins.workload import Workload, workload
@@ -50,10 +51,10 @@ def autoencoder(
         raise InputError(f"corruption must be at least 0, got {corruption:g}: it is a standard deviation")
     own = layers(widths)
     if data == "noise":
-        columns, load = NOISE_DIMENSIONS, noise
+        columns, load, medium = NOISE_DIMENSIONS, noise, Values(NOISE_DIMENSIONS)
     else:
         found = images(data, examples, in_blocks=in_blocks, unit_interval=sigmoid, tables=True)
-        columns, load = found.numbers, flat_images(found, "none")
+        columns, load, medium = found.numbers, flat_images(found, "none"), picture(found)
 
     return Workload(
         architecture=AutoencoderArchitecture(
@@ -66,6 +67,7 @@ def autoencoder(
         data=load,
         plateau=mean_image,
         score=squared_error("squared error", "per example", columns),
+        medium=medium,
     )  # fmt: skip
 
 

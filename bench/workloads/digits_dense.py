@@ -1,6 +1,7 @@
 """Digits through a deep stack of sigmoid layers."""
 
 from bench.data.digits import digits, independent_pixels
+from bench.data.reading.medium import Images
 from bench.plugins.workload import Workload, workload
 from bench.workloads.bases import BASELINE, TRAINABLE
 from vae_jax.models.vae import VAEArchitecture
@@ -28,4 +29,5 @@ def digits_dense(*, depth: int = 8, width: int = 64, latent: int = 8, batch: int
         batch=batch,
         data=digits,
         plateau=independent_pixels,
+        medium=Images((8, 8)),
     )

@@ -8,7 +8,7 @@ import optax
 
 from bench.data.dataset import Dataset
 from bench.data.digits import independent_pixels
-from bench.data.images import flat_images, images, mean_image, usual_binarisation
+from bench.data.images import flat_images, images, mean_image, picture, usual_binarisation
 from bench.language.errors import InputError
 from bench.plugins.workload import Workload, workload
 from bench.results.score import squared_error
@@ -100,6 +100,7 @@ def image_conv(
             data=_validated_on_few(flat_images(found, "none")),
             plateau=mean_image,
             score=squared_error("squared error + KL", "per image", height * width),
+            medium=picture(found),
         )
     binarisation = usual_binarisation(binarisation, bernoulli=True)
     if min(channels, layers) < 1:
@@ -121,6 +122,7 @@ def image_conv(
         batch=batch,
         data=_validated_on_few(flat_images(found, binarisation)),
         plateau=independent_pixels,
+        medium=picture(found),
     )  # fmt: skip
 
 

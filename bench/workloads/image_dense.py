@@ -2,7 +2,7 @@
 
 from bench.data.dataset import Dataset, Examples
 from bench.data.digits import independent_pixels
-from bench.data.images import flat_images, images, mean_image, usual_binarisation
+from bench.data.images import flat_images, images, mean_image, picture, usual_binarisation
 from bench.language.errors import InputError
 from bench.language.widths import widths as layers
 from bench.plugins.workload import Workload, workload
@@ -67,6 +67,7 @@ def image_dense(
         data=flat_images(found, binarisation),
         plateau=independent_pixels if likelihood == "bernoulli" else error_of_mean,
         score=score,
+        medium=picture(found),
     )  # fmt: skip
 
 

@@ -5,6 +5,7 @@ import numpy as np
 import optax
 
 from bench.data.dataset import Dataset, Examples, Rows
+from bench.data.reading.medium import Values
 from bench.plugins.workload import Workload, workload
 from vae_jax.initialization.initializers import orthogonal
 from vae_jax.models.likelihoods import Gaussian
@@ -82,6 +83,7 @@ def linear(
         batch=batch,
         data=load,
         plateau=plateau,
+        medium=Values(data),
     )
 
 

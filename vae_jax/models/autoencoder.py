@@ -72,6 +72,14 @@ class Autoencoder(nnx.Module):
         """The likelihood's outputs."""
         return self.decoder(code, run.within("decoder"))[0]
 
+    def code(self, batch: Batch, run: ForwardPass) -> Float[Array, "batch code"]:
+        """The codes; see `contract.Coder`."""
+        return self.encode(batch, run)
+
+    def from_code(self, code: Float[Array, "batch code"], run: ForwardPass) -> Float[Array, "batch outputs"]:
+        """The likelihood's outputs; see `contract.Coder`."""
+        return self.decode(code, run)
+
     def observed(
         self, batch: Batch, noise: tuple[()], taps: dict[str, Taps], run: ForwardPass
     ) -> tuple[Forward, dict[str, tuple[Hidden, ...]]]:

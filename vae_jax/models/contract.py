@@ -30,6 +30,23 @@ class Model(Protocol):
 
 
 @runtime_checkable
+class Coder(Protocol):
+    """A model that makes a code of an example, and of a code again what it was made of."""
+
+    def code(self, batch: Batch, run: ForwardPass) -> Float[Array, "batch code"]:
+        """The code of each example, nothing drawn: of a posterior its mean."""
+        ...
+
+    def from_code(self, code: Float[Array, "batch code"], run: ForwardPass) -> Float[Array, "batch ..."]:
+        """The likelihood's outputs, of codes alone.
+
+        Raises:
+            ValueError: If the decoder reads more of an example than its code.
+        """
+        ...
+
+
+@runtime_checkable
 class Architecture(Protocol):
     """The value that draws a model: the sizes that all arms of a workload share; part of the compiled program."""
 

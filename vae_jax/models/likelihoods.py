@@ -36,6 +36,10 @@ class Likelihood(Protocol):
         """The outputs under which examples of this mean are likeliest; as many as a decoder must give."""
         ...
 
+    def mean(self, outputs: Outputs) -> Images:
+        """The mean of x under these outputs: what a person is shown of them; of symbols, their probabilities."""
+        ...
+
 
 @dataclass(frozen=True)
 class Bernoulli:
@@ -57,6 +61,9 @@ class Bernoulli:
     def output_bias(self, mean: Float[Array, " data"]) -> Float[Array, " data"]:
         return jax.scipy.special.logit(jnp.clip(mean, _DOUBT, 1 - _DOUBT))
 
+    def mean(self, outputs: Images) -> Images:
+        return jax.nn.sigmoid(outputs)
+
 
 @dataclass(frozen=True)
 class Gaussian:
@@ -73,6 +80,9 @@ class Gaussian:
 
     def output_bias(self, mean: Float[Array, " data"]) -> Float[Array, " data"]:
         return mean
+
+    def mean(self, outputs: Images) -> Images:
+        return outputs
 
 
 @dataclass(frozen=True)
@@ -103,6 +113,9 @@ class Recall:
     def output_bias(self, mean: Float[Array, " data"]) -> Float[Array, " outputs"]:
         return jnp.tile(jnp.log(jnp.maximum(mean[: self.symbols], _DOUBT)), self.slots)
 
+    def mean(self, outputs: Outputs) -> Float[Array, "batch outputs"]:
+        return jax.nn.softmax(outputs.reshape(-1, self.slots, self.symbols)).reshape(outputs.shape)
+
 
 @dataclass(frozen=True)
 class LearntGaussian:
@@ -120,6 +133,9 @@ class LearntGaussian:
 
     def output_bias(self, mean: Float[Array, " data"]) -> Float[Array, " outputs"]:
         return jnp.concatenate([mean, jnp.zeros_like(mean)])
+
+    def mean(self, outputs: Outputs) -> Images:
+        return jnp.split(outputs, 2, axis=-1)[0]
 
 
 @dataclass(frozen=True)
@@ -140,13 +156,16 @@ class SquaredError:
         return AsStored()
 
     def log_prob(self, outputs: Images, x: Images, mask: Mask = None) -> Float[Array, " batch"]:
-        squares = -((x - (jax.nn.sigmoid(outputs) if self.sigmoid else outputs)) ** 2)
+        squares = -((x - self.mean(outputs)) ** 2)
         if not self.averaged:
             return _over_entries(squares, mask)
         return squares.mean(axis=tuple(range(1, squares.ndim)), where=mask)
 
     def output_bias(self, mean: Float[Array, " data"]) -> Float[Array, " data"]:
         return jax.scipy.special.logit(jnp.clip(mean, _DOUBT, 1 - _DOUBT)) if self.sigmoid else mean
+
+    def mean(self, outputs: Images) -> Images:
+        return jax.nn.sigmoid(outputs) if self.sigmoid else outputs
 
 
 @dataclass(frozen=True)
@@ -170,6 +189,9 @@ class Categorical:
 
     def output_bias(self, mean: Float[Array, " symbols"]) -> Float[Array, " symbols"]:
         return jnp.log(jnp.maximum(mean, _DOUBT))
+
+    def mean(self, outputs: Outputs) -> Outputs:
+        return jax.nn.softmax(outputs)
 
 
 def _over_entries(log_prob: Float[Array, "batch ..."], mask: Mask) -> Float[Array, " batch"]:

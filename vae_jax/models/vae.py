@@ -89,6 +89,14 @@ class VAE(nnx.Module):
         """
         return self.decoder(z, run.within("decoder", run.recipe.decoder_context(z, hidden, self.depth + 1)))[0]
 
+    def code(self, batch: Batch, run: ForwardPass) -> Float[Array, "batch latent"]:
+        """The mean of q(z|x); see `contract.Coder`."""
+        return self.encode(batch, run)[0]
+
+    def from_code(self, code: Float[Array, "batch latent"], run: ForwardPass) -> Float[Array, "batch outputs"]:
+        """The likelihood's outputs, of z alone; see `contract.Coder`."""
+        return self.decode(code, [], run)
+
     def observed(
         self, batch: Batch, noise: Float[Array, "batch latent"], taps: dict[str, Taps], run: ForwardPass
     ) -> tuple[Forward, dict[str, tuple[Hidden, ...]]]:

@@ -27,5 +27,10 @@ def encoder_context(z: Latents, hidden: Hidden, layers: int) -> Hidden:
 
     The last one is left out, since it is what z is made of; where the decoder's layers outnumber the others, as its
     blocks and its head do those of a dense encoder, the first serves more than one.
+
+    Raises:
+        ValueError: If there are none, as where a code is decoded whose example is not there.
     """
+    if not hidden:
+        raise ValueError("the decoder reads the encoder's hidden layers past z, and of a code alone there are none")
     return [hidden[max(0, len(hidden) - 2 - layer)] for layer in range(layers)]

@@ -40,6 +40,7 @@ def run(
     data_dir: str | None = None,
     timing: bool = True,
     verify: bool = False,
+    save: bool = False,
     dry_run: bool = False,
 ) -> int:
     """Run a suite: train, time, and write tables, plots and a page. What is stored already is not run again.
@@ -65,6 +66,8 @@ def run(
         data_dir: A folder that has sets with a name already; by default the one that VAE_JAX_DATA names.
         timing: Measure throughput after the trainings.
         verify: Lower every stored cell again, and run anew those whose programs or arguments came out different.
+        save: Keep each arm's model, of the first fresh seed, for encode, decode, sample and reconstruct; an arm that is
+            stored without its model is run again.
         dry_run: Only say what would be run, and how long it may take.
     """
     from bench.execution.run import find_work
@@ -84,7 +87,7 @@ def run(
         store.require_writable()
     # What another run is writing, no plan is made from.
     with contextlib.nullcontext() if dry_run else store.locked():
-        work = find_work(plan, store, timing, verify)
+        work = find_work(plan, store, timing, verify, save)
         print(forecast(work, engine), flush=True)
         for sentence in work.unreadable:
             print(sentence)
@@ -118,6 +121,7 @@ def _follow(work: "Work", executor: "Executor") -> list[str]:
             elif isinstance(event, CellStored):
                 statuses.append(event.record.status)
                 line = cell_line(event.record, score, len(statuses), len(work.missing), event.kept)
+                line += f"; no model is saved: {event.unsaved}" if event.unsaved else ""
                 screen.print(line, markup=False, highlight=False)
             else:
                 statuses.append("timed")

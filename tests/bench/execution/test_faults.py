@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -15,8 +16,10 @@ from bench.cli.main import main
 from bench.execution.device import Device
 from bench.execution.executor import CellEnded, TrainingsEnded
 from bench.execution.local import LocalExecutor
+from bench.execution.run import find_work
 from bench.planning.catalogue import load_catalogue
 from bench.planning.plan import make_plan
+from bench.results.saved_model import TENSORS, unpack
 from bench.results.store import Store
 
 TROUBLE = '''
@@ -69,7 +72,8 @@ class Replay:
     def run(self, jobs, limit_seconds):
         for job in jobs:
             yield TrainingsEnded(job.protocol.trainings)
-            yield CellEnded(job, self.outcomes[job.cell.identity])
+            outcome = self.outcomes[job.cell.identity]
+            yield CellEnded(job, outcome if job.save else outcome._replace(model=None))
 
 
 def arguments(out, arms=None, *options):
@@ -81,10 +85,11 @@ def arguments(out, arms=None, *options):
 
 @pytest.fixture(scope="module")
 def outcomes(cache):
-    """What the cells of one real run came to, by their identities."""
+    """What the cells of one real run came to, with their models, by their identities."""
     plan = make_plan(load_catalogue(), suite="smoke", workload=WORKLOAD, arms=ARMS, seeds=1, steps=20)
     with LocalExecutor(CPU, 1, cache) as executor:
-        events = list(executor.run([plan.job(cell) for cell in plan.planned], limit_seconds=120))
+        jobs = [replace(plan.job(cell), save=True) for cell in plan.planned]
+        events = list(executor.run(jobs, limit_seconds=120))
     return {event.job.cell.identity: event.outcome for event in events if isinstance(event, CellEnded)}
 
 
@@ -230,3 +235,59 @@ def test_a_cell_that_is_verified_and_comes_out_different_is_kept_aside(replay, t
     aside = {path.name.replace(".0.", "."): path.read_bytes() for path in (out / "set_aside").iterdir()}
     assert aside == before
     assert len(contents(out)) == len(before) == 6
+
+
+def test_a_cell_that_was_run_for_its_model_alone_keeps_its_record(replay, tmp_path, outcomes):
+    out = tmp_path / "out"
+    replay(out)
+    before = contents(out)
+    assert not (out / "models").exists()
+    status, said = replay(out, None, "--save")
+    assert status == 0
+    assert "3 arms, 0 stored, 3 to run" in said
+    size = sum(array.nbytes for outcome in outcomes.values() for array in unpack(outcome.model.files[TENSORS]).values())
+    assert f"saves 3 models, {size / 1e3:.3g}kB; 3 arms are stored without, and run again for it\n" in said
+    assert contents(out) == before
+    assert not (out / "set_aside").exists()
+    for identity, outcome in outcomes.items():
+        assert Store(out).load_model(identity) == outcome.model
+    assert "3 arms, 3 stored, 0 to run" in replay(out, None, "--save", "--dry-run")[1]
+
+
+def test_a_model_of_other_figures_than_are_stored_brings_its_own(replay, tmp_path, outcomes, monkeypatch):
+    out = tmp_path / "out"
+    replay(out)
+    before = contents(out)
+    (name, outcome), *_ = outcomes.items()
+    trainings = tuple(replace(each, score=each.score + 1e-6) for each in outcome.record.trainings)
+    other = outcome._replace(record=replace(outcome.record, trainings=trainings))
+    monkeypatch.setitem(outcomes, name, other)
+    replay(out, None, "--save")
+    assert Store(out).read(name) == other.record
+    aside = {path.name.replace(".0.", "."): path.read_bytes() for path in (out / "set_aside").iterdir()}
+    assert aside == {file: content for file, content in before.items() if file.startswith(name)}
+
+
+def test_that_there_is_no_model_of_a_training_that_diverged_is_said_and_it_is_not_tried_again(
+    replay, tmp_path, outcomes, monkeypatch
+):
+    (name, outcome), *_ = outcomes.items()
+    (training,) = outcome.record.trainings
+    record = replace(outcome.record, status="diverged", trainings=(replace(training, diverged_at=3),))
+    monkeypatch.setitem(outcomes, name, outcome._replace(record=record, model=None))
+    said = replay(tmp_path, None, "--save")[1]
+    assert said.count("; no model is saved: its first seed's training diverged") == 1
+    assert "3 arms, 3 stored, 0 to run" in replay(tmp_path, None, "--save", "--dry-run")[1]
+
+
+def test_of_other_sources_a_cell_is_known_where_its_model_is_there(replay, tmp_path):
+    replay(tmp_path, None, "--save")
+    store = Store(tmp_path)
+    plan = make_plan(load_catalogue(), suite="smoke", workload=WORKLOAD, arms=ARMS, seeds=1, steps=20)
+    for cell in plan.planned:
+        store.adopt(cell.identity, f"{cell.question}-{'0' * 16}", {})
+        for path in [*tmp_path.glob(f"*/{cell.identity}.*")]:
+            path.unlink()
+    (tmp_path / "models" / f"{plan.planned[0].question}-{'0' * 16}.json").unlink()
+    assert len(find_work(plan, store).known) == 3
+    assert set(find_work(plan, store, save=True).known) == {cell.identity for cell in plan.planned[1:]}

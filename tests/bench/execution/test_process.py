@@ -7,7 +7,9 @@ import pytest
 from bench.planning.catalogue import load_catalogue
 from bench.planning.plan import make_plan
 from bench.results.tables import load
-from bench.training.cell import run_cell
+from bench.training.arm_trainer import ArmTrainer
+from bench.training.cell import Ran, run_cell
+from bench.training.curves import CurveWriter
 from bench.training.timing import time_cell
 
 SMALL = "digits-dense[depth=2,width=16]"
@@ -20,8 +22,17 @@ def jobs(arms, steps=130, seeds=3):
 
 def ran(job):
     outcome = run_cell(job, lambda: None)
-    assert isinstance(outcome, tuple)
-    return outcome
+    assert isinstance(outcome, Ran)
+    return outcome.record, outcome.curves
+
+
+def left(job):
+    """What is left of a job's training."""
+    trainer, found = ArmTrainer(job), []
+    wanted = [(seed, trainer.recipe.learning_rate) for seed in job.protocol.reporting_seeds]
+    trainer.trainings(wanted, "test", "reporting", CurveWriter(job.protocol), lambda: None, found.append)
+    (trained,) = found
+    return trained
 
 
 def figures(record):
@@ -42,6 +53,14 @@ def test_lanes_side_by_side_give_the_figures_of_single_trainings(arm, monkeypatc
     assert together.parameters == alone.parameters
     keys = ["phase", "split", "seed", "learning_rate", "step", "instrument", "tower", "layer"]
     assert lanes[keys].equals(curves[keys])
+
+
+def test_of_lanes_the_model_of_the_first_is_left(monkeypatch):
+    (job,) = jobs("batch_norm", steps=30).values()
+    alone = left(job)
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    for one, other in zip(*map(jax.tree.leaves, (left(job), alone)), strict=True):
+        np.testing.assert_allclose(one, other, rtol=2e-3, atol=2e-3)
 
 
 def test_a_diverged_lane_does_not_end_the_others(monkeypatch):

@@ -11,7 +11,13 @@ import pytest
 from matplotlib.figure import Figure
 
 from bench.report.drawing import draw, write_plots
-from bench.report.plots import PLOTS, gradient_over_depth, score_against_throughput, score_over_steps
+from bench.report.plots import (
+    PLOTS,
+    gradient_over_depth,
+    score_against_throughput,
+    score_over_steps,
+    what_a_model_does,
+)
 from bench.report.plots.gradient import hidden_gradients
 from bench.report.plots.labels import place_labels, spread
 from bench.report.plots.panels import panels
@@ -19,6 +25,7 @@ from bench.report.plots.progress import validation_bands
 from bench.report.plots.sheet import SETTINGS, svg
 from bench.results.records import TheoryRecord
 from bench.results.results import Results, Table
+from bench.results.saved_model import pack_examples
 from bench.results.store import Store
 from tests.bench.fake_store import build, read
 
@@ -281,3 +288,56 @@ def test_labels_avoid_obstacles() -> None:
     for place, box in enumerate(boxes):
         for other in np.delete(every, place, axis=0):
             assert box[2] <= other[0] or other[2] <= box[0] or box[3] <= other[1] or other[3] <= box[1]
+
+
+def with_examples(results: Results, **examples: Any) -> Results:
+    """The same results, with examples of what the first arm's model does."""
+    (stored, timing, unreadable), *others = results.found
+    assert stored
+    packed = pack_examples({name: np.asarray(each) for name, each in examples.items()})
+    return replace(results, found=((replace(stored, examples=packed), timing, unreadable), *others))
+
+
+@pytest.mark.parametrize("colour", [(), (3,)])
+def test_a_saved_model_has_a_panel_of_pictures(results: Results, colour: tuple[int, ...]) -> None:
+    draws = np.random.default_rng(0)
+    images = {
+        name: draws.integers(256, size=(number, 8, 6, *colour)).astype(np.uint8)
+        for name, number in (("originals", 3), ("reconstructions", 3), ("samples", 16), ("interpolations", 16))
+    }
+    saved = with_examples(results, **images)
+    (figure,) = what_a_model_does.figures(saved)
+    pairs, samples, ways = (axes.images[0].get_array() for axes in figure.axes)
+    # Five times as large as stored, so as to be seen, with 2 white pixels between two.
+    np.testing.assert_array_equal(pairs[:40:5, 32 : 32 + 30 : 5], images["originals"][1])
+    np.testing.assert_array_equal(pairs[42:82:5, 32 : 32 + 30 : 5], images["reconstructions"][1])
+    assert (pairs[:, 3 * 32 :] == 255).all()
+    np.testing.assert_array_equal(samples[42:82:5, :30:5], images["samples"][8])
+    assert ways.shape == samples.shape == (82, 254, *colour)
+    (drawn,) = draw(saved, [what_a_model_does])[0]
+    assert drawn.pieces[0].count("data:image/png") == 3
+
+
+def test_a_saved_model_of_text_has_a_panel_of_lines_in_any_script(results: Results) -> None:
+    lines = ["床前明月光", "the cats that the dog sees $run$ " * 4]
+    saved = with_examples(
+        results, originals=lines, reconstructions=["床前明月", "the cats run"], samples=["疑是地上霜"]
+    )
+    (drawn,), complaints = draw(saved, [what_a_model_does])
+    assert not complaints
+    said = re.findall(r">([^<>]+)</text>", drawn.pieces[0])
+    cut = said.index("床前明月光") + 2
+    assert said[cut - 2 : cut + 2] == ["床前明月光", "床前明月", said[cut], "the cats run"]
+    assert said[cut].startswith("the cats that the dog sees $run$")
+    assert said[cut].endswith("…")
+    assert said[-1] == "疑是地上霜"
+
+
+def test_examples_that_cannot_be_read_are_none_and_are_said(tmp_path: Path, store: Store) -> None:
+    other = build(tmp_path, ["tanh"], seeds=1, steps=50, depth=1)
+    (cell,) = other.read_plan().cells
+    (other.directory / "models").mkdir()
+    (other.directory / "models" / f"{cell.identity}.json").write_text("{")
+    (row,) = read(other).rows
+    assert row.examples == {}
+    assert "is no JSON" in row.unreadable

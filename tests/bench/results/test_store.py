@@ -18,6 +18,7 @@ from bench.results.records import (
     TheoryRecord,
     TimingRecord,
 )
+from bench.results.saved_model import EXAMPLES, TENSORS, ArrayRecord, ModelRecord, SavedModel, checksum, pack, unpack
 from bench.results.store import CURVE_COLUMNS, DamagedError, OtherSchemaError, Store
 from tests.bench.fake_store import change
 
@@ -134,6 +135,71 @@ def test_the_plan(store):
     (store.directory / "plan.json").write_text("{")
     with pytest.raises(InputError, match="is no JSON"):
         store.read_plan()
+
+
+ARRAYS = {"parameters.bias": np.arange(3, dtype=np.float32), "statistics.bound": np.array(2.0)}
+
+
+def model(identity=ID, seed=1):
+    files = {TENSORS: pack(ARRAYS), EXAMPLES: b"examples"}
+    record = ModelRecord(
+        identity, "digits-dense", "gelu", seed, 0.1, 60, "d", {"unit": "Unit"}, "Bernoulli()", "Binarised()", "o", (),
+        {"kind": "images", "shape": [8, 8]}, {"jax": "0.1"}, {"parameters.bias": ArrayRecord((3,), "float32")},
+        {ending: checksum(content) for ending, content in files.items()},
+    )  # fmt: skip
+    return SavedModel(record, files)
+
+
+def test_a_model_is_kept_beside_its_cell(store):
+    with pytest.raises(FileNotFoundError):
+        store.load_model(ID)
+    store.write_model(model())
+    assert store.load_model(ID) == model()
+    found = unpack(store.load_model(ID, (TENSORS,)).files[TENSORS])
+    assert {name: (array.shape, array.dtype) for name, array in found.items()} == {
+        name: (array.shape, array.dtype) for name, array in ARRAYS.items()
+    }
+    np.testing.assert_array_equal(found["parameters.bias"], ARRAYS["parameters.bias"])
+    store.write_model(model(seed=2))
+    assert store.load_model(ID).record.seed == 2
+    assert not (store.directory / "set_aside").exists()
+
+
+def test_a_kill_while_a_model_is_replaced_leaves_none(store, monkeypatch):
+    store.write_model(model())
+    whole = bench.results.store.write_atomically
+
+    def killed(path, data, **options):
+        if path.suffix == ".json":
+            raise KeyboardInterrupt
+        whole(path, data, **options)
+
+    monkeypatch.setattr(bench.results.store, "write_atomically", killed)
+    with pytest.raises(KeyboardInterrupt):
+        store.write_model(model(seed=2))
+    with pytest.raises(FileNotFoundError):
+        store.load_model(ID)
+
+
+def test_a_model_of_another_cell_is_set_aside_and_not_written_over(store):
+    store.write_model(model())
+    path = store.directory / "models" / f"{ID}.json"
+    change(path, identity="other")
+    with pytest.raises(DamagedError, match=r"holds the model of another cell, arm 'gelu'"):
+        store.load_model(ID)
+    store.write_model(model(seed=2))
+    assert store.load_model(ID).record.seed == 2
+    aside = sorted(path.name for path in (store.directory / "set_aside").iterdir())
+    assert aside == [f"{ID}.0.{ending}" for ending in ("json", "npz", "safetensors")]
+    assert json.loads((store.directory / "set_aside" / aside[0]).read_text())["identity"] == "other"
+
+
+def test_a_cell_that_answers_for_another_brings_its_model(store):
+    store.write(RECORD, curves())
+    store.write_model(model())
+    store.adopt(ID, "b" * 64, {})
+    assert store.load_model("b" * 64) == model("b" * 64)
+    assert store.load_model(ID) == model()
 
 
 FILES = {"plan.json": "plan", f"cells/{ID}.json": "cell", f"timings/{ID}.json": "timing"}

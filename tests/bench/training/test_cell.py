@@ -13,7 +13,7 @@ from bench.report.publish import publish
 from bench.results.columns import COLUMNS
 from bench.results.results import Results
 from bench.results.store import Store
-from bench.training.cell import run_cell
+from bench.training.cell import Ran, run_cell
 from tests.bench.training.other_models import made
 
 PLUGIN = str(Path(__file__).with_name("other_models.py"))
@@ -32,12 +32,12 @@ def ran(request, tmp_path_factory):
         plugins=(PLUGIN,),
     )  # fmt: skip
     outcome = run_cell(plan.job(plan.cells[0]), lambda: None)
-    assert isinstance(outcome, tuple)
+    assert isinstance(outcome, Ran)
     store = Store(tmp_path_factory.mktemp(request.param))
     store.require_writable()
     store.write_plan(plan.describe("typed"))
-    store.write(*outcome)
-    return request.param, *outcome, Results.read(store, COLUMNS)
+    store.write(outcome.record, outcome.curves)
+    return request.param, outcome.record, outcome.curves, Results.read(store, COLUMNS)
 
 
 def test_where_there_is_no_z_none_can_be_used():

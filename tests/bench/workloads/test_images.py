@@ -27,7 +27,7 @@ def ran(text, arms, steps) -> tuple[Plan, dict[str, Any]]:
     """The record of each arm's one fresh seed."""
     plan = make_plan(CATALOGUE, suite="smoke", workload=text, arms=arms, seeds=1, rates=1, steps=steps)
     outcomes: Any = {cell.arm: run_cell(plan.job(cell), lambda: None) for cell in plan.planned}
-    return plan, {arm: record for arm, (record, _) in outcomes.items()}
+    return plan, {arm: outcome.record for arm, outcome in outcomes.items()}
 
 
 def test_an_autoencoders_baseline_stalls_by_its_gradient_and_the_trainable_base_lifts_it():

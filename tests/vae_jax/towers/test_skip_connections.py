@@ -18,3 +18,8 @@ def test_nothing_or_z_for_every_layer():
 @pytest.mark.parametrize(("layers", "expected"), [(3, [2, 1, 0]), (2, [2, 1]), (5, [2, 1, 0, 0, 0])])
 def test_the_encoders_layers_come_back_in_reverse_without_the_last(layers, expected):
     assert [float(each[0, 0]) for each in encoder_context(Z, HIDDEN, layers)] == expected
+
+
+def test_of_a_code_alone_there_are_no_layers_to_come_back():
+    with pytest.raises(ValueError, match="reads the encoder's hidden layers past z"):
+        encoder_context(Z, [], 3)

@@ -1,0 +1,40 @@
+"""`encode`: examples to codes, by a trained model."""
+
+from tyro.conf import UseAppendAction
+
+from bench.cli.trained import From, Opened, write
+
+
+def encode(
+    from_: From,
+    arm: str,
+    data: str | None = None,
+    out: str | None = None,
+    force: bool = False,
+    plugin: UseAppendAction[tuple[str, ...]] = (),
+) -> int:
+    """Encode examples with a model that `run --save` has kept: their codes, and what is lost in them.
+
+    Args:
+        from_: The folder of the run.
+        arm: As in its table.
+        data: A file of examples, as `run` reads one: .npy, .npz, .csv, or a folder of images; by default the test set.
+            Numbers are taken as they are, and not binarised.
+        out: An .npy file for the codes, (examples, numbers), of a VAE the means of q(z|x); by default codes-ARM.npy in
+            the run's folder.
+        force: Write over a file that is there.
+        plugin: The Python file, or folder, of an arm or workload of your own.
+    """
+    from bench.data.reading.medium import npy
+    from bench.language.figures import figure
+
+    opened = Opened(from_, arm, plugin)
+    path = opened.place("codes", out, (".npy",), force)
+    examples = opened.examples(data)
+    codes = opened.model.encode(examples.rows)
+    missed, unit = opened.model.missed(codes, examples.rows), opened.model.workload.score.unit
+    print(
+        f"{examples.count:,} {examples.name}: {examples.bytes:,} bytes in, {codes.nbytes:,} bytes of code; "
+        f"reconstruction error {figure(missed)} {unit}"
+    )
+    return write(path, npy(codes), f"the codes, {len(codes)} x {codes.shape[1]}")
