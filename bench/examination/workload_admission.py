@@ -67,7 +67,7 @@ def _trains(loaded: LoadedWorkload, base: str, plugins: tuple[str, ...]) -> str:
     outcome = run_cell(job, lambda: ends.append(time.perf_counter()))
     # Nothing is stored that it could stand for.
     assert not isinstance(outcome, Unchanged)
-    record, curves = outcome
+    record, curves = outcome.record, outcome.curves
     if record.status != "ok":
         raise CheckError(f"{record.status} within {_PROTOCOL.steps} steps: {record.reason}")
     (training,) = record.trainings

@@ -188,7 +188,7 @@ def execute(work: Work, executor: Executor) -> Generator[TrainingsEnded | CellSt
             stored = store.read(record.identity)
             trusted = stored is not None and stored.status in RESULTS
             # One that was run for its model alone has the figures that are stored, and they stay.
-            figures = work.save and trusted and _figures(stored) == _figures(record)
+            figures = work.save and stored is not None and trusted and _figures(stored) == _figures(record)
             if trusted and not figures:
                 # It has been verified, and has come out different: what was trusted till now is not lost.
                 store.set_aside(record.identity)

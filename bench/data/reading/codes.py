@@ -20,7 +20,7 @@ def read_codes(path: Path, numbers: int) -> np.ndarray:
     """
     if not path.exists():
         raise InputError(f"there is no {path}: make codes with python -m bench encode, or name a file with --data")
-    codes = read_array(path)
+    codes, _ = read_array(path)
     if codes.dtype.kind != "f":
         raise InputError(f"{path} holds {codes.dtype}, and codes are floats: store float32")
     if codes.ndim != 2 or codes.shape[1] != numbers or not len(codes):

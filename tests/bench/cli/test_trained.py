@@ -68,7 +68,7 @@ def test_codes_decoded_are_the_reconstructions_bit_for_bit(run, tmp_path, kind):
     if kind in ("vae", "coder"):
         from bench.data.images import images
 
-        x = images("digits").test["images"]
+        x = images("digits").splits().test["images"]
         error = ((x - decoded.astype(float)) ** 2).sum(axis=(1, 2)).mean()
         assert float(re.findall(r"error ([\d.]+)", said)[0]) == pytest.approx(error, abs=0.006)
 
