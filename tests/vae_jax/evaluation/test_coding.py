@@ -1,3 +1,5 @@
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -11,7 +13,7 @@ from vae_jax.recipe.forward_pass import ForwardPass
 ROWS = jnp.asarray(DATASET.test[:6])
 
 
-def trained(architecture=ARCHITECTURE):
+def trained(architecture: Any = ARCHITECTURE):
     state = begin(TANH, architecture=architecture)
     return Trained(state.parameters, state.statistics, data().mean)
 
