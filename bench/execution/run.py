@@ -186,13 +186,12 @@ def execute(work: Work, executor: Executor) -> Generator[TrainingsEnded | CellSt
             else:
                 record, curves, model = event.outcome
             stored = store.read(record.identity)
-            trusted = stored is not None and stored.status in RESULTS
+            trusted = stored if stored is not None and stored.status in RESULTS else None
             # One that was run for its model alone has the figures that are stored, and they stay.
-            figures = work.save and stored is not None and trusted and _figures(stored) == _figures(record)
-            if trusted and not figures:
-                # It has been verified, and has come out different: what was trusted till now is not lost.
-                store.set_aside(record.identity)
-            if not figures:
+            if not (work.save and trusted and _figures(trusted) == _figures(record)):
+                if trusted:
+                    # It has been verified, and has come out different: what was trusted till now is not lost.
+                    store.set_aside(record.identity)
                 store.write(record, curves)
             if model is not None:
                 store.write_model(model)

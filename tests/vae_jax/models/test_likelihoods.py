@@ -131,12 +131,15 @@ def test_corruption_is_of_what_the_encoder_sees_in_training_alone():
 def test_the_mean_is_what_draws_of_the_likelihood_average_to():
     outputs = DRAW.normal(size=(5, 6))
     given = jnp.asarray(outputs, jnp.float32)
-    np.testing.assert_allclose(Bernoulli().mean(given), stats.bernoulli(special.expit(outputs)).mean(), rtol=1e-5)
-    np.testing.assert_allclose(Gaussian(0.3).mean(given), stats.norm(outputs, 0.3).mean(), rtol=1e-5)
     density = stats.norm(outputs[:, :3], np.exp(outputs[:, 3:] / 2))
-    np.testing.assert_allclose(LearntGaussian().mean(given), density.mean(), rtol=1e-5)
-    np.testing.assert_allclose(SquaredError().mean(given), outputs, rtol=1e-5)
-    np.testing.assert_allclose(SquaredError(sigmoid=True).mean(given), special.expit(outputs), rtol=1e-5)
-    np.testing.assert_allclose(Categorical().mean(given), special.softmax(outputs, axis=1), rtol=1e-5)
     slots = special.softmax(outputs.reshape(5, 2, 3), axis=2).reshape(5, 6)
-    np.testing.assert_allclose(Recall(3, 2).mean(given), slots, rtol=1e-5)
+    for likelihood, expected in (
+        (Bernoulli(), stats.bernoulli(special.expit(outputs)).mean()),
+        (Gaussian(0.3), stats.norm(outputs, 0.3).mean()),
+        (LearntGaussian(), density.mean()),
+        (SquaredError(), outputs),
+        (SquaredError(sigmoid=True), special.expit(outputs)),
+        (Categorical(), special.softmax(outputs, axis=1)),
+        (Recall(3, 2), slots),
+    ):
+        np.testing.assert_allclose(likelihood.mean(given), expected, rtol=1e-5)
