@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from bench.data.text.vocabulary import Vocabulary
 from bench.language.errors import InputError
 
 Examples = Float[np.ndarray, "examples data"]
@@ -24,6 +25,7 @@ class Dataset:
         test: One fixed presentation, to report on.
         mean: Mean of the training targets, at which a model's outputs start and by which inputs may be centred; of
             rows that are one array it is theirs.
+        vocabulary: Of text, which token each number is.
 
     Raises:
         InputError: If the rows are not one array and no mean is given.
@@ -33,6 +35,7 @@ class Dataset:
     validation: Rows
     test: Rows
     mean: Any = None
+    vocabulary: Vocabulary | None = None
 
     def __post_init__(self):
         if self.mean is None:

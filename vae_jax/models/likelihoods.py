@@ -169,7 +169,8 @@ class Categorical:
         return jnp.mean(jnp.argmax(outputs, axis=-1) == x, where=mask, dtype=outputs.dtype)
 
     def output_bias(self, mean: Float[Array, " symbols"]) -> Float[Array, " symbols"]:
-        return jnp.log(jnp.maximum(mean, _DOUBT))
+        # All the symbols that are never seen have no more doubt between them than one pixel has.
+        return jnp.log(jnp.maximum(mean, _DOUBT / len(mean)))
 
 
 def _over_entries(log_prob: Float[Array, "batch ..."], mask: Mask) -> Float[Array, " batch"]:
