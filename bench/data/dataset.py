@@ -26,6 +26,7 @@ class Dataset:
         mean: Mean of the training targets, at which a model's outputs start and by which inputs may be centred; of
             rows that are one array it is theirs.
         vocabulary: Of text, which token each number is.
+        tokens: Of text, how many a sentence of the test set has on average, its end counted.
 
     Raises:
         InputError: If the rows are not one array and no mean is given.
@@ -36,6 +37,7 @@ class Dataset:
     test: Rows
     mean: Any = None
     vocabulary: Vocabulary | None = None
+    tokens: float | None = None
 
     def __post_init__(self):
         if self.mean is None:

@@ -50,7 +50,8 @@ def sentences(
         splits = replace(splits, unknown=_UNKNOWN)
     rows, vocabulary = encode_splits(splits, length or None, at_least=at_least)
     mean = symbol_frequencies(rows.train, len(vocabulary))
-    return Dataset(rows.train, rows.validation, rows.test, mean, vocabulary)
+    tokens_of_one = float(rows.test["lengths"].mean())
+    return Dataset(rows.train, rows.validation, rows.test, mean, vocabulary, tokens_of_one)
 
 
 def symbol_frequencies(rows: Arrays, symbols: int) -> np.ndarray:
