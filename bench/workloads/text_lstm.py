@@ -76,15 +76,16 @@ def text_lstm(
     Why it stalls: told what came before, the decoder reaches the entropy of the text without z. What z knows it learns
     to use later than it learns the text, and until then every nat of KL is a loss: the posterior falls onto the prior
     within the first hundred steps, and from a z that says nothing no gradient comes back that would change it. The
-    gradient's norm is healthy all the while. The trainable base lets {nats} nats of each unit of z go free, and weighs
-    the KL term with nothing at first and whole after a fifth of the training.
+    gradient's norm is healthy all the while. The trainable base lets a quarter of a nat of each unit of z go free, and
+    weighs the KL term with nothing at first and whole after a fifth of the training.
 
     What tells whether it has left: not -ELBO, by which a collapsed posterior is as good as any. z is used where the
     reconstruction costs more than 0.5 nats more when each sentence is given the z of another, and KL is above 0.5.
 
     Where a model without z must sit: of the grammar's sentences at the grammar's own -log p of them, 10.89 nats on
     test, and no -ELBO lies below it but by chance. Of other text nobody knows the entropy: the plateau there is what a
-    sentence costs by the counts of single tokens and of pairs in training, which any recurrent decoder undercuts.
+    sentence costs by counts of pairs of tokens in training, or of single tokens where those tell more. A decoder that
+    learns undercuts it without z, so that to lie below it says nothing of z.
     """
     if model not in MODELS:
         raise InputError(f"model must be one of {', '.join(MODELS)}, got {model!r}")

@@ -10,6 +10,7 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from vae_jax.initialization.data_dependent import no_data_dependent_init
+from vae_jax.layers.blocks import PlainBlock
 from vae_jax.layers.dense import Dense
 from vae_jax.layers.normalization import batch_norm
 from vae_jax.models.batch import Batch, Forward, Latent
@@ -67,6 +68,7 @@ class SequenceArchitecture:
         for name in ("symbols", "length", "embedding", "depth", "width", "latent"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        Sentences(self.word_dropout)
 
     @property
     def likelihood(self) -> Categorical:
@@ -98,9 +100,15 @@ class SequenceArchitecture:
         """Raise unless a recipe's slots go together in sequences of unequal length.
 
         Raises:
-            ValueError: If its unit cannot activate what a cell sums up, or it takes statistics over a batch.
+            ValueError: If its unit cannot activate what a cell sums up, it has blocks, or statistics over a batch.
         """
         Recurrent.require(recipe)
+        block = made_by(recipe.block)
+        if block is not PlainBlock:
+            raise ValueError(
+                f"a {block.__name__} is put around a dense layer, and here there are recurrent ones alone: choose another "
+                "cell instead"
+            )
         normalization, init = made_by(recipe.normalization), made_by(recipe.data_dependent_init)
         if normalization is batch_norm or init is not no_data_dependent_init:
             what = batch_norm if normalization is batch_norm else init

@@ -1,4 +1,4 @@
-"""What a sentence costs a model that knows each token's predecessor and nothing else: no z, and no more of the past."""
+"""What a sentence costs a model that counts, and knows each token's predecessor at most: no z, no more of the past."""
 
 import numpy as np
 
@@ -7,7 +7,8 @@ from bench.data.text.vocabulary import BEGIN_NUMBER
 
 
 def bigram_nats(train: Arrays, rows: Arrays, symbols: int) -> float:
-    """Minus the log-probability of a sentence and its end, in nats, averaged over sentences.
+    """Minus the log-probability of a sentence and its end, in nats, averaged over sentences: by counts of pairs, or of
+    single tokens where those are cheaper, as where nearly no pair comes twice.
 
     A token's probability is that after its predecessor, mixed with its own, and that with one over the number of
     symbols, by how many different ones were seen: p(w|v) = (c(v w) + t(v) p(w)) / (c(v) + t(v)).
@@ -34,7 +35,8 @@ def bigram_nats(train: Arrays, rows: Arrays, symbols: int) -> float:
     # Where nothing was seen to follow there is a token's own probability.
     weight = np.maximum(followers[before], 1)
     probability = (count + weight * own[tokens]) / (after[before] + weight)
-    return float(-np.log(probability).sum() / len(rows["lengths"]))
+    costs = (-np.log(each).sum() for each in (probability, own[tokens]))
+    return float(min(costs)) / len(rows["lengths"])
 
 
 def _pairs(rows: Arrays) -> tuple[np.ndarray, np.ndarray]:
