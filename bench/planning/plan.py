@@ -83,7 +83,7 @@ class Plan:
         workload = WorkloadRecord(
             self.description, loaded.workload.score, loaded.workload.left, loaded.plateau, loaded.plateau_validation,
             _layers(sizes), sizes.width, latent, loaded.workload.batch, self.protocol.steps,
-            tuple(loaded.workload.bases),
+            tuple(loaded.workload.bases), loaded.dataset.tokens,
         )  # fmt: skip
         data = [loaded.dataset.description] if loaded.dataset.description else []
         words = (*data, *self.protocol.words(loaded.workload.score, bool(sizes.before_z)))

@@ -6,6 +6,7 @@ from typing import Any
 from bench.language.figures import fixed, significant, thousands
 from bench.results.column import ALWAYS, NEVER, Column, column
 from bench.results.results import Row, geometric_mean
+from bench.results.score import NEGATIVE_LOG_LIKELIHOOD
 from bench.results.statistics import CONFIDENCE, Interval, interval_text
 
 
@@ -98,6 +99,22 @@ def reconstruction(row: Row) -> float:
         "of autoregressive decoders alone")  # fmt: skip
 def shuffled(row: Row) -> float:
     return row.over_seeds("shuffled").mean
+
+
+@column(unit="nats per example", title="z is worth, nats", terminal=5, text=lambda row: fixed(row.worth_of_z),
+        says="what the reconstruction costs more where each example is given the z, or the code, of another; of "
+        "autoregressive decoders alone")  # fmt: skip
+def worth_of_z(row: Row) -> float:
+    return row.over_seeds("shuffled").mean - row.over_seeds("reconstruction").mean
+
+
+@column(unit="per token", title="perplexity", terminal=3, text=lambda row: fixed(row.perplexity),
+        says="of text, exp(NLL / tokens): of a VAE minus the importance-weighted bound, of a language model its score, "
+        "ends of sentences counted as tokens")  # fmt: skip
+def perplexity(row: Row) -> float | None:
+    exact = row.workload.score == NEGATIVE_LOG_LIKELIHOOD
+    nats = row.over_seeds("score" if exact else "importance_weighted").mean
+    return None if row.workload.tokens is None else math.exp(nats / row.workload.tokens)
 
 
 @column(unit="share", title="accuracy", terminal=4, text=lambda row: fixed(row.accuracy, 3),

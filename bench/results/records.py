@@ -208,6 +208,7 @@ class WorkloadRecord:
         batch: Examples in a minibatch.
         steps: Steps of one training.
         bases: The names of its bases.
+        tokens: Of text, how many a sentence of the test set has on average, its end counted.
     """
 
     description: str
@@ -221,6 +222,7 @@ class WorkloadRecord:
     batch: int
     steps: int
     bases: tuple[str, ...]
+    tokens: float | None = None
 
 
 @dataclass(frozen=True)

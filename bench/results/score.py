@@ -62,6 +62,9 @@ class Left:
 NEGATIVE_ELBO = Score("-ELBO", "nats", margin=0.2)
 """Of a VAE, at KL weight 1."""
 
+NEGATIVE_LOG_LIKELIHOOD = Score("-log p", "nats", margin=0.2)
+"""Of a model that knows the probability of an example."""
+
 # Some 3 % of what the mean image of MNIST misses.
 _MARGIN_PER_ENTRY = 0.002
 

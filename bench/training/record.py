@@ -83,14 +83,14 @@ def _signal(readings: dict[str, Any], stack: str) -> dict[str, Any]:
     signal: dict[str, Any] = {}
     profile = of("hidden_gradient")
     # Of fewer than two blocks behind the input layer there is no way that a gradient could be lost on.
-    if profile is not None and profile.shape[1] > 2:
+    if profile is not None and (end := _ends(profile)[0]) > 1:
         profile = profile.astype(float)
-        ratio = [ratio_of_norms(first, last) for first, last in zip(profile[:, 1], profile[:, -1], strict=True)]
+        ratio = [ratio_of_norms(first, last) for first, last in zip(profile[:, 1], _last(profile), strict=True)]
         signal |= {"gradient_ratio_init": float(ratio[0]), "gradient_ratio_end": float(ratio[-1])}
         # From the first block to the last there is one step fewer than blocks.
-        signal["gradient_per_layer_init"] = float(ratio[0] ** (1 / (profile.shape[1] - 2)))
+        signal["gradient_per_layer_init"] = float(ratio[0] ** (1 / (end - 1)))
     if (cosine := of("mean_cosine")) is not None:
-        signal |= {"mean_cosine_init": float(cosine[0, -1]), "mean_cosine_end": float(cosine[-1, -1])}
+        signal |= {"mean_cosine_init": float(_last(cosine)[0]), "mean_cosine_end": float(_last(cosine)[-1])}
     reconstruction, kl = of("reconstruction_gradient"), of("kl_gradient")
     if reconstruction is not None and kl is not None:
         with np.errstate(all="ignore"):
@@ -98,8 +98,20 @@ def _signal(readings: dict[str, Any], stack: str) -> dict[str, Any]:
             share = share / (share + kl[:, -1].astype(float))
         signal |= {"reconstruction_share_init": float(share[0]), "reconstruction_share_end": float(share[-1])}
     if "saturated" in readings:
-        signal["flat_init"] = float(np.max([np.max(layers[0]) for layers in readings["saturated"].values()]))
+        signal["flat_init"] = float(np.max([np.fmax.reduce(layers[0]) for layers in readings["saturated"].values()]))
     return signal
+
+
+def _ends(readings: np.ndarray) -> np.ndarray:
+    """For each record the last layer that has a reading: a step that no sentence of a batch reaches has none."""
+    there = ~np.isnan(readings)
+    last = readings.shape[1] - 1
+    return np.where(there.any(axis=1), last - np.argmax(there[:, ::-1], axis=1), last)
+
+
+def _last(readings: np.ndarray) -> np.ndarray:
+    """The reading of each record's last layer."""
+    return readings[np.arange(len(readings)), _ends(readings)]
 
 
 def _estimated(estimates: Any) -> dict[str, Any]:

@@ -185,10 +185,11 @@ class Categorical:
 
     def accuracy(self, outputs: Outputs, x: Int[Array, "batch ..."], mask: Mask = None) -> Float[Array, ""]:
         """Share of the targets that count of which the likeliest symbol is the right one."""
-        return jnp.mean(jnp.argmax(outputs, axis=-1) == x, where=mask, dtype=outputs.dtype)
+        return jnp.mean(jnp.argmax(outputs, axis=-1).astype(x.dtype) == x, where=mask, dtype=outputs.dtype)
 
     def output_bias(self, mean: Float[Array, " symbols"]) -> Float[Array, " symbols"]:
-        return jnp.log(jnp.maximum(mean, _DOUBT))
+        # All the symbols that are never seen have no more doubt between them than one pixel has.
+        return jnp.log(jnp.maximum(mean, _DOUBT / len(mean)))
 
     def mean(self, outputs: Outputs) -> Outputs:
         return jax.nn.softmax(outputs)

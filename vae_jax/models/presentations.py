@@ -5,12 +5,16 @@ from typing import Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from vae_jax.models.batch import Batch, Rows
 
 Images = Float[Array, "batch ..."]
 Mean = Float[Array, "..."]
+
+
+PAD, BEGIN, END = range(3)
+"""Numbers of what is no token: what stands where none is, what a decoder is given first, what ends a sentence."""
 
 
 @runtime_checkable
@@ -101,3 +105,37 @@ class DrawnSymbols:
             drawn = jax.random.categorical(key, jnp.log(rows.reshape(len(rows), -1, self.symbols)))
             x = jax.nn.one_hot(drawn, self.symbols, dtype=rows.dtype).reshape(rows.shape)
         return Batch(x - mean[None], x)
+
+
+@dataclass(frozen=True)
+class Sentences:
+    """Rows of `tokens`, of which the first `lengths`, the end symbol among them, are to come back and all others are
+    padding: no token, whatever is stored there.
+
+    The decoder is given each token's predecessor, the first one `BEGIN`. In training each of these, but `BEGIN`, may be
+    blanked, as `PAD`: what is blanked the decoder has to take from z.
+
+    Attributes:
+        word_dropout: Probability with which a token is blanked.
+        encoded: Whether an encoder reads the sentence; else what the decoder is given are the inputs.
+
+    Source:
+        Bowman, Vilnis, Vinyals, Dai, Jozefowicz & Bengio 2016, arXiv:1511.06349.
+    """
+
+    word_dropout: float = 0.0
+    encoded: bool = True
+
+    def __post_init__(self):
+        if not 0 <= self.word_dropout <= 1:
+            raise ValueError(f"word_dropout must lie in [0, 1], got {self.word_dropout:g}: it is a probability")
+
+    def __call__(self, key: PRNGKeyArray | None, rows: dict[str, Int[Array, "batch ..."]], mean: Mean) -> Batch:
+        places = jnp.arange(rows["tokens"].shape[1], dtype=rows["lengths"].dtype)
+        mask = places[None] < rows["lengths"][:, None]
+        tokens = jnp.where(mask, rows["tokens"], PAD)
+        before = jnp.pad(tokens[:, :-1], ((0, 0), (1, 0)), constant_values=BEGIN)
+        if key is not None and self.word_dropout:
+            blank = jax.random.bernoulli(key, self.word_dropout, before.shape)
+            before = jnp.where(blank & (places > 0)[None], PAD, before)
+        return Batch(tokens, tokens, mask, before) if self.encoded else Batch(before, tokens, mask)

@@ -43,14 +43,14 @@ def loss_parts(forward: Forward, batch: Batch, likelihood: Likelihood) -> LossPa
         return -likelihood.log_prob(outputs, batch.target, batch.mask).mean()
 
     reconstruction, accuracy = cost(forward.outputs), None
+    shuffled = None if forward.shuffled is None else cost(forward.shuffled)
     if isinstance(likelihood, Categorical):
         accuracy = likelihood.accuracy(forward.outputs, batch.target, batch.mask)
     if not forward.latents:
-        return LossParts(reconstruction, reconstruction, accuracy=accuracy)
+        return LossParts(reconstruction, reconstruction, None, shuffled, accuracy)
     kl = functools.reduce(
         operator.add, (total_kl(gaussian_kl(latent.mean, latent.log_var)) for latent in forward.latents)
     )
-    shuffled = None if forward.shuffled is None else cost(forward.shuffled)
     return LossParts(reconstruction + kl, reconstruction, kl, shuffled, accuracy)
 
 

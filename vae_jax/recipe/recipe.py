@@ -43,7 +43,7 @@ class Recipe:
         cell: `(inputs, width, length, recipe, key) -> TanhCell`: one step of a recurrent tower.
         zoneout: `(before, after, key) -> state`: what of a recurrent state is new; in evaluation the key is None.
         carry: `(state, remaining) -> state`: what a step is given of the one before, `remaining` being what is left.
-        readout: `(hidden) -> h`: what a recurrent tower's head reads of the states "steps batch width".
+        readout: `(hidden, mask) -> h`: what a recurrent tower's head reads of the states "steps batch width".
         kernel_init: `(key, shape, dtype, role) -> kernel`, shape `(inputs, outputs)`, of every dense layer; of every
             convolution with the shape `(rows, columns, channels, outputs)`.
         bias_init: The same for its bias, shape `(outputs,)`.

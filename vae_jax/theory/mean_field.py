@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
 
 from vae_jax.initialization.moments import (
     Activation,
@@ -209,7 +208,7 @@ def _cosine(product: float, square: float) -> float:
 
 
 def predict(
-    architecture: Architecture, recipe: Recipe, parameters: Any, x: Float[np.ndarray, "examples data"]
+    architecture: Architecture, recipe: Recipe, parameters: Any, x: np.ndarray
 ) -> dict[str, Profile | NoPrediction]:
     """Theory's expectation of a drawn VAE's two towers, from the variances that its kernels really have.
 
@@ -217,7 +216,7 @@ def predict(
         architecture: The model's sizes.
         recipe: The recipe.
         parameters: From `train.init`: before the first step, when biases are zero and kernels random.
-        x: Encoder inputs, centred; at least two.
+        x: Encoder inputs, centred; at least two. Those of a model that is no VAE of two towers are not looked at.
 
     Returns:
         For each stack a profile, or why there is none. What enters the decoder is z as theory expects the encoder to

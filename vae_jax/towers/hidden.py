@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from vae_jax.layers.slope import relative_slope
 from vae_jax.recipe.forward_pass import ForwardPass
@@ -33,10 +33,12 @@ class Hidden(NamedTuple):
     Attributes:
         output: What each layer adds to what is known: its output, after the activation.
         slope: How steep its activation was there, see `relative_slope`.
+        counts: Which examples have such a layer, as sequences of unequal length have steps; None where all have.
     """
 
     output: Float[Array, "layers batch ..."]
     slope: Float[Array, "layers batch ..."]
+    counts: Bool[Array, "layers batch"] | None = None
 
 
 def watched(run: ForwardPass, slopes: list[Array]) -> ForwardPass:

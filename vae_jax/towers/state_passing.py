@@ -9,6 +9,9 @@ from vae_jax.recipe.keys import named_key
 
 State = tuple[Float[Array, "batch width"], ...]
 
+Remaining = Int[Array, ""] | Int[Array, "batch 1"]
+"""Steps to come, with this one: of all sequences alike, or of each its own."""
+
 
 def no_zoneout(before: State, after: State, key: PRNGKeyArray | None) -> State:
     """The new state, all of it."""
@@ -37,17 +40,17 @@ def zoneout(before: State, after: State, key: PRNGKeyArray | None, *, hidden: Nu
     return tuple(kept)
 
 
-def whole_past(state: State, remaining: Int[Array, ""]) -> State:
+def whole_past(state: State, remaining: Remaining) -> State:
     """The state with its past: the gradient goes back to the first step."""
     return state
 
 
-def truncated(state: State, remaining: Int[Array, ""], *, steps: int) -> State:
+def truncated(state: State, remaining: Remaining, *, steps: int) -> State:
     """The state, as a constant at every `steps`-th step counted from the last: no gradient passes there.
 
     Args:
         state: What a step is given.
-        remaining: Steps to come, with this one.
+        remaining: Steps to come.
         steps: Between two cuts.
 
     Source:

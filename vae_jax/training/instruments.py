@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from vae_jax.layers.slope import FLAT_SLOPE
 from vae_jax.objective.bound import LossParts
@@ -30,6 +30,8 @@ ABSENT = Absent()
 Layers = Float[Array, " _layers"]
 HiddenLayers = Float[Array, "_layers batch ..."]
 Stacks = dict[str, tuple[HiddenLayers, ...]]
+Counted = Bool[Array, "_layers batch"] | None
+Counts = dict[str, tuple[Counted, ...]]
 Kernels = dict[str, list[Float[Array, "_inputs _outputs"]]]
 Reading = dict[str, Layers] | Float[Array, ""] | Absent
 
@@ -45,6 +47,8 @@ class StepView(NamedTuple):
         hidden_gradient: The gradient of every example's own loss with respect to the outputs; same shapes.
         reconstruction_gradient: The part of it that comes from the reconstruction.
         kl_gradient: The part of it that comes from the KL term, of the stacks that stand before z; no other has any.
+        counts: For each run of hidden layers which examples have such a layer, "layers batch", as sequences of unequal
+            length have steps; None where all have. What others have there is no layer's, and no reading counts it.
         parameters: The parameters before the step, as a nested mapping.
         gradient: The loss's gradient, like `parameters`.
         update: What the optimizer adds to the parameters in this step, like `parameters`.
@@ -59,6 +63,7 @@ class StepView(NamedTuple):
     hidden_gradient: Stacks
     reconstruction_gradient: Stacks
     kl_gradient: Stacks
+    counts: Counts
     parameters: Any
     gradient: Any
     update: Any
@@ -134,7 +139,7 @@ def kl_nats(view: StepView) -> Reading:
 @instrument
 def hidden_gradient(view: StepView) -> Reading:
     """Root mean square of dL/dh over examples and units, after each hidden layer: the backward signal."""
-    return by_stack(_rms, view.hidden_gradient)
+    return by_stack(_rms, view.hidden_gradient, view.counts)
 
 
 @instrument
@@ -153,53 +158,64 @@ def relative_update(view: StepView) -> Reading:
 @instrument
 def mean_square(view: StepView) -> Reading:
     """q: mean square of each hidden layer over examples and units: the forward signal."""
-    return by_stack(lambda h: jnp.mean(h**2, axis=entries(h)), view.hidden)
+    return by_stack(lambda h, counted=None: _mean(h**2, counted), view.hidden, view.counts)
 
 
 @instrument
 def mean_cosine(view: StepView) -> Reading:
     """c: mean cosine between two examples in each hidden layer; at 1 the layer tells no two apart."""
-    return by_stack(jax.vmap(_mean_cosine), view.hidden)
+    return by_stack(_mean_cosines, view.hidden, view.counts)
 
 
 @instrument
 def reconstruction_gradient(view: StepView) -> Reading:
     """Root mean square of dL/dh that comes from the reconstruction: what teaches the encoder to tell examples apart."""
-    return by_stack(_rms, view.reconstruction_gradient)
+    return by_stack(_rms, view.reconstruction_gradient, view.counts)
 
 
 @instrument
 def kl_gradient(view: StepView) -> Reading:
     """Root mean square of dL/dh that comes from the KL term: what pulls every posterior onto the prior."""
-    return by_stack(_rms, view.kl_gradient) or ABSENT
+    return by_stack(_rms, view.kl_gradient, view.counts) or ABSENT
 
 
 @instrument
 def gradient_to_noise(view: StepView) -> Reading:
     """Gradient of a bias after each layer, over 8 microbatches: |mean| over its standard error; at 1 it is noise."""
-    return by_stack(jax.vmap(_signal_to_noise), view.hidden_gradient)
+
+    def measure(gradient: HiddenLayers, counted: Counted = None) -> Layers:
+        # Of an example that has no such layer the gradient is 0, as it is of the bias.
+        return jax.vmap(_signal_to_noise)(gradient)
+
+    return by_stack(measure, view.hidden_gradient, view.counts)
 
 
 @instrument
 def zero_gradients(view: StepView) -> Reading:
     """Count of entries of dL/dh that are exactly 0: what has underflowed, or was cut off."""
-    return by_stack(
-        lambda gradient: jnp.sum(gradient == 0, axis=entries(gradient)).astype(jnp.float32), view.hidden_gradient
-    )
+
+    def measure(gradient: HiddenLayers, counted: Counted = None) -> Layers:
+        zero = gradient == 0 if counted is None else (gradient == 0) & _beside(counted, gradient)
+        return jnp.sum(zero, axis=entries(gradient)).astype(jnp.float32)
+
+    return by_stack(measure, view.hidden_gradient, view.counts)
 
 
 @instrument
 def saturated(view: StepView) -> Reading:
     """Share of (example, unit) where phi' is below 5 % of its largest; half, for ReLU, is its nature."""
-    return by_stack(lambda slope: jnp.mean(_flat(slope), axis=entries(slope)), view.slope)
+    return by_stack(lambda slope, counted=None: _mean(_flat(slope), counted), view.slope, view.counts)
 
 
 @instrument
 def dead(view: StepView) -> Reading:
     """Share of units whose phi' is below 5 % of its largest for every example of the batch."""
-    return by_stack(
-        lambda slope: jnp.mean(jnp.min(_flat(slope), axis=1), axis=tuple(range(1, slope.ndim - 1))), view.slope
-    )
+
+    def measure(slope: HiddenLayers, counted: Counted = None) -> Layers:
+        flat = _flat(slope) if counted is None else jnp.where(_beside(counted, slope), _flat(slope), 1.0)
+        return jnp.mean(jnp.min(flat, axis=1), axis=tuple(range(1, slope.ndim - 1)))
+
+    return by_stack(measure, view.slope, view.counts)
 
 
 INSTRUMENTS = (
@@ -220,20 +236,33 @@ INSTRUMENTS = (
 )
 
 
-def by_stack(measure: Callable[[HiddenLayers], Layers], stacks: Stacks) -> dict[str, Layers]:
+def by_stack(measure: Callable[..., Layers], stacks: Stacks, counts: Counts | None = None) -> dict[str, Layers]:
     """A measurement of every layer of each stack.
 
     Of all runs at once where they are of one shape, which compiles in half the time.
 
     Args:
-        measure: From a run of layers to a number for each; `entries` are the axes of all that is of one layer.
+        measure: From a run of layers to a number for each; `entries` are the axes of all that is of one layer. Where
+            some examples have not every layer it is given as well which of them have each, "layers batch".
         stacks: As a `StepView` has them.
+        counts: As a `StepView` has them. A layer that no example has reads as not a number.
     """
-    runs = [run for own in stacks.values() for run in own]
-    if len({run.shape for run in runs}) == 1:
-        measured = iter(jax.vmap(measure)(jnp.stack(runs)))
+    runs = [(run,) for own in stacks.values() for run in own]
+    masks = [mask for stack in stacks for mask in counts[stack]] if counts else []
+    if any(mask is not None for mask in masks):
+        whole = [
+            jnp.ones(run.shape[:2], bool) if mask is None else mask for (run,), mask in zip(runs, masks, strict=True)
+        ]
+        runs = [(run, mask) for (run,), mask in zip(runs, whole, strict=True)]
+
+    def measured_there(run: HiddenLayers, *mask: Array) -> Layers:
+        read = measure(run, *mask)
+        return jnp.where(mask[0].any(axis=1), read, jnp.nan) if mask else read
+
+    if len({run.shape for run, *_ in runs}) == 1:
+        measured = iter(jax.vmap(measured_there)(*map(jnp.stack, zip(*runs, strict=True))))
     else:
-        measured = iter([measure(run) for run in runs])
+        measured = iter([measured_there(*run) for run in runs])
     found = {stack: [next(measured) for _ in own] for stack, own in stacks.items()}
     return {stack: own[0] if len(own) == 1 else jnp.concatenate(own) for stack, own in found.items()}
 
@@ -255,12 +284,20 @@ def entries(layers: Float[Array, "_layers ..."]) -> tuple[int, ...]:
     return tuple(range(1, layers.ndim))
 
 
-def _rms(layers: Float[Array, "_layers ..."]) -> Layers:
+def _beside(counted: Bool[Array, "_layers batch"], layers: HiddenLayers) -> Bool[Array, "_layers batch ..."]:
+    return counted.reshape(*counted.shape, *[1] * (layers.ndim - 2))
+
+
+def _mean(layers: Float[Array, "_layers ..."], counted: Counted = None) -> Layers:
+    return jnp.mean(layers, axis=entries(layers), where=None if counted is None else _beside(counted, layers))
+
+
+def _rms(layers: Float[Array, "_layers ..."], counted: Counted = None) -> Layers:
     # Scaled by its largest entry first: the squares of gradients below 1e-19 underflow in float32, and a vanished
     # gradient is what this is here to see.
     own = entries(layers)
     scale = jnp.maximum(jnp.max(jnp.abs(layers), axis=own, keepdims=True), jnp.finfo(layers.dtype).tiny)
-    return jnp.squeeze(scale, own) * jnp.sqrt(jnp.mean((layers / scale) ** 2, axis=own))
+    return jnp.squeeze(scale, own) * jnp.sqrt(_mean((layers / scale) ** 2, counted))
 
 
 def _flat(slope: HiddenLayers) -> HiddenLayers:
@@ -277,9 +314,14 @@ def _signal_to_noise(gradient: Float[Array, "batch ..."]) -> Float[Array, ""]:
     return jnp.sqrt(jnp.sum(jnp.mean(means, axis=0) ** 2) / jnp.maximum(noise, jnp.finfo(gradient.dtype).tiny))
 
 
-def _mean_cosine(h: Float[Array, "batch ..."]) -> Float[Array, ""]:
+def _mean_cosines(layers: HiddenLayers, counted: Counted = None) -> Layers:
+    return jax.vmap(_mean_cosine)(layers) if counted is None else jax.vmap(_mean_cosine)(layers, counted)
+
+
+def _mean_cosine(h: Float[Array, "batch ..."], counted: Bool[Array, " batch"] | None = None) -> Float[Array, ""]:
     h = h.reshape(len(h), -1)
     # The sum of all pairs' cosines is the squared length of the sum of unit vectors.
-    batch = h.shape[0]
+    batch = h.shape[0] if counted is None else jnp.sum(counted, dtype=h.dtype)
     unit = h / jnp.maximum(jnp.linalg.norm(h, axis=1, keepdims=True), 1e-30)
+    unit = unit if counted is None else unit * counted[:, None].astype(h.dtype)
     return (jnp.sum(jnp.sum(unit, axis=0) ** 2) - batch) / (batch * (batch - 1))

@@ -238,6 +238,7 @@ def train(
             "hidden_gradient": jax.tree.map(lambda each: jnp.sum(each, axis=0), paths),
             "reconstruction_gradient": jax.tree.map(lambda each: each[0], paths),
             "kl_gradient": {stack: tuple(run[1] for run in paths[stack]) for stack in from_kl},
+            "counts": {stack: tuple(run.counts for run in runs) for stack, runs in hidden.items()},
         }
 
     def read(watched: dict[str, Any], parameters: Parameters, gradient: Parameters, updates: Parameters) -> Any:

@@ -20,6 +20,7 @@ _INTRANSITIVE = (("waits", "turns"), ("wait", "turn"))
 _WEIGHTS = (3.0, 2.0, 1.0)
 
 _SIZES = (4_000, 500, 500)
+_MANY = (40_000, 1_000, 1_000)
 _SEED = 0
 
 
@@ -78,11 +79,25 @@ def agreement() -> Splits[Sentences]:
     Source:
         This project: `bench/data/sets/agreement.py`.
     """
-    generator = np.random.default_rng(_SEED)
-    splits = ([AGREEMENT.draw(generator) for _ in range(size)] for size in _SIZES)
+    return _drawn(_SIZES, _SEED)
+
+
+@named_data(kind="text", examples=sum(_MANY), licence="this project's")
+def agreement_large() -> Splits[Sentences]:
+    """42,000 sentences of the same grammar: as many as it takes to learn its probabilities, not its sentences.
+
+    Source:
+        This project: `bench/data/sets/agreement.py`.
+    """
+    return _drawn(_MANY, _SEED + 1)
+
+
+def _drawn(sizes: tuple[int, ...], seed: int) -> Splits[Sentences]:
+    generator = np.random.default_rng(seed)
+    splits = ([AGREEMENT.draw(generator) for _ in range(size)] for size in sizes)
     return Splits(
         *splits,
-        description=f"Drawn from the grammar one by one with seed {_SEED}, so that a sentence may come again in any "
-        f"split: {' / '.join(f'{size:,}' for size in _SIZES)} sentences, "
+        description=f"Drawn from the grammar one by one with seed {seed}, so that a sentence may come again in any "
+        f"split: {' / '.join(f'{size:,}' for size in sizes)} sentences, "
         f"whose exact entropy is {AGREEMENT.entropy:.2f} nats.",
     )

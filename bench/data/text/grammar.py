@@ -6,7 +6,7 @@ import itertools
 import math
 from bisect import bisect
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -93,6 +93,33 @@ class Grammar:
 
         probability = ends(self.start, 0).get(len(sentence), 0.0)
         return math.log(probability) if probability else -math.inf
+
+    def share_within(self, limit: int, size: Callable[[str], int]) -> float:
+        """The probability that a sentence's words have so much size together at most.
+
+        Args:
+            limit: Above which a sentence is left out.
+            size: Of a word.
+        """
+
+        @functools.cache
+        def sizes(symbol: str) -> dict[int, float]:
+            if symbol not in self._choices:
+                return {size(symbol): 1.0}
+            found = defaultdict[int, float](float)
+            for probability, symbols in self._choices[symbol]:
+                reached: dict[int, float] = {0: probability}
+                for each in symbols:
+                    further = defaultdict[int, float](float)
+                    for before, so_far in reached.items():
+                        for own, factor in sizes(each).items():
+                            further[before + own] += so_far * factor
+                    reached = further
+                for total, share in reached.items():
+                    found[total] += share
+            return found
+
+        return math.fsum(share for total, share in sizes(self.start).items() if total <= limit)
 
     def derivations(self) -> Iterator[tuple[Sentence, float]]:
         """Every way to derive a sentence, with its probability; of an unambiguous grammar, every sentence once."""

@@ -16,6 +16,8 @@ PAD, BEGIN, END = "<pad>", "<begin>", "<end>"
 
 _SPECIAL = (PAD, BEGIN, END)
 
+BEGIN_NUMBER = _SPECIAL.index(BEGIN)
+
 
 @dataclass(frozen=True)
 class Vocabulary:

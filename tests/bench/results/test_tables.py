@@ -5,6 +5,7 @@ import sys
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,7 +18,7 @@ from bench.report.plots import PLOTS
 from bench.report.publish import publish
 from bench.results.columns import COLUMNS
 from bench.results.records import CellRecord, TrainingRecord
-from bench.results.score import Score
+from bench.results.score import NEGATIVE_LOG_LIKELIHOOD, Score
 from bench.results.store import CURVE_COLUMNS, Store
 from bench.results.tables import columns_markdown, holds, load, missing, readable, shown, write_tables
 from tests.bench.fake_store import PLATEAU, build, read
@@ -252,6 +253,31 @@ def test_an_old_figure_stands_beside_the_plateau_of_its_own_data(tmp_path: Path)
     assert math.isnan(table.loc["tanh", "plateau_validation"])
     assert "Plateau of digits-dense: 27.21 and 30.00 nats." in write_tables(read(store))[1].read_text()
     publish(read(store), PLOTS)
+
+
+def test_text_has_what_z_is_worth_and_a_perplexity_and_nothing_else_has(tmp_path: Path) -> None:
+    store = build(tmp_path, ["baseline", "tanh"], seeds=2, steps=50, depth=1)
+    nothing = read(store).summary[["worth_of_z", "perplexity"]]
+    assert nothing.isna().to_numpy().all()
+    assert not {"perplexity", "z is worth, nats"} & {column.title for column in shown(read(store))}
+    plan = store.read_plan()
+    for cell in plan.cells:
+        stored = store.load(cell.identity)
+        trainings = tuple(
+            replace(each, reconstruction=20.0, shuffled=23.0 + each.seed, importance_weighted=24.0, score=22.0)
+            for each in stored.record.trainings
+        )
+        store.write(replace(stored.record, trainings=trainings), stored.curves())
+
+    def perplexity(**about: Any) -> list[float]:
+        store.write_plan(replace(plan, workloads={"digits-dense": replace(plan.workloads["digits-dense"], **about)}))
+        return list(read(store).summary["perplexity"])
+
+    assert perplexity(tokens=8.0) == pytest.approx([math.exp(24 / 8)] * 2)
+    assert list(read(store).summary["worth_of_z"]) == pytest.approx([4.5] * 2)
+    assert {"perplexity", "z is worth, nats"} <= {column.title for column in shown(read(store))}
+    # A language model knows the probability itself; what an autoencoder misses is none.
+    assert perplexity(tokens=8.0, score=NEGATIVE_LOG_LIKELIHOOD) == pytest.approx([math.exp(22 / 8)] * 2)
 
 
 def test_reading_a_store_imports_no_jax() -> None:

@@ -99,3 +99,18 @@ def test_curves_have_no_row_of_what_is_not_there():
         0: ["score", "reconstruction"], 1: ["score", "reconstruction", "kl_nats", "shuffled"],
     }  # fmt: skip
     assert list(rows["step"].unique()) == [2, 3]
+
+
+def test_layers_that_no_example_has_are_no_end_of_the_way():
+    """As the last steps of a text, which the longest sentences alone reach: in one record there, in another not."""
+    gradient = np.array([[9.0, 0.25, 0.5, 1.0, np.nan], [9.0, 0.25, 0.5, 1.0, 0.125]], np.float32)
+    cosine = np.array([[0.1, 0.2, 0.3, 0.4, np.nan], [0.1, 0.2, 0.3, 0.4, 0.7]])
+    more = {"hidden_gradient": {"layers": gradient}, "mean_cosine": {"layers": cosine},
+            "saturated": {"layers": np.array([[0.0, 0.5, 0.2, 0.1, np.nan]])}}  # fmt: skip
+    found = recorded(more, parts(-3.0, -3.0))
+    assert (found.gradient_ratio_init, found.gradient_ratio_end, found.gradient_per_layer_init) == (0.25, 2.0, 0.5)
+    assert (found.mean_cosine_init, found.mean_cosine_end, found.flat_init) == (0.4, 0.7, 0.5)
+    assert found.verdict == "healthy"
+    # Where none has a reading, the training has diverged.
+    lost = recorded({"hidden_gradient": {"layers": np.full((2, 4), np.nan)}}, parts(-3.0, -3.0))
+    assert lost.verdict == "exploding"

@@ -25,8 +25,8 @@ from tests.bench.data.real_data import needs_files
 def test_every_set_is_found_and_says_what_it_is():
     found = named_sets()
     assert list(found) == [
-        "agreement", "binarized-mnist", "digits", "fashion-mnist", "frey-faces", "lagging-synthetic", "mnist",
-        "penn-treebank", "tang-poems", "tiny-shakespeare",
+        "agreement", "agreement-large", "binarized-mnist", "digits", "fashion-mnist", "frey-faces",
+        "lagging-synthetic", "mnist", "penn-treebank", "tang-poems", "tiny-shakespeare",
     ]  # fmt: skip
     for each in found.values():
         assert f"{each.examples:,} " in each.description or each.name in ("agreement", "binarized-mnist"), each.name

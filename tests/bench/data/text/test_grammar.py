@@ -51,6 +51,15 @@ def test_every_string_of_a_small_grammar_has_the_probability_that_rewriting_give
             assert math.exp(SMALL.log_probability(sentence)) == pytest.approx(expected.get(sentence, 0), abs=1e-15)
 
 
+def test_the_share_of_sentences_of_a_size_is_that_of_all_that_there_are():
+    sizes = {"x": 1, "y": 2, "z": 3}
+    whole = brute_force(SMALL)
+    for limit in range(8):
+        for size in (len, sizes.__getitem__):
+            expected = math.fsum(share for each, share in whole.items() if sum(map(size, each)) <= limit)
+            assert SMALL.share_within(limit, size) == pytest.approx(expected, abs=1e-15)
+
+
 def test_what_is_derived_is_what_rewriting_gives():
     found = defaultdict(float)
     for sentence, probability in SMALL.derivations():
