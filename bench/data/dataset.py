@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from bench.data.text.vocabulary import Vocabulary
 from bench.language.errors import InputError
 
 Examples = Float[np.ndarray, "examples data"]
@@ -25,8 +24,8 @@ class Dataset:
         test: One fixed presentation, to report on.
         mean: Mean of the training targets, at which a model's outputs start and by which inputs may be centred; of
             rows that are one array it is theirs.
-        vocabulary: Of text, which token each number is.
-        tokens: Of text, how many a sentence of the test set has on average, its end counted.
+        vocabulary: Of text, which token each number is: a `Vocabulary`.
+        tokens: Of text, how many a sentence of the test set has on average, its end counted; a number.
 
     Raises:
         InputError: If the rows are not one array and no mean is given.
@@ -36,8 +35,8 @@ class Dataset:
     validation: Rows
     test: Rows
     mean: Any = None
-    vocabulary: Vocabulary | None = None
-    tokens: float | None = None
+    vocabulary: Any = None
+    tokens: Any = None
 
     def __post_init__(self):
         if self.mean is None:
