@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from bench.data.text.vocabulary import Vocabulary
 from bench.language.errors import InputError
 
 Examples = Float[np.ndarray, "examples data"]
@@ -26,8 +25,8 @@ class Dataset:
         mean: Mean of the training targets, at which a model's outputs start and by which inputs may be centred; of
             rows that are one array it is theirs.
         description: Where it is from and how it was split, in sentences; empty where the workload makes it.
-        vocabulary: Of text, which token each number is.
-        tokens: Of text, how many a sentence of the test set has on average, its end counted.
+        vocabulary: Of text, which token each number is: a `Vocabulary`.
+        tokens: Of text, how many a sentence of the test set has on average, its end counted; a number.
 
     Raises:
         InputError: If the rows are not one array and no mean is given.
@@ -37,8 +36,8 @@ class Dataset:
     validation: Rows
     test: Rows
     mean: Any = None
-    vocabulary: Vocabulary | None = field(default=None, kw_only=True)
-    tokens: float | None = field(default=None, kw_only=True)
+    vocabulary: Any = field(default=None, kw_only=True)
+    tokens: Any = field(default=None, kw_only=True)
     description: str = field(default="", kw_only=True)
 
     def __post_init__(self):

@@ -94,7 +94,6 @@ def text_lstm(
     loaded = sentences(data, tokens, length, at_least, examples, unknown)
     vocabulary, rows = loaded.vocabulary, loaded.train["tokens"].shape[1]
     kind, score, left = MODELS[model]
-    assert vocabulary is not None
 
     def load() -> Dataset:
         return loaded

@@ -1,5 +1,6 @@
 """Models of sentences: a recurrent decoder that is given each token's predecessor, with a z, a code, or neither."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
@@ -106,8 +107,8 @@ class SequenceArchitecture:
         block = made_by(recipe.block)
         if block is not PlainBlock:
             raise ValueError(
-                f"a {block.__name__} is put around a dense layer, and here there are recurrent ones alone: choose another "
-                "cell instead"
+                f"a {block.__name__} is put around a dense layer, and here there are recurrent ones alone: choose "
+                "another cell instead"
             )
         normalization, init = made_by(recipe.normalization), made_by(recipe.data_dependent_init)
         if normalization is batch_norm or init is not no_data_dependent_init:
@@ -197,7 +198,7 @@ class SequenceStack(nnx.Module):
         return self.embedding[...][tokens]
 
     def through(
-        self, steps: Float[Array, "length batch inputs"], starts: list[State | None], mask: Mask, run: ForwardPass
+        self, steps: Float[Array, "length batch inputs"], starts: Sequence[State | None], mask: Mask, run: ForwardPass
     ) -> Float[Array, "length batch width"]:
         """The last layer's states.
 
@@ -214,7 +215,7 @@ class SequenceStack(nnx.Module):
     def watched_through(
         self,
         steps: Float[Array, "length batch inputs"],
-        starts: list[State | None],
+        starts: Sequence[State | None],
         mask: Mask,
         taps: Taps,
         run: ForwardPass,

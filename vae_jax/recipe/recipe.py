@@ -78,7 +78,7 @@ class Recipe:
     cell: Callable[..., Any]
     zoneout: Callable[..., tuple[jax.Array, ...]]
     carry: Callable[..., tuple[jax.Array, ...]]
-    readout: Callable[[jax.Array], jax.Array]
+    readout: Callable[..., jax.Array]
     kernel_init: Callable[..., jax.Array]
     bias_init: Callable[..., jax.Array]
     recurrent_init: Callable[..., jax.Array]

@@ -78,13 +78,13 @@ class _Given(NamedTuple):
     """All that the steps are given, with an axis of steps in front.
 
     Attributes:
-        index: Of the step.
+        place: Of the step, from 0.
         drive: The sums over its input.
         real: Whether it is there, for each sequence; None where all steps are.
         remaining: How many are to come of each sequence, with this one; None likewise.
     """
 
-    index: Int[Array, "..."]
+    place: Int[Array, "..."]
     drive: Float[Array, "... batch columns"]
     real: Bool[Array, "... batch 1"] | None = None
     remaining: Int[Array, "... batch 1"] | None = None
@@ -155,8 +155,8 @@ class Recurrence(nnx.Module):
             (state, slope), (given, tap), slopes = carried, inputs, []
             h, *memory = self._step(state, given, matrix, watched(run, slopes))
             own = jnp.mean(jnp.stack(slopes), axis=0)
-            slope = None if given.real is None else jnp.where(given.real, own, slope)
-            return ((h + tap, *memory), slope), Hidden(h + tap, own if slope is None else slope)
+            held = None if slope is None or given.real is None else jnp.where(given.real, own, slope)
+            return ((h + tap, *memory), held), Hidden(h + tap, own if held is None else held)
 
         carried = (start, None if mask is None else jnp.zeros_like(start[0]))
         return jax.lax.scan(step, carried, (given, taps))[1]
@@ -184,9 +184,9 @@ class Recurrence(nnx.Module):
         return given, matrix, start
 
     def _step(self, state: State, given: _Given, matrix: Array, run: ForwardPass) -> State:
-        index = given.index
-        run = run._replace(key=None if run.key is None else jax.random.fold_in(run.key, index), adjust=None)
-        before = run.recipe.carry(state, self.length - index if given.remaining is None else given.remaining)
+        place = given.place
+        run = run._replace(key=None if run.key is None else jax.random.fold_in(run.key, place), adjust=None)
+        before = run.recipe.carry(state, self.length - place if given.remaining is None else given.remaining)
         after = run.recipe.zoneout(before, self.cell(given.drive, before, matrix, run), run.key)
         if given.real is None:
             return after

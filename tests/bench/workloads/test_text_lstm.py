@@ -22,7 +22,7 @@ CATALOGUE = load_catalogue()
 SMALL = "width=32,embedding=16"
 
 
-def workload(text):
+def workload(text) -> Any:
     return build_workload(CATALOGUE, text)[1]
 
 
@@ -31,7 +31,8 @@ def ran(text, arms, steps) -> tuple[Plan, dict[str, Any]]:
     plan = make_plan(CATALOGUE, suite="smoke", workload=text, arms=arms, seeds=1, rates=1, steps=steps)
     found = {}
     for cell in plan.planned:
-        record, curves = run_cell(plan.job(cell), lambda: None)
+        outcome: Any = run_cell(plan.job(cell), lambda: None)
+        record, curves = outcome
         assert record.status == "ok", record.traceback
         found[cell.arm] = record.trainings[0], curves
     return plan, found
@@ -85,7 +86,6 @@ def test_a_model_that_learns_knows_the_grammars_probabilities_and_the_collapsed_
     plan, found = ran("text-lstm[data=agreement-large]", "baseline,trainable+cosine_decay", 3000)
     (stuck, _), (learnt, _) = found["baseline"], found["trainable+cosine_decay"]
     data = plan.loaded.dataset
-    assert data.vocabulary is not None
     own = [-AGREEMENT.log_probability(each) for each in data.vocabulary.decode(data.test["tokens"])]
     assert plan.loaded.plateau == pytest.approx(np.mean(own), rel=1e-12)
     # The entropy, but for which sentences were drawn.
