@@ -59,7 +59,7 @@ def test_a_part_of_the_training_set_is_used():
 
 
 @pytest.mark.parametrize(("asked", "said"), [
-    ({"data": "digits"}, "data set 'digits' holds images, and this workload is of text"),
+    ({"data": "digits"}, "data 'digits' holds images, and this workload is of text"),
     ({"data": "agreement", "tokens": "bytes"}, "tokens must be one of usual, characters, words, got 'bytes'"),
     ({"data": "agreement", "length": -1}, "length must be at least 0, which is for all, got -1"),
     ({"data": "agreement", "length": 3}, "max_length=3 leaves 0 / 0 / 0 sentences: raise it"),
