@@ -230,7 +230,8 @@ def mean_cosine_end(row: Row) -> float:
 
 @column(unit="per step", title="learning rate", terminal=5,
         text=lambda row: significant(row.learning_rate) + (" (edge)" if row.rate_at_edge else ""),
-        says="the rate with the lowest score on validation, on the tuning seed")  # fmt: skip
+        says="the rate with the lowest score on validation, on the tuning seed; where only one was asked for, that "
+        "one")  # fmt: skip
 def learning_rate(row: Row) -> float | None:
     return row.record.learning_rate
 

@@ -2,8 +2,8 @@
 
 Command: make bench SUITE=taught_autoencoder
 Needs MNIST: python -m bench data fetch mnist
-Expect: a quarter of an hour on two cores. What a linear code of 32 numbers leaves of an image, PCA fitted to the
-training set, is 13.2 (0.0168 a pixel).
+Compare: what a linear code of 32 numbers leaves of an image, PCA fitted to the training set, is 13.20 on test, 0.0168 a
+pixel. In a short trial, 4,000 steps from one seed, tanh was at 12.1 and ReLU at 12.5.
 """
 
 from bench.plugins.suite import Suite

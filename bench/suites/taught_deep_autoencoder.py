@@ -2,7 +2,7 @@
 
 Command: make bench SUITE=taught_deep_autoencoder
 Needs MNIST: python -m bench data fetch mnist
-Expect: a quarter of an hour on two cores.
+Compare: taught_autoencoder, with one hidden layer each way; PCA with 32 components leaves 13.20 of an image.
 """
 
 from bench.plugins.suite import Suite

@@ -2,8 +2,8 @@
 
 Command: make bench SUITE=taught_grey_vae
 Needs MNIST: python -m bench data fetch mnist
-Expect: a few minutes on two cores. After as many steps, 10 epochs over 60,000 images, public logs of that example print
-a test loss of 105.6 nats; here 10,000 of those images are kept for validation.
+Compare: after as many steps, 10 epochs over 60,000 images, a public log of that example prints a test loss of 105.6
+nats. Here 10,000 of those images are kept for validation; in a trial from one seed, ReLU was at 105.1.
 """
 
 from bench.plugins.suite import Suite

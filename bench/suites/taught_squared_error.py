@@ -2,8 +2,9 @@
 
 Command: make bench SUITE=taught_squared_error
 Needs MNIST: python -m bench data fetch mnist
-Expect: half an hour on two cores. Scores are at KL weight 1, whatever an arm was trained with: without a KL term the
-squared error alone, in the column reconstruction, is to be held against 18.45 of PCA with 20 components.
+Compare: scores are at KL weight 1, whatever an arm was trained with. Without a KL term the squared error alone, in the
+column reconstruction, is to be held against 18.45 of PCA with 20 components; in a short trial, 2,000 steps from one
+seed, tanh was at 14.1 and ReLU at 13.0.
 """
 
 from bench.plugins.suite import Suite

@@ -54,7 +54,7 @@ def run(
         arms: Other arms than the suite's, as "baseline,gelu,gelu+rezero[alpha=0.1]"; a list value is a sweep,
             and "trainable+*" stands for every remedy on that base.
         seeds: Fresh seeds to report on.
-        rates: Learning rates to tune over.
+        rates: Learning rates to tune over; with 1 each arm's own is taken, and nothing is tuned.
         steps: Steps of each training.
         plugin: A Python file, or a folder of them, with remedies, workloads or instruments of your own; each remedy in
             it becomes an arm.

@@ -76,7 +76,8 @@ def _between(stacks: int, latent: int | None) -> tuple[str, ...]:
 
 def _predicted(theory: TheoryRecord | None, measured: np.ndarray) -> np.ndarray:
     ratios = np.array(theory.gradient_ratio if theory else (), float)
-    if len(ratios) != len(measured) - 1:
+    # Of a single layer there is no step that theory could tell of.
+    if not ratios.size or len(ratios) != len(measured) - 1:
         return np.full(len(measured), np.nan)
     return np.maximum(measured[-1] * np.append(np.cumprod(ratios[::-1])[::-1], 1.0), FLOOR)
 

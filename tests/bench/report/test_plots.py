@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from bench.report.drawing import draw, write_plots
 from bench.report.plots import (
@@ -85,6 +86,18 @@ def test_theory_starts_from_the_measured_last_layer_of_each_tower(tmp_path: Path
     last = gradient.values[2, 0]
     np.testing.assert_allclose(gradient.predicted[:3], [0.05 * last, 0.1 * last, last])
     assert np.isnan(gradient.predicted[3:]).all()
+
+
+def test_of_a_tower_of_one_layer_no_theory_is_drawn(tmp_path: Path) -> None:
+    # A depth of 0: the input layer alone. There is no step from one layer to another.
+    store = build(tmp_path, ["baseline"], seeds=2, steps=50, depth=0)
+    (gradient,) = hidden_gradients(read(store)).values()
+    assert list(gradient.stacks.values()) == [1, 1]
+    assert np.isnan(gradient.predicted).all()
+    (figure,) = gradient_over_depth.figures(read(store))
+    words = {text.get_text() for text in figure.findobj(Text)}
+    assert "baseline" in words
+    assert "theory" not in words
     assert gradient_over_depth.figures(read(store))
 
 

@@ -239,6 +239,8 @@ def test_a_rate_is_at_the_edge_only_where_one_rate_is_better_than_another(tmp_pa
     assert at_edge("gelu", flat, flat + 0.3, flat + 0.3)
     assert at_edge("gelu", flat - 0.3, flat - 0.25, flat - 0.28)
     assert not at_edge("gelu", flat)
+    # Of one rate alone there is no grid that it could be at the edge of.
+    assert not at_edge("gelu", flat - 0.3)
     assert read(store).summary.set_index("arm").loc["tanh", "rate_at_edge"]
 
 

@@ -33,6 +33,8 @@ def ran(text, arms, steps) -> tuple[Plan, dict[str, Any]]:
 def test_an_autoencoders_baseline_stalls_by_its_gradient_and_the_trainable_base_lifts_it():
     plan, found = ran("autoencoder", "baseline,trainable,trainable+beta", steps=150)
     (stuck,), (learnt,) = (found[arm].trainings for arm in ("baseline", "trainable"))
+    # Of one rate there is nothing to choose, and it is not trained to be chosen.
+    assert {(record.tuning, record.learning_rate) for record in found.values()} == {((), 0.03), ((), 1e-3)}
     plateau, margin = plan.loaded.plateau, plan.loaded.workload.score.margin
     # The mean of the test images' variance around the training mean, by hand.
     data = plan.loaded.dataset
