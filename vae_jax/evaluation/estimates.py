@@ -91,9 +91,9 @@ def estimate(
     run, batch, count = ForwardPass(recipe), architecture.present(None, rows, data.mean), examples(rows)
     most = fitting(architecture)
     mean, log_var, hidden = in_pieces(encode, most, batch)
-    *posterior, decoded = evenly((mean, log_var, (hidden, batch)), max(2, _TIMES * most // samples))
+    some_mean, some_log_var, decoded = evenly((mean, log_var, (hidden, batch)), max(2, _TIMES * most // samples))
     bound, effective_samples = importance_weighted_bound(
-        named_key(key, "importance"), *posterior, log_likelihood, samples=samples, chunk=chunk
+        named_key(key, "importance"), some_mean, some_log_var, log_likelihood, samples=samples, chunk=chunk
     )
     many = (mean, log_var)
     if count < FEWEST_POSTERIORS:
