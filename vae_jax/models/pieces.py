@@ -11,20 +11,21 @@ import numpy as np
 from vae_jax.models.batch import Rows, examples
 from vae_jax.models.contract import Architecture
 
-# 1 GiB of float32: 1,045 images at once through DeepOBS's convolutions; everything on digits, and what tutorials teach
-# of MNIST, fits as a whole.
+# 1 GiB of float32: 587 images at once through DeepOBS's convolutions; everything on digits, and what tutorials teach of
+# MNIST, fits as a whole.
 _AT_ONCE = 2**28
 
 
 def fitting(architecture: Architecture) -> int:
     """How many examples may be in a model at once: as many as have `_AT_ONCE` numbers in its hidden layers.
 
-    The patches of one convolution, of as many channels as it has itself, count too.
+    The patches of one convolution, of as many channels as it has itself, count too, and twice: XLA copies them before
+    they are multiplied.
     """
     runs = [run for own in architecture.stacks.values() for run in own]
     hidden = sum(run.layers * math.prod(run.shape) for run in runs)
     patches = max(math.prod(run.shape) * run.patch for run in runs)
-    return max(1, _AT_ONCE // (hidden + patches))
+    return max(1, _AT_ONCE // (hidden + 2 * patches))
 
 
 def in_pieces(function: Callable[..., Any], most: int, *given: Any) -> Any:

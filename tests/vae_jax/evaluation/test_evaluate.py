@@ -8,14 +8,15 @@ import numpy as np
 
 from tests.vae_jax import reference
 from tests.vae_jax.small_vae import ARCHITECTURE, DATASET, TANH, begin, compiled, data, double, numbers
-from vae_jax.evaluation.estimates import estimate
+from vae_jax.evaluation import estimates
+from vae_jax.evaluation.estimates import Estimates, estimate
 from vae_jax.evaluation.evaluate import Evaluation, calibrate, evaluate, validate
 from vae_jax.layers.normalization import batch_norm
 from vae_jax.models import pieces
 from vae_jax.models.batch import Batch
 from vae_jax.models.classifier import ClassifierArchitecture
 from vae_jax.models.pieces import fitting
-from vae_jax.models.presentations import Binarised
+from vae_jax.models.presentations import Binarised, Presentation
 from vae_jax.optimization.evaluated import best_on_validation, exponential_average
 from vae_jax.recipe.configured import configure
 from vae_jax.recipe.keys import named_key
@@ -86,10 +87,11 @@ class Masked:
         return Batch(rows["images"], rows["labels"], rows["counts"])
 
 
-@dataclass(frozen=True)
 class MaskedClassifier(ClassifierArchitecture):
+    """A classifier that is given them."""
+
     @property
-    def present(self):
+    def present(self) -> Presentation:
         return Masked()
 
 
@@ -149,3 +151,21 @@ def test_statistics_of_a_training_set_that_does_not_fit_are_of_examples_from_all
     )
     assert most < 1257
     jax.tree.map(np.testing.assert_array_equal, for_all, for_some)
+
+
+def test_of_a_model_too_large_to_decode_all_the_bound_is_of_some_from_the_whole_set(monkeypatch):
+    state, x = begin(TANH), jnp.asarray(DATASET.test)
+    # The training set's posteriors are enough for the mutual information, whatever is held out.
+    sizes: Any = {"architecture": ARCHITECTURE, "samples": 20, "chunk": 10}
+
+    def found(rows: jax.Array) -> Estimates:
+        return estimate(state, jnp.asarray(True), Evaluation(jax.random.key(9), TANH.traced(), data(), rows), **sizes)
+
+    expected, whole = found(x[np.arange(90) * 3]), found(x)
+    monkeypatch.setattr(pieces, "_AT_ONCE", 18 * pieces._AT_ONCE // fitting(ARCHITECTURE))
+    monkeypatch.setattr(estimates, "_TIMES", 100)
+    assert fitting(ARCHITECTURE) == 18
+    some = found(x)
+    for name in ("bound", "standard_error", "effective_samples"):
+        np.testing.assert_allclose(getattr(some, name), getattr(expected, name), rtol=1e-5)
+    np.testing.assert_allclose(some.kl_units, whole.kl_units, rtol=1e-5)

@@ -36,8 +36,8 @@ def test_some_examples_are_of_the_whole_set():
 
 def test_as_many_fit_as_their_hidden_layers_and_the_largest_patches_allow(monkeypatch):
     monkeypatch.setattr(pieces, "_AT_ONCE", 10_000)
-    assert fitting(VAEArchitecture(64, 3, 16, 4)) == 10_000 // (2 * 4 * 16 + 16)
+    assert fitting(VAEArchitecture(64, 3, 16, 4)) == 10_000 // (2 * 4 * 16 + 2 * 16)
     convolutional = Convolutional((8, 8, 1), (Stage(4, 2, stride=2),))
-    assert fitting(VAEArchitecture(64, 1, 16, 4, encoder=convolutional)) == 10_000 // (2 * 64 + 2 * 16 + 64 * 9)
+    assert fitting(VAEArchitecture(64, 1, 16, 4, encoder=convolutional)) == 10_000 // (2 * 64 + 2 * 16 + 2 * 64 * 9)
     # One does, however large.
     assert fitting(VAEArchitecture(64, 3, 10_000, 4)) == 1
