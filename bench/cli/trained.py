@@ -33,13 +33,6 @@ class Examples:
 
         return examples(self.rows)
 
-    @property
-    def bytes(self) -> int:
-        """What they take."""
-        import jax
-
-        return sum(leaf.nbytes for leaf in jax.tree.leaves(self.rows))
-
 
 class Opened:
     """A model of a run, opened for one command."""

@@ -7,6 +7,7 @@ import numpy as np
 import optax
 
 from bench.data.dataset import Dataset, Examples, Rows
+from bench.data.reading.medium import Values
 from bench.plugins.workload import Workload, workload
 from vae_jax.initialization.initializers import variance_scaling
 from vae_jax.models.likelihoods import Recall
@@ -89,4 +90,5 @@ def remember(
         batch=batch,
         data=load,
         plateau=plateau,
+        medium=Values(length * SYMBOLS),
     )

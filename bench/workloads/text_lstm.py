@@ -9,6 +9,7 @@ from bench.data.dataset import Dataset
 from bench.data.sets.agreement import AGREEMENT
 from bench.data.splits import Arrays, Sentences
 from bench.data.text.bigrams import bigram_nats
+from bench.data.text.lines import Lines
 from bench.data.text.sentences import sentences
 from bench.language.errors import InputError
 from bench.plugins.workload import Workload, workload
@@ -112,6 +113,7 @@ def text_lstm(
         plateau=plateau,
         score=score,
         left=left,
+        medium=Lines(vocabulary, rows - 1, tokens == "words" or (tokens == "usual" and vocabulary.of_words)),
     )
 
 

@@ -55,6 +55,11 @@ class ClassifierArchitecture:
         return (self.classes,)
 
     @property
+    def output_size(self) -> int:
+        """The classes' logits."""
+        return self.classes
+
+    @property
     def stacks(self) -> dict[str, tuple[Run, ...]]:
         """The hidden layers of the encoder, the only tower."""
         return {"encoder": self.encoder.runs(self.depth, self.width)}

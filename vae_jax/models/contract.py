@@ -80,6 +80,11 @@ class Architecture(Protocol):
         ...
 
     @property
+    def output_size(self) -> int:
+        """Numbers that the likelihood is given of one example."""
+        ...
+
+    @property
     def stacks(self) -> dict[str, tuple[Run, ...]]:
         """Its stacks of hidden layers by name, each in runs of one shape; the first is the one that reads the data."""
         ...

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, runtime_checkable
 
+import jax
 from jaxtyping import PRNGKeyArray
 
 from vae_jax.models.likelihoods import Bernoulli, Likelihood
@@ -101,6 +102,12 @@ class EncoderDecoder:
     def mean_shape(self) -> tuple[int, ...]:
         """Shape of the mean of the training examples."""
         return (self.data,)
+
+    @property
+    def output_size(self) -> int:
+        """Numbers that the likelihood is given of one example."""
+        mean = jax.ShapeDtypeStruct(self.mean_shape, "float32")
+        return jax.eval_shape(self.likelihood.output_bias, mean).size
 
     @property
     def stacks(self) -> dict[str, tuple[Run, ...]]:

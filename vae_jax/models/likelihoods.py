@@ -36,8 +36,8 @@ class Likelihood(Protocol):
         """The outputs under which examples of this mean are likeliest; as many as a decoder must give."""
         ...
 
-    def mean(self, outputs: Outputs) -> Images:
-        """The mean of x under these outputs: what a person is shown of them; of symbols, their probabilities."""
+    def reconstruction(self, outputs: Outputs) -> Images:
+        """The x that stands for these outputs: its mean, or of whole numbers the likeliest."""
         ...
 
 
@@ -61,7 +61,7 @@ class Bernoulli:
     def output_bias(self, mean: Float[Array, " data"]) -> Float[Array, " data"]:
         return jax.scipy.special.logit(jnp.clip(mean, _DOUBT, 1 - _DOUBT))
 
-    def mean(self, outputs: Images) -> Images:
+    def reconstruction(self, outputs: Images) -> Images:
         return jax.nn.sigmoid(outputs)
 
 
@@ -81,7 +81,7 @@ class Gaussian:
     def output_bias(self, mean: Float[Array, " data"]) -> Float[Array, " data"]:
         return mean
 
-    def mean(self, outputs: Images) -> Images:
+    def reconstruction(self, outputs: Images) -> Images:
         return outputs
 
 
@@ -113,7 +113,7 @@ class Recall:
     def output_bias(self, mean: Float[Array, " data"]) -> Float[Array, " outputs"]:
         return jnp.tile(jnp.log(jnp.maximum(mean[: self.symbols], _DOUBT)), self.slots)
 
-    def mean(self, outputs: Outputs) -> Float[Array, "batch outputs"]:
+    def reconstruction(self, outputs: Outputs) -> Float[Array, "batch outputs"]:
         return jax.nn.softmax(outputs.reshape(-1, self.slots, self.symbols)).reshape(outputs.shape)
 
 
@@ -134,7 +134,7 @@ class LearntGaussian:
     def output_bias(self, mean: Float[Array, " data"]) -> Float[Array, " outputs"]:
         return jnp.concatenate([mean, jnp.zeros_like(mean)])
 
-    def mean(self, outputs: Outputs) -> Images:
+    def reconstruction(self, outputs: Outputs) -> Images:
         return jnp.split(outputs, 2, axis=-1)[0]
 
 
@@ -156,7 +156,7 @@ class SquaredError:
         return AsStored()
 
     def log_prob(self, outputs: Images, x: Images, mask: Mask = None) -> Float[Array, " batch"]:
-        squares = -((x - self.mean(outputs)) ** 2)
+        squares = -((x - self.reconstruction(outputs)) ** 2)
         if not self.averaged:
             return _over_entries(squares, mask)
         return squares.mean(axis=tuple(range(1, squares.ndim)), where=mask)
@@ -164,7 +164,7 @@ class SquaredError:
     def output_bias(self, mean: Float[Array, " data"]) -> Float[Array, " data"]:
         return jax.scipy.special.logit(jnp.clip(mean, _DOUBT, 1 - _DOUBT)) if self.sigmoid else mean
 
-    def mean(self, outputs: Images) -> Images:
+    def reconstruction(self, outputs: Images) -> Images:
         return jax.nn.sigmoid(outputs) if self.sigmoid else outputs
 
 
@@ -191,8 +191,8 @@ class Categorical:
         # All the symbols that are never seen have no more doubt between them than one pixel has.
         return jnp.log(jnp.maximum(mean, _DOUBT / len(mean)))
 
-    def mean(self, outputs: Outputs) -> Outputs:
-        return jax.nn.softmax(outputs)
+    def reconstruction(self, outputs: Outputs) -> Int[Array, "batch ..."]:
+        return jnp.argmax(outputs, axis=-1).astype(jnp.int32)
 
 
 def _over_entries(log_prob: Float[Array, "batch ..."], mask: Mask) -> Float[Array, " batch"]:

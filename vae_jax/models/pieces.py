@@ -19,13 +19,14 @@ _AT_ONCE = 2**28
 def fitting(architecture: Architecture) -> int:
     """How many examples may be in a model at once: as many as have `_AT_ONCE` numbers in its hidden layers.
 
-    The patches of one convolution, of as many channels as it has itself, count too, and twice: XLA copies them before
-    they are multiplied.
+    Outputs count three times: of text, whose logits are many, there are those by the code of another sentence beside
+    them, and their softmax. The patches of one convolution, of as many channels as it has itself, count twice: XLA
+    copies them before they are multiplied.
     """
     runs = [run for own in architecture.stacks.values() for run in own]
     hidden = sum(run.layers * math.prod(run.shape) for run in runs)
     patches = max(math.prod(run.shape) * run.patch for run in runs)
-    return max(1, _AT_ONCE // (hidden + 2 * patches))
+    return max(1, _AT_ONCE // (hidden + 2 * patches + 3 * architecture.output_size))
 
 
 def in_pieces(function: Callable[..., Any], most: int, *given: Any) -> Any:

@@ -87,6 +87,11 @@ class SequenceArchitecture:
         return (self.symbols,)
 
     @property
+    def output_size(self) -> int:
+        """The symbols' logits at every step."""
+        return self.length * self.symbols
+
+    @property
     def stacks(self) -> dict[str, tuple[Run, ...]]:
         """A hidden layer to each step of each recurrent layer."""
         runs = (Run(self.length, (self.width,), scanned=True),) * self.depth
@@ -311,6 +316,8 @@ class SequenceDecoder(SequenceStack):
             for layer, start in zip(self.layers, starts, strict=True)
         )
 
+        nothing = jnp.full((len(self.embedding[...]),), -jnp.inf, dtype).at[PAD].set(0)
+
         def step(carried: tuple[Any, Array, Array], index: Array) -> tuple[Any, tuple[Array, Array]]:
             states, before, ended = carried
             x = self._beside(self.embedded(before)[None], code)[0]
@@ -318,12 +325,13 @@ class SequenceDecoder(SequenceStack):
             for number, (layer, state) in enumerate(zip(self.layers, states, strict=True)):
                 after.append(layer.advance(x, state, run.within(f"layer_{number}")))
                 x = after[-1][0]
-            logits = self.head(x, run.within("head"))
+            # A sentence that has ended goes on with padding alone.
+            logits = jnp.where(ended[:, None], nothing, self.head(x, run.within("head")))
             if key is None:
                 chosen = jnp.argmax(logits, axis=-1)
             else:
                 chosen = jax.random.categorical(jax.random.fold_in(key, index), logits / temperature)
-            chosen = jnp.where(ended, PAD, chosen.astype(before.dtype))
+            chosen = chosen.astype(before.dtype)
             return (tuple(after), chosen, ended | (chosen == END)), (chosen, logits)
 
         first = (states, jnp.full((examples,), BEGIN, jnp.int32), jnp.zeros((examples,), bool))

@@ -22,7 +22,7 @@ def decode(
         arm: As in its table.
         data: An .npy file of codes, (examples, numbers); by default codes-ARM.npy, which `encode` has written.
         out: Of images a .png, one sheet of all, row by row, or an .npy, (examples, height, width); of other numbers an
-            .npy or a .csv; by default decoded-ARM in the run's folder.
+            .npy or a .csv; of text a .txt, a line each; by default decoded-ARM in the run's folder.
         force: Write over a file that is there.
         plugin: The Python file, or folder, of an arm or workload of your own.
     """

@@ -18,8 +18,8 @@ def encode(
     Args:
         from_: The folder of the run.
         arm: As in its table.
-        data: A file of examples, as `run` reads one: .npy, .npz, .csv, or a folder of images; by default the test set.
-            Numbers are taken as they are, and not binarised.
+        data: A file of examples, as `run` reads one: .npy, .npz, .csv, a folder of images, or a .txt with an example a
+            line; by default the test set. Numbers are taken as they are, and not binarised.
         out: An .npy file for the codes, (examples, numbers), of a VAE the means of q(z|x); by default codes-ARM.npy in
             the run's folder.
         force: Write over a file that is there.
@@ -32,9 +32,13 @@ def encode(
     path = opened.place("codes", out, (".npy",), force)
     examples = opened.examples(data)
     codes = opened.model.encode(examples.rows)
-    missed, unit = opened.model.missed(codes, examples.rows), opened.model.workload.score.unit
+    missed = opened.model.missed(codes, examples.rows)
+    if opened.model.gives_symbols:
+        error = f"decoded, {missed:.1%} of the tokens and ends are others"
+    else:
+        error = f"reconstruction error {figure(missed)} {opened.model.workload.score.unit}"
     print(
-        f"{examples.count:,} {examples.name}: {examples.bytes:,} bytes in, {codes.nbytes:,} bytes of code; "
-        f"reconstruction error {figure(missed)} {unit}"
+        f"{examples.count:,} {examples.name}: {opened.model.medium.byte_count(examples.rows):,} bytes in, "
+        f"{codes.nbytes:,} bytes of code; {error}"
     )
     return write(path, npy(codes), f"the codes, {len(codes)} x {codes.shape[1]}")

@@ -13,11 +13,13 @@ def read_lines(content: bytes, words: bool = False, name: str = "the text") -> S
         name: How the file is called in what is said of it.
 
     Raises:
-        InputError: If it is not in UTF-8, or a line is empty.
+        InputError: If it is not in UTF-8, holds nothing, or a line is empty.
     """
     lines = decode(content, name).split("\n")
     # The last line may end like the others.
     lines = [line.removesuffix("\r") for line in (lines if lines[-1] else lines[:-1])]
+    if not lines:
+        raise InputError(f"{name} is empty: give at least one example, each in a line of its own")
     for number, line in enumerate(lines, 1):
         if not line.strip():
             raise InputError(f"{name}, line {number} is empty: each line must be an example, so delete it")

@@ -45,12 +45,16 @@ class Medium(Protocol):
         """
         ...
 
+    def byte_count(self, rows: Any) -> int:
+        """What stored examples take outside, uncompressed."""
+        ...
+
     def content(self, ending: str, outputs: np.ndarray, originals: Any = None) -> bytes:
         """The content of a file with a model's outputs.
 
         Args:
             ending: One of `endings`.
-            outputs: The mean of x, examples along the first axis.
+            outputs: What a model has decoded, examples along the first axis.
             originals: Stored examples to be shown beside their outputs.
         """
         ...
@@ -87,6 +91,10 @@ class Images:
             )
         return numbers.reshape(len(numbers), *([-1] if self.flat else self.shape))
 
+    def byte_count(self, rows: np.ndarray) -> int:
+        # One for a pixel, or for each of its colours.
+        return rows.size
+
     def content(self, ending: str, outputs: np.ndarray, originals: np.ndarray | None = None) -> bytes:
         if ending == ".npy":
             return npy(outputs.reshape(len(outputs), *self.shape))
@@ -119,6 +127,9 @@ class Values:
                 "numbers: give those"
             )
         return numbers
+
+    def byte_count(self, rows: np.ndarray) -> int:
+        return rows.nbytes
 
     def content(self, ending: str, outputs: np.ndarray, originals: np.ndarray | None = None) -> bytes:
         # A reconstruction stands in the line of its original in that one's own file.

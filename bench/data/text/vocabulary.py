@@ -57,6 +57,11 @@ class Vocabulary:
         """How many numbers there are."""
         return len(self.tokens)
 
+    @property
+    def of_words(self) -> bool:
+        """Whether tokens are words, between which stand spaces, and not characters."""
+        return any(len(token) > 1 for token in self.tokens if token not in (*_SPECIAL, self.unknown))
+
     def encode(self, sentences: Sequence[Sentence], length: int | None = None) -> Arrays:
         """Sentences as rows of numbers: the tokens, the end symbol, then padding. The begin symbol is in none.
 
@@ -120,6 +125,6 @@ class Vocabulary:
             text = (" " if any(len(each) > 1 for each in sentence) else "").join(sentence)
             raise InputError(
                 f"sentence {index + 1}, {text!r:.60}, has {token!r}, which is not among the {len(self)} tokens of the "
-                "training set: leave it out, or give a symbol for such, as unknown='<unk>'"
+                "training set: leave it out, or train with one symbol for such, as the workload's unknown=true"
             )
         return [number if number >= len(_SPECIAL) else self._number_of[self.unknown] for number in numbers]

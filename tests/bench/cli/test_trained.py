@@ -28,6 +28,7 @@ def runs(tmp_path_factory):
             "vae": SQUARES, "bernoulli": "image-dense[latent=4,widths=16x3]",
             "coder": "autoencoder[code=4,widths=16x3]",
             "linear": "linear[depth=2,width=16]", "classifier": "classify[widths=16x3]",
+            "text": "text-lstm[embedding=8,latent=4,width=16]",
         }.items()
     }  # fmt: skip
 
@@ -58,7 +59,9 @@ def test_codes_decoded_are_the_reconstructions_bit_for_bit(run, tmp_path, kind):
     numbers = 16 if kind == "linear" else 64
     assert codes.shape == (count, latent)
     unit = {"bernoulli": "nats", "linear": "nats", "vae": "per image", "coder": "per example"}[kind]
-    sizes = rf"{count:,} test examples of .*: {4 * count * numbers:,} bytes in, {4 * count * latent:,} bytes of code"
+    # A pixel is a byte, whatever it is stored as.
+    size = count * numbers * (4 if kind == "linear" else 1)
+    sizes = rf"{count:,} test examples of .*: {size:,} bytes in, {4 * count * latent:,} bytes of code"
     assert re.search(rf"{sizes}; reconstruction error [\d.]+ {unit}\n", said)
     run("decode", kind, "--data", tmp_path / "codes.npy", "--out", tmp_path / "decoded.npy")
     run("reconstruct", kind, "--out", tmp_path / "again.npy")
@@ -128,7 +131,7 @@ def test_files_of_a_person_go_in_and_come_out(run, tmp_path):
     for name in ("pictures", "flat.npy", "one.npz"):
         code, said = run("encode", "bernoulli", "--data", tmp_path / name, "--out", tmp_path / f"of-{name}.npy")
         assert code == 0
-        assert said.startswith(f"4 examples of {tmp_path / name}: 1,024 bytes in, 64 bytes of code")
+        assert said.startswith(f"4 examples of {tmp_path / name}: 256 bytes in, 64 bytes of code")
         np.testing.assert_array_equal(np.load(tmp_path / f"of-{name}.npy"), np.load(tmp_path / "of-pictures.npy"))
     rows = np.random.default_rng(1).normal(size=(5, 16))
     np.savetxt(tmp_path / "rows.csv", rows, delimiter=",")
@@ -139,6 +142,58 @@ def test_files_of_a_person_go_in_and_come_out(run, tmp_path):
     # All alike is no reason not to encode them, though none could be learnt from.
     np.save(tmp_path / "alike.npy", np.full((3, 16), 0.5, np.float32))
     assert run("encode", "linear", "--data", tmp_path / "alike.npy", "--out", tmp_path / "alike-codes.npy")[0] == 0
+
+
+def test_text_goes_in_and_comes_out(run, tmp_path):
+    from bench.data.text.sentences import sentences
+
+    data = sentences("agreement")
+    own = [" ".join(sentence) for sentence in data.vocabulary.decode(data.test["tokens"])]
+    code, said = run("encode", "text", "--out", tmp_path / "codes.npy")
+    assert code == 0
+    sizes = re.match(r"500 test examples of text-lstm.*: ([\d,]+) bytes in, 8,000 bytes of code; ", said)
+    assert sizes is not None
+    assert int(sizes[1].replace(",", "")) == sum(len(line) + 1 for line in own)
+    run("decode", "text", "--data", tmp_path / "codes.npy", "--out", tmp_path / "decoded.txt")
+    made = (tmp_path / "decoded.txt").read_text().splitlines()
+    # By hand: each token and each end at its place, and where the other has ended there is nothing.
+    pairs = [(f"{line} <end>".split(), f"{back} <end>".split()) for line, back in zip(own, made, strict=True)]
+    others = np.mean([np.mean([token != back[place : place + 1] for place, token in enumerate([[t] for t in line])])
+                      for line, back in pairs])  # fmt: skip
+    assert float(re.findall(r"decoded, ([\d.]+)% of the tokens and ends are others", said)[0]) == pytest.approx(
+        100 * others, abs=0.051
+    )
+    # A file of one's own, in another order.
+    mine = tmp_path / "mine.txt"
+    mine.write_text("".join(f"{line}\n" for line in own[::-1][:200]))
+    code, said = run("reconstruct", "text", "--data", mine, "--out", tmp_path / "back.txt")
+    assert (code, said) == (0, f"{tmp_path / 'back.txt'} holds 200 examples of {mine}, reconstructed\n")
+    assert (tmp_path / "back.txt").read_text().splitlines() == made[::-1][:200]
+    assert run("sample", "text", "--count", 3)[0] == 0
+    words = (tmp_path / "text" / "samples-trainable.txt").read_text().split()
+    assert set(words) <= set(data.vocabulary.tokens)
+
+
+# What stands in a file of text, and what is said.
+BAD_TEXT = {
+    "another word": (b"the cow waits here\nthe dog waits here\n", "sentence 2, 'the dog waits here', has 'dog', which is "),
+    "too long": (b"the cow sees " * 4, "line 1 has 12 tokens, .* trained on sentences of at most 11: shorten it"),
+    "empty line": (b"the cow waits here\n\n", "line 2 is empty"),
+    "another script": ("the c\xf6w".encode("latin1"), "is not in UTF-8 .byte 0xf6 at offset 5, in line 1.: save it"),
+    "nothing": (b"", "is empty: give at least one example"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", BAD_TEXT)
+def test_text_that_a_model_is_not_of_is_said_in_a_line(run, tmp_path, case):
+    content, said = BAD_TEXT[case]
+    (tmp_path / "bad.txt").write_bytes(content)
+    code, answer = run("encode", "text", "--data", tmp_path / "bad.txt", "--out", tmp_path / "out.npy")
+    assert code == 2
+    assert re.fullmatch(rf"error: {re.escape(str(tmp_path))}/bad\.txt.*({said}).*\n", answer), answer
+    np.save(tmp_path / "bad.npy", np.zeros((3, 4), np.float32))
+    code, answer = run("encode", "text", "--data", tmp_path / "bad.npy")
+    assert (code, "bad.npy is no text, and this model is of text: give a .txt" in answer) == (2, True)
 
 
 def spoilt(kind, **changes):

@@ -383,7 +383,7 @@ MISTAKES = {
         {"m.txt": b""},
         {},
         "m.txt",
-        "PATH: three splits need at least 3 different examples, and among 0 there are 0",
+        "PATH is empty: give at least one example, each in a line of its own",
     ),
     "one line": (
         {"m.txt": b"a\n"},

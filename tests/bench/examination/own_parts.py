@@ -35,7 +35,7 @@ class Laplace:
     def output_bias(self, mean):
         return mean
 
-    def mean(self, outputs):
+    def reconstruction(self, outputs):
         return outputs
 
 

@@ -73,7 +73,7 @@ def test_an_edit_recomputes_the_arms_it_touches_and_no_others(copied):
     # What is done with a program's figures on the host is in no program: it recomputes all.
     edit(
         root / "bench" / "training" / "record.py",
-        "zip(profile[:, 1], profile[:, -1]",
-        "zip(profile[:, 0], profile[:, -1]",
+        "zip(profile[:, 1], _last(profile)",
+        "zip(profile[:, 0], _last(profile)",
     )
     assert "0 stored, 2 to run" in run("--dry-run")

@@ -33,7 +33,8 @@ DENSE = "image-dense[latent=4,widths=16x3]"
 # another type of numbers.
 NORMED = "trainable+batch_norm+weight_averaging"
 ARMS = ("trainable", NORMED, "trainable+bn_vae+early_stopping", "trainable+float64")
-OTHERS = ("autoencoder[code=4,widths=16x3]", "classify[widths=16x3]", "linear[depth=2,width=16]")
+OTHERS = ("autoencoder[code=4,widths=16x3]", "classify[widths=16x3]", "linear[depth=2,width=16]",
+          "text-lstm[embedding=8,latent=4,width=16]")  # fmt: skip
 
 PLUGIN = '''
 import jax.numpy as jnp
@@ -134,6 +135,23 @@ def test_what_is_shown_is_what_the_model_does(dense):
     np.testing.assert_array_equal(shown["reconstructions"], pixels(model.decode(codes)))
     np.testing.assert_array_equal(shown["samples"], pixels(model.sample(16, 0)))
     ways = shown["interpolations"].reshape(3, 8, 8, 8)
+    np.testing.assert_array_equal(ways[:, 0], shown["reconstructions"][:3])
+    np.testing.assert_array_equal(ways[:, -1], shown["reconstructions"][1:4])
+
+
+def test_of_text_lines_are_shown(others):
+    store = others[OTHERS[3]]
+    model, record = restore(store, "trainable", CATALOGUE)
+    shown = arm_record(store, "trainable").row.examples
+    few = jax.tree.map(lambda leaf: leaf[:8], held_out(CATALOGUE, record))
+    codes = model.encode(few)
+    lines = [
+        " ".join(sentence) for sentence in load_workload(CATALOGUE, OTHERS[3]).dataset.vocabulary.decode(few["tokens"])
+    ]
+    assert shown["originals"].tolist() == lines
+    np.testing.assert_array_equal(shown["reconstructions"], model.medium.shown(model.decode(codes)))
+    np.testing.assert_array_equal(shown["samples"], model.medium.shown(model.sample(16, 0)))
+    ways = shown["interpolations"].reshape(3, 8)
     np.testing.assert_array_equal(ways[:, 0], shown["reconstructions"][:3])
     np.testing.assert_array_equal(ways[:, -1], shown["reconstructions"][1:4])
 
@@ -268,7 +286,7 @@ def test_a_training_that_diverged_leaves_no_model(tmp_path):
 
 
 def test_a_classifier_has_no_code_and_an_autoencoder_no_prior(others):
-    coder, classifier, _ = (restore(store, "trainable", CATALOGUE)[0] for store in others.values())
+    coder, classifier, *_ = (restore(store, "trainable", CATALOGUE)[0] for store in others.values())
     for use in (
         lambda: classifier.encode(np.zeros((1, 64))), lambda: classifier.decode(np.zeros((1, 4))),
         lambda: classifier.sample(1, 0), lambda: classifier.medium,

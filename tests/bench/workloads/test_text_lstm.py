@@ -32,9 +32,8 @@ def ran(text, arms, steps) -> tuple[Plan, dict[str, Any]]:
     found = {}
     for cell in plan.planned:
         outcome: Any = run_cell(plan.job(cell), lambda: None)
-        record, curves = outcome
-        assert record.status == "ok", record.traceback
-        found[cell.arm] = record.trainings[0], curves
+        assert outcome.record.status == "ok", outcome.record.traceback
+        found[cell.arm] = outcome.record.trainings[0], outcome.curves
     return plan, found
 
 
@@ -178,7 +177,7 @@ def test_real_text_is_read_and_pairs_of_tokens_say_what_it_costs(text, symbols, 
 
 
 @pytest.mark.parametrize(("text", "said"), [
-    ("text-lstm[data=mnist]", "data set 'mnist' holds images, and this workload is of text"),
+    ("text-lstm[data=mnist]", "data 'mnist' holds images, and this workload is of text"),
     ("text-lstm[model=gan]", "model must be one of vae, autoencoder, language-model, got 'gan'"),
     ("text-lstm[z_enters=nowhere]", "z_enters must be one of state, inputs, both, got 'nowhere'"),
     ("text-lstm[word_dropout=2.0]", "word_dropout must lie in"),

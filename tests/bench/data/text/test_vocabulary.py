@@ -52,7 +52,7 @@ def test_a_decoded_row_ends_where_it_ends():
         (
             lambda known: known.encode([("the", "cow"), ("the", "dog")]),
             "sentence 2, 'the dog', has 'dog', which is not among the 5 tokens of the training set: leave it out, or "
-            "give a symbol for such, as unknown='<unk>'",
+            "train with one symbol for such, as the workload's unknown=true",
         ),
         (
             lambda known: known.encode([("the", PAD)]),
