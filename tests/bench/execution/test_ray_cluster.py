@@ -114,10 +114,15 @@ def stored(directory):
     }
 
 
-def run_local(plan, directory, cache):
+def models(directory):
+    """The numbers of the models that are kept, by the cells' identities."""
+    return {path.name: path.read_bytes() for path in (directory / "models").glob("*.safetensors")}
+
+
+def run_local(plan, directory, cache, save=False):
     store = Store(directory)
     store.require_writable()
-    return list(execute(find_work(plan, store), LocalExecutor(Device("cpu", "cpu"), 2, cache)))
+    return list(execute(find_work(plan, store, save=save), LocalExecutor(Device("cpu", "cpu"), 2, cache)))
 
 
 def test_groups_hold_one_program_and_every_cell_once():
@@ -186,9 +191,11 @@ def test_the_store_of_a_cluster_is_the_store_of_this_machine(address, cache, tmp
     plan = make("baseline,orthogonal,tiny_normal,raises", plugins)
     store = Store(tmp_path / "cluster")
     store.require_writable()
-    events = list(execute(find_work(plan, store), RayExecutor(address)))
-    run_local(plan, tmp_path / "local", cache)
+    events = list(execute(find_work(plan, store, save=True), RayExecutor(address)))
+    run_local(plan, tmp_path / "local", cache, save=True)
     assert stored(tmp_path / "cluster") == stored(tmp_path / "local")
+    assert len(models(tmp_path / "cluster")) == 3
+    assert models(tmp_path / "cluster") == models(tmp_path / "local")
     records = {event.record.arm: event.record for event in events if isinstance(event, CellStored)}
     assert {arm: record.status for arm, record in records.items()} == {
         **dict.fromkeys(("baseline", "orthogonal", "tiny_normal"), "ok"), "raises": "failed",
