@@ -5,7 +5,7 @@ import os
 import signal
 import traceback
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from importlib.metadata import entry_points
 from multiprocessing import resource_tracker
 from pathlib import Path
@@ -45,6 +45,7 @@ class Worker:
         # Started with the first lock, it would let Ctrl-C through again, which `_schedule` holds back.
         resource_tracker.ensure_running()
         self._progress, sender = context.Pipe(duplex=False)
+        self._starting = ThreadPoolExecutor(1)
         self._pool = ProcessPool(
             1, context=context, initializer=start_worker, initargs=(device, core_or_gpu, str(cache), sender)
         )
@@ -58,12 +59,13 @@ class Worker:
         return self._schedule(limit_seconds, time_cell, job, learning_rate, baseline)
 
     def _schedule(self, limit_seconds: float, function: Callable[..., Any], *arguments: Any) -> "Future[Any]":
-        # What the pool starts would answer Ctrl-C with a traceback before it has come as far as to ignore it.
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
-        try:
+        # In a thread, for in the main one Ctrl-C would break off a start, and a process that is half started, or has
+        # not come as far as to ignore Ctrl-C, says so in a traceback.
+        def schedule() -> "Future[Any]":
+            signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
             return self._pool.schedule(_in_process, args=[function, *arguments], timeout=limit_seconds)
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+        return self._starting.submit(schedule).result()
 
     def trainings(self) -> int:
         """How many trainings have ended since the last call."""
@@ -73,7 +75,8 @@ class Worker:
         return count
 
     def end(self, at_once: bool) -> None:
-        """Ask the process to end: after what it is doing, or at once."""
+        """Ask the process to end: after what it is doing, or at once; if it is being started, then when it is."""
+        self._starting.shutdown()
         self._pool.stop() if at_once else self._pool.close()
 
     def join(self) -> None:

@@ -99,6 +99,30 @@ def test_workers_that_have_only_started_say_nothing_of_their_own(tmp_path, cache
     require_none_left(process.pid)
 
 
+def test_a_worker_that_is_being_started_is_not_left_half_started(tmp_path, cache):
+    # Between a process and what it is told first, Ctrl-C comes, and the machine takes its time.
+    code = """
+import multiprocessing.util, os, signal, sys, time
+from bench.cli.interruption import heed_signals
+from bench.cli.main import main
+heed_signals()
+real = multiprocessing.util.spawnv_passfds
+def spawn(path, arguments, descriptors):
+    pid = real(path, arguments, descriptors)
+    if any("spawn_main" in str(argument) for argument in arguments):
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.7)
+    return pid
+multiprocessing.util.spawnv_passfds = spawn
+main(sys.argv[1:])
+"""
+    _, _, *run = smoke(tmp_path / "out")
+    process = start("-c", code, *run, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    _, said = process.communicate(timeout=60)
+    assert (process.returncode, said) == (130, LINE + "\n")
+    require_none_left(process.pid)
+
+
 def test_what_xla_calls_back_swallows_nothing():
     code = """
 import jax, signal, time
