@@ -22,7 +22,7 @@ from vae_jax.recipe.forward_pass import ForwardPass
 from vae_jax.recipe.keys import named_key
 from vae_jax.training.train import TrainState, chosen
 
-# How much of what fits at once is decoded for a bound: some minutes of a core. Of DeepOBS's convolutions, 751 images
+# How much of what fits at once is decoded for a bound: some minutes of a core. Of DeepOBS's convolutions, 746 images
 # a hundred times; of dense layers on MNIST, all.
 _TIMES = 128
 

@@ -11,7 +11,7 @@ import numpy as np
 from vae_jax.models.batch import Rows, examples
 from vae_jax.models.contract import Architecture
 
-# 1 GiB of float32: 587 images at once through DeepOBS's convolutions; everything on digits, and what tutorials teach of
+# 1 GiB of float32: 583 images at once through DeepOBS's convolutions; everything on digits, and what tutorials teach of
 # MNIST, fits as a whole.
 _AT_ONCE = 2**28
 

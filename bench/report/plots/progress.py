@@ -50,9 +50,10 @@ def validation_bands(curves: pd.DataFrame) -> Bands:
 
 @plot(
     title="{score} over steps", needs=("score",),
-    caption="Look for lines that fall below the dashed plateau, and when they do. Mean over seeds on validation; the "
-    "band spans the lowest to the highest seed. All panels share one scale, and what starts above it is cut. A line "
-    "ends where a seed diverged.",
+    caption="Look for lines that fall below the dashed plateau, and when they do: it is what a model reaches that "
+    "ignores z or has learnt nothing. Of text a decoder goes below it without z, and the table says what z is worth. "
+    "Mean over seeds on validation; the band spans the lowest to the highest seed. All panels share one scale, and "
+    "what starts above it is cut. A line ends where a seed diverged.",
 )  # fmt: skip
 def score_over_steps(results: Results) -> list[Figure]:
     """Mean score on validation over steps, with a band from the lowest to the highest seed: a figure for each panel of
@@ -64,7 +65,7 @@ def score_over_steps(results: Results) -> list[Figure]:
     past = set(table["arm"][holds(table, "past_z")])
     limits = _limits({arm: band for arm, band in bands.items() if arm not in past}, plateaus)
     last = max((float(band.steps.max()) for band in bands.values()), default=0.0)
-    label = results.score.said("{score} on validation, {unit}")
+    label = results.score.said("{score}, {unit}")
     return [_panel(title, arms, bands, plateaus, limits, last, label) for title, arms in panels(table, bands).items()]
 
 

@@ -72,6 +72,10 @@ class OtherArchitecture:
         return (64,)
 
     @property
+    def output_size(self):
+        return 64
+
+    @property
     def stacks(self):
         return renamed(self._sizes.stacks)
 

@@ -7,6 +7,7 @@ import pytest
 
 from vae_jax.models import pieces
 from vae_jax.models.pieces import evenly, fitting, in_pieces
+from vae_jax.models.sequence import SequenceArchitecture
 from vae_jax.models.vae import VAEArchitecture
 from vae_jax.towers.convolutional import Convolutional, Stage
 
@@ -36,8 +37,12 @@ def test_some_examples_are_of_the_whole_set():
 
 def test_as_many_fit_as_their_hidden_layers_and_the_largest_patches_allow(monkeypatch):
     monkeypatch.setattr(pieces, "_AT_ONCE", 10_000)
-    assert fitting(VAEArchitecture(64, 3, 16, 4)) == 10_000 // (2 * 4 * 16 + 2 * 16)
+    assert fitting(VAEArchitecture(64, 3, 16, 4)) == 10_000 // (2 * 4 * 16 + 2 * 16 + 3 * 64)
     convolutional = Convolutional((8, 8, 1), (Stage(4, 2, stride=2),))
-    assert fitting(VAEArchitecture(64, 1, 16, 4, encoder=convolutional)) == 10_000 // (2 * 64 + 2 * 16 + 2 * 64 * 9)
+    assert fitting(VAEArchitecture(64, 1, 16, 4, encoder=convolutional)) == (
+        10_000 // (2 * 64 + 2 * 16 + 2 * 64 * 9 + 3 * 64)
+    )
+    # Of text it is the logits, one of each symbol at each step.
+    assert fitting(SequenceArchitecture(100, 12, 8, 1, 16, 4)) == 10_000 // (2 * 12 * 16 + 2 * 16 + 3 * 12 * 100)
     # One does, however large.
     assert fitting(VAEArchitecture(64, 3, 10_000, 4)) == 1
