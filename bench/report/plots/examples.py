@@ -80,7 +80,9 @@ def _panel(arm: str, examples: dict[str, np.ndarray]) -> Figure:
 
 def _band(words: str, examples: list[np.ndarray]) -> _Band:
     if examples[0].dtype.kind == "U":
-        lines = [str(line) for one in zip(*examples, strict=True) for line in one]
+        first, *others = examples
+        back = zip(*([f"→ {line}" for line in lines] for lines in others), strict=True) if others else [()] * len(first)
+        lines = [str(line) for one, under in zip(first, back, strict=True) for line in (one, *under)]
         cut = [line if len(line) <= _CHARACTERS else f"{line[: _CHARACTERS - 1]}…" for line in lines]
         return _Band(words, None, cut, _LINE * len(cut))
     rows = np.stack([_rows(images) for images in examples], axis=1)
