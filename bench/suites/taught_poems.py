@@ -1,0 +1,16 @@
+"""An LSTM VAE of lines of Tang poems, character by character, with and without an annealed or smaller KL term.
+
+Command: make bench SUITE=taught_poems
+Needs the poems: python -m bench data fetch tang-poems
+Compare: the accuracy of the same decoder without z, SUITE=taught_poems_without_z.
+"""
+
+from bench.plugins.suite import Suite
+
+SUITE = Suite(
+    arms=("baseline", "trainable", "baseline+beta[weight=0.1]"),
+    workload="text-lstm[data=tang-poems,length=7,at_least=3,width=128,embedding=64,latent=32]",
+    seeds=3,
+    rates=1,
+    steps=1000,
+)
