@@ -44,6 +44,7 @@ def test_a_pass_that_is_observed_is_the_same_pass_and_taps_give_the_gradient_of_
     # Along the gradient itself the slope is its length, and that is what a small step there changes.
     weights = jax.random.normal(jax.random.key(2), outputs.shape)
 
+    @jax.jit
     def total(taps):
         return jnp.sum(model.observed(X, taps, run)[0] * weights)
 
