@@ -5,6 +5,7 @@ Drawn on `Figure` objects alone: no global state of pyplot.
 
 import functools
 import io
+import logging
 import re
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, ParamSpec, TypeVar
@@ -31,6 +32,10 @@ def _families() -> list[str]:
     """The fonts that a character is looked for in, one after another."""
     installed = set(font_manager.get_font_names())
     others = [name for name in _OTHER_FONTS if name in installed]
+    if others:
+        # They come in one weight, and matplotlib would say so at every bold title.
+        said = logging.getLogger("matplotlib.font_manager")
+        said.addFilter(lambda record: "Failed to find font weight" not in record.getMessage())
     # Of the families behind "sans-serif" matplotlib takes one alone.
     return ["DejaVu Sans", *others, "sans-serif"] if others else ["sans-serif"]
 
