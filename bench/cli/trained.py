@@ -59,7 +59,7 @@ class Opened:
         if data is None:
             return Examples(held_out(self._catalogue, self._record), f"test examples of {self._record.workload}")
         low, high = getattr(self.model.workload.architecture.likelihood, "support", (None, None))
-        rows = self.model.medium.read(Path(data), unit_interval=(low, high) == (0.0, 1.0))
+        rows = self.model.medium.read(Path(data).expanduser(), unit_interval=(low, high) == (0.0, 1.0))
         return Examples(rows, f"examples of {data}")
 
     def place(self, what: str, out: str | None, endings: Sequence[str], force: bool) -> Path:

@@ -94,4 +94,7 @@ def mean_image(data: Dataset, x: Examples) -> float:
 
 def picture(found: Chosen) -> Medium:
     """How examples of the chosen data are read, written and shown."""
-    return Images(found.shape) if found.kind == "images" else Values(found.numbers)
+    shape = found.shape[:-1] if len(found.shape) == 3 and found.shape[-1] == 1 else found.shape
+    # Of more axes, or with colours in front, it is no picture that a file of images holds.
+    seen = found.kind == "images" and (len(shape) == 2 or (len(shape) == 3 and shape[-1] == 3))
+    return Images(shape) if seen else Values(found.numbers)

@@ -67,14 +67,18 @@ def own_data(
 
 
 def own_rows(path: Path | str, *, array: str | None = None, words: bool = False, unit_interval: bool = False) -> Any:
-    """The examples of a person's own file as they are, for a model that was trained: as `own_data`, without a split."""
-    return _examples(Path(path), array, words, unit_interval)[0]
+    """The examples of a person's own file as they are, for a model that was trained: as `own_data`, without a split
+    and without labels.
+    """
+    return _examples(Path(path), array, words, unit_interval, labelled=False)[0]
 
 
-def _examples(file: Path, array: str | None, words: bool, unit_interval: bool) -> tuple[Any, str]:
+def _examples(
+    file: Path, array: str | None, words: bool, unit_interval: bool, labelled: bool = True
+) -> tuple[Any, str]:
     """The examples of a file, each of which can be used, and a sentence on what was read."""
     try:
-        rows, places, said = _read(file, array, words)
+        rows, places, said = _read(file, array, words, labelled)
     except OSError as error:
         raise InputError(f"{file} cannot be read ({error.strerror or error}): give {_KINDS}") from error
     if isinstance(rows, dict):
@@ -82,7 +86,7 @@ def _examples(file: Path, array: str | None, words: bool, unit_interval: bool) -
     return rows, said
 
 
-def _read(file: Path, array: str | None, words: bool) -> tuple[Any, _Places, str]:
+def _read(file: Path, array: str | None, words: bool, labelled: bool) -> tuple[Any, _Places, str]:
     """The examples, where each stands, and a sentence on what was read."""
     ending, places, left, labels = file.suffix.lower(), None, "", None
     if file.is_dir():
@@ -111,7 +115,7 @@ def _read(file: Path, array: str | None, words: bool) -> tuple[Any, _Places, str
         rows = {"values" if numbers.ndim == 2 else "images": intensities(numbers)}
     except InputError as error:
         raise InputError(f"{file}: {error}") from error
-    if labels is not None:
+    if labels is not None and labelled:
         rows["labels"] = _labels(labels, len(numbers), file)
     scaled = ", bytes divided by 255" if numbers.dtype == np.uint8 else ""
     return rows, places, f"{file.name}: {len(numbers):,} examples of {_shape(numbers.shape[1:])} numbers{scaled}{left}."

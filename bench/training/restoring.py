@@ -5,6 +5,7 @@ Of a saved file nothing is run, and nothing that it names is loaded: what it say
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import jax
 import numpy as np
@@ -114,12 +115,22 @@ def _require_same_meaning(
     now |= {"likelihood": repr(model.likelihood), "presentation": repr(model.present)}
     then |= {"likelihood": record.likelihood, "presentation": record.presentation}
     now["medium"], then["medium"] = workload.medium.describe() if workload.medium else {}, record.medium
+    _require_same_medium(file, record.arm, now["medium"], then["medium"])
     for name in now:
         if now[name] != then[name]:
             raise InputError(
                 f"{file} holds the model of arm {record.arm!r} on {record.workload!r}, whose {name} is "
                 f"{then[name]!r:.80}, and arm {cell.arm!r} on {cell.workload!r} has {now[name]!r:.80}: {_ANEW}"
             )
+
+
+def _require_same_medium(file: str, arm: str, now: dict[str, Any], then: dict[str, Any]) -> None:
+    other = [key for key in then if now.get(key) != then[key]]
+    if other and now.get("kind") == then.get("kind"):
+        raise InputError(
+            f"{file} holds the model of arm {arm!r} for examples of other {' and '.join(other)} than its workload has "
+            "now: give it the data that it was trained on, as they were, or train it anew"
+        )
 
 
 def _numbers(file: str, arrays: dict[str, np.ndarray], recipe: Recipe, architecture: Architecture) -> Trained:

@@ -14,7 +14,7 @@ from bench.language.errors import InputError
 from bench.plugins.workload import Workload
 from bench.training.precision import cast, computing
 from bench.training.programs import program
-from vae_jax.evaluation.coding import Trained, decode, encode, gives_symbols, missed
+from vae_jax.evaluation.coding import Trained, decode, encode, missed
 from vae_jax.models.batch import Rows, examples
 from vae_jax.models.contract import Coder
 from vae_jax.recipe.keys import random_key
@@ -76,9 +76,7 @@ class TrainedModel:
         return self._run("decode", decode, codes)
 
     def missed(self, codes: np.ndarray, rows: Rows) -> float:
-        """What codes do not give back, the mean over examples: the reconstruction's part of the score, in its unit, or
-        of symbols the share that is another one.
-        """
+        """What codes do not give back, the mean over examples: the reconstruction's part of the score, in its unit."""
         self._require_code()
         return float(self._run("missed", missed, codes, rows).mean(dtype=np.float64))
 
@@ -97,11 +95,6 @@ class TrainedModel:
         with computing(self.recipe.dtype):
             noise = self.workload.architecture.noise(random_key(seed), count, self.recipe.dtype)
         return self.decode(np.asarray(noise))
-
-    @property
-    def gives_symbols(self) -> bool:
-        """Whether what it decodes are symbols."""
-        return gives_symbols(self.workload.architecture)
 
     @property
     def has_prior(self) -> bool:

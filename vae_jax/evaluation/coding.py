@@ -3,14 +3,12 @@
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Bool, Float, Shaped
 
 from vae_jax.evaluation.evaluate import Evaluation, calibrate
 from vae_jax.models.batch import Rows
 from vae_jax.models.contract import Architecture
-from vae_jax.models.likelihoods import Categorical
 from vae_jax.objective.loss import Parameters, Statistics, structure
 from vae_jax.recipe.forward_pass import ForwardPass
 from vae_jax.recipe.recipe import Recipe
@@ -73,20 +71,10 @@ def decode(
 def missed(
     trained: Trained, recipe: Recipe, code: Float[Array, "batch code"], rows: Rows, *, architecture: Architecture
 ) -> Float[Array, " batch"]:
-    """What each example's code does not give back: the reconstruction's part of the score; of symbols, whose
-    probabilities rest on those that were decoded before, the share of them that is another one.
-    """
+    """What each example's code does not give back: the reconstruction's part of the score."""
     outputs = trained.model(recipe, architecture).from_code(code, ForwardPass(recipe))
-    batch, likelihood = architecture.present(None, rows, trained.mean), architecture.likelihood
-    if not gives_symbols(architecture):
-        return -likelihood.log_prob(outputs, batch.target, batch.mask)
-    other = likelihood.reconstruction(outputs) != batch.target
-    return jnp.mean(other, axis=tuple(range(1, other.ndim)), where=batch.mask, dtype=code.dtype)
-
-
-def gives_symbols(architecture: Architecture) -> bool:
-    """Whether what is decoded are symbols, whole numbers, and not means."""
-    return isinstance(architecture.likelihood, Categorical)
+    batch = architecture.present(None, rows, trained.mean)
+    return -architecture.likelihood.log_prob(outputs, batch.target, batch.mask)
 
 
 def paths(trained: Trained) -> dict[str, Any]:

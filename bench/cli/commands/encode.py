@@ -29,16 +29,18 @@ def encode(
     from bench.language.figures import figure
 
     opened = Opened(from_, arm, plugin)
+    medium = opened.model.medium
     path = opened.place("codes", out, (".npy",), force)
     examples = opened.examples(data)
     codes = opened.model.encode(examples.rows)
-    missed = opened.model.missed(codes, examples.rows)
-    if opened.model.gives_symbols:
-        error = f"decoded, {missed:.1%} of the tokens and ends are others"
-    else:
+    share = medium.lost(examples.rows, opened.model.decode(codes))
+    if share is None:
+        missed = opened.model.missed(codes, examples.rows)
         error = f"reconstruction error {figure(missed)} {opened.model.workload.score.unit}"
+    else:
+        error = f"decoded, {share:.1%} of the tokens and ends are others"
     print(
-        f"{examples.count:,} {examples.name}: {opened.model.medium.byte_count(examples.rows):,} bytes in, "
+        f"{examples.count:,} {examples.name}: {medium.byte_count(examples.rows):,} bytes in, "
         f"{codes.nbytes:,} bytes of code; {error}"
     )
     return write(path, npy(codes), f"the codes, {len(codes)} x {codes.shape[1]}")

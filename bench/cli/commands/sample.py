@@ -28,6 +28,8 @@ def sample(
     """
     if count < 1:
         raise InputError(f"count must be at least 1, got {count}")
+    if not 0 <= seed < 2**32:
+        raise InputError(f"seed must lie from 0 to {2**32 - 1}, got {seed}")
     opened = Opened(from_, arm, plugin)
     medium = opened.model.medium
     path = opened.place("samples", out, medium.endings, force)

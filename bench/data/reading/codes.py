@@ -18,8 +18,8 @@ def read_codes(path: Path, numbers: int) -> np.ndarray:
     Raises:
         InputError: If there are none in it, or other ones.
     """
-    if not path.exists():
-        raise InputError(f"there is no {path}: make codes with python -m bench encode, or name a file with --data")
+    if not path.is_file():
+        raise InputError(f"there is no file {path}: make codes with python -m bench encode, or name a file with --data")
     codes, _ = read_array(path)
     if codes.dtype.kind != "f":
         raise InputError(f"{path} holds {codes.dtype}, and codes are floats: store float32")

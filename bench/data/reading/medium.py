@@ -49,6 +49,10 @@ class Medium(Protocol):
         """What stored examples take outside, uncompressed."""
         ...
 
+    def lost(self, rows: Any, decoded: np.ndarray) -> float | None:
+        """Share of the symbols of stored examples that decoding does not give back; None where they are numbers."""
+        ...
+
     def content(self, ending: str, outputs: np.ndarray, originals: Any = None) -> bytes:
         """The content of a file with a model's outputs.
 
@@ -84,7 +88,7 @@ class Images:
 
     def read(self, path: Path, unit_interval: bool) -> np.ndarray:
         numbers = _numbers(path, unit_interval)
-        if numbers.shape[1:] not in (self.shape, (math.prod(self.shape),)):
+        if numbers.shape[1:] not in (self.shape, (*self.shape, 1), (math.prod(self.shape),)):
             raise InputError(
                 f"{path} holds examples of {_by(numbers.shape[1:])}, and this model is of images of {_by(self.shape)}: "
                 "bring them to that size and mode"
@@ -94,6 +98,9 @@ class Images:
     def byte_count(self, rows: np.ndarray) -> int:
         # One for a pixel, or for each of its colours.
         return rows.size
+
+    def lost(self, rows: np.ndarray, decoded: np.ndarray) -> None:
+        return None
 
     def content(self, ending: str, outputs: np.ndarray, originals: np.ndarray | None = None) -> bytes:
         if ending == ".npy":
@@ -121,15 +128,18 @@ class Values:
 
     def read(self, path: Path, unit_interval: bool) -> np.ndarray:
         numbers = _numbers(path, unit_interval)
-        if numbers.shape[1:] != (self.columns,):
+        if math.prod(numbers.shape[1:]) != self.columns:
             raise InputError(
                 f"{path} holds examples of {_by(numbers.shape[1:])}, and this model is of rows of {self.columns} "
                 "numbers: give those"
             )
-        return numbers
+        return numbers.reshape(len(numbers), -1)
 
     def byte_count(self, rows: np.ndarray) -> int:
         return rows.nbytes
+
+    def lost(self, rows: np.ndarray, decoded: np.ndarray) -> None:
+        return None
 
     def content(self, ending: str, outputs: np.ndarray, originals: np.ndarray | None = None) -> bytes:
         # A reconstruction stands in the line of its original in that one's own file.

@@ -50,6 +50,14 @@ class Lines:
     def byte_count(self, rows: Arrays) -> int:
         return sum(len(f"{line}\n".encode()) for line in self._lines(rows["tokens"]))
 
+    def lost(self, rows: Arrays, decoded: np.ndarray) -> float:
+        """Share of tokens and ends that are others at their place; one that is unknown does not come back."""
+        there = np.arange(rows["tokens"].shape[1]) < rows["lengths"][:, None]
+        other = rows["tokens"] != decoded
+        if self.vocabulary.unknown is not None:
+            other |= rows["tokens"] == self.vocabulary.tokens.index(self.vocabulary.unknown)
+        return float(other[there].mean())
+
     def content(self, ending: str, outputs: np.ndarray, originals: Arrays | None = None) -> bytes:
         # A reconstruction stands in the line of its original in that one's own file.
         return "".join(f"{line}\n" for line in self._lines(outputs)).encode()

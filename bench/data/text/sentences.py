@@ -8,6 +8,7 @@ from bench.data.chosen import choose
 from bench.data.dataset import Dataset
 from bench.data.splits import Arrays, Sentence, Sentences, Splits
 from bench.data.text.encoding import encode_splits
+from bench.language.arms import NAME
 from bench.language.errors import InputError
 
 TOKENS = ("usual", "characters", "words")
@@ -38,7 +39,8 @@ def sentences(
         if number < 0:
             raise InputError(f"{name} must be at least 0, which is for all, got {number}")
     splits: Splits[Sentences] = choose(data, ("text",), examples=examples, words=tokens == "words").splits()
-    if tokens != "usual" and (tokens == "words") != _of_words(splits.train):
+    # A file of one's own was read as it was asked for.
+    if NAME.fullmatch(data) and tokens != "usual" and (tokens == "words") != _of_words(splits.train):
         splits = splits.map(lambda rows: [_as(tokens, sentence) for sentence in rows])
         # Words that are seldom are many more than characters that are.
         unknown = unknown or tokens == "words"

@@ -84,6 +84,11 @@ def test_samples_are_the_seeds(run, tmp_path):
     assert one.shape == (3, 8, 8)
     assert not np.array_equal(one, other)
     assert run("sample", "vae", "--count", 0) == (2, "error: count must be at least 1, got 0\n")
+    for seed in (-1, 10**20):
+        code, said = run("sample", "vae", f"--seed={seed}")
+        assert (code, f"seed must lie from 0 to 4294967295, got {seed}" in said) == (2, True)
+    code, said = run("decode", "vae", "--data", tmp_path)
+    assert (code, f"there is no file {tmp_path}: make codes with" in said) == (2, True)
 
 
 def test_without_a_name_files_lie_in_the_run_and_nothing_is_written_over(run, tmp_path):
@@ -158,8 +163,7 @@ def test_text_goes_in_and_comes_out(run, tmp_path):
     made = (tmp_path / "decoded.txt").read_text().splitlines()
     # By hand: each token and each end at its place, and where the other has ended there is nothing.
     pairs = [(f"{line} <end>".split(), f"{back} <end>".split()) for line, back in zip(own, made, strict=True)]
-    others = np.mean([np.mean([token != back[place : place + 1] for place, token in enumerate([[t] for t in line])])
-                      for line, back in pairs])  # fmt: skip
+    others = np.mean([[token] != back[place : place + 1] for line, back in pairs for place, token in enumerate(line)])
     assert float(re.findall(r"decoded, ([\d.]+)% of the tokens and ends are others", said)[0]) == pytest.approx(
         100 * others, abs=0.051
     )
@@ -194,6 +198,37 @@ def test_text_that_a_model_is_not_of_is_said_in_a_line(run, tmp_path, case):
     np.save(tmp_path / "bad.npy", np.zeros((3, 4), np.float32))
     code, answer = run("encode", "text", "--data", tmp_path / "bad.npy")
     assert (code, "bad.npy is no text, and this model is of text: give a .txt" in answer) == (2, True)
+
+
+def test_what_is_unknown_does_not_come_back():
+    from bench.data.text.lines import Lines
+    from bench.data.text.vocabulary import Vocabulary
+
+    vocabulary = Vocabulary.of([("the", "cow"), ("the", "cat")], "<unk>", at_least=2)
+    lines = Lines(vocabulary, 2, words=True)
+    rows = vocabulary.encode([("the", "cow"), ("the",)])
+    # Of the, an unknown word and an end, and of the and an end.
+    assert lines.lost(rows, rows["tokens"]) == pytest.approx(1 / 5)
+    assert lines.lost(rows, np.zeros_like(rows["tokens"])) == 1
+
+
+def test_images_with_an_axis_of_one_are_grey_ones_and_what_is_no_picture_is_written_as_numbers(tmp_path, capsys):
+    draw = np.random.default_rng(0)
+    for name, shape, ending in (("grey", (8, 8, 1), ".png"), ("front", (2, 4, 4), ".npy")):
+        np.save(tmp_path / f"{name}.npy", draw.integers(256, size=(700, *shape)).astype(np.uint8))
+        folder = save(
+            tmp_path / name, f'image-dense[data="{tmp_path / name}.npy",latent=4,widths=16x2]', "trainable", steps=4
+        ).directory
+        for command in ("reconstruct", "sample"):
+            with pytest.raises(SystemExit) as ended:
+                main([command, "--from", str(folder), "--arm", "trainable"])
+            assert ended.value.code == 0, capsys.readouterr()
+        assert (folder / f"reconstructions-trainable{ending}").exists()
+        # Labels are of no concern to it, whatever they are.
+        np.savez(tmp_path / "few.npz", images=np.zeros((3, *shape), np.uint8), labels=np.full(3, 9))
+        with pytest.raises(SystemExit) as ended:
+            main(["encode", "--from", str(folder), "--arm", "trainable", "--data", str(tmp_path / "few.npz")])
+        assert ended.value.code == 0, capsys.readouterr()
 
 
 def spoilt(kind, **changes):

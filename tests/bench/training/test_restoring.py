@@ -228,6 +228,17 @@ def test_what_is_no_model_of_the_arm_is_said_in_a_line(dense, tmp_path, case):
     restore(store, NORMED, CATALOGUE)
 
 
+def test_another_vocabulary_is_said_with_its_cure(others, tmp_path):
+    store = copied(others[OTHERS[3]], tmp_path)
+    path = one(store, "trainable")
+    medium = json.loads(path.read_text())["medium"]
+    change(path, medium={**medium, "tokens": [*medium["tokens"][:-1], "wug"]})
+    with pytest.raises(
+        InputError, match="for examples of other tokens than its workload has now: give it the data that"
+    ):
+        restore(store, "trainable", CATALOGUE)
+
+
 def test_a_slot_that_came_later_does_nothing_to_an_old_model(dense, tmp_path):
     store = copied(dense, tmp_path)
     path = one(store, "trainable")

@@ -26,14 +26,6 @@ def test_what_is_too_long_is_dropped_and_counted():
     assert vocabulary.tokens[4:] == ("a", "b")
 
 
-def test_what_is_too_long_is_refused_and_counted():
-    with pytest.raises(
-        InputError, match="2 of 6 sentences have more than 2 tokens, the longest 4: raise max_length, or"
-    ):
-        encode_splits(TEXT, max_length=2, longer="refuse")
-    encode_splits(TEXT, max_length=4, longer="refuse")
-
-
 def test_no_split_is_left_empty():
     with pytest.raises(InputError, match="max_length=1 leaves 1 / 0 / 1 sentences: raise it"):
         encode_splits(TEXT, max_length=1)

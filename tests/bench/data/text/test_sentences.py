@@ -68,3 +68,12 @@ def test_a_part_of_the_training_set_is_used():
 def test_what_is_not_there_is_said_in_a_sentence(asked, said):
     with pytest.raises(InputError, match=said):
         sentences(**asked)
+
+
+def test_words_of_ones_own_are_words_however_short(tmp_path):
+    mine = tmp_path / "mine.txt"
+    draw = np.random.default_rng(0)
+    mine.write_text("".join(" ".join(draw.choice([*"春眠不觉晓"], size)) + "\n" for size in draw.integers(3, 8, 300)))
+    data = sentences(str(mine), tokens="words")
+    assert set(data.vocabulary.tokens[3:]) == set("春眠不觉晓")
+    assert data.train["tokens"].shape[1] == 8
