@@ -14,7 +14,7 @@ from bench.plugins.workload import Workload, workload
 from bench.results.score import squared_error
 from bench.workloads.bases import BASELINE, TRAINABLE
 from vae_jax.layers.noise import dropout
-from vae_jax.models.likelihoods import SquaredError
+from vae_jax.models.likelihoods import UntoldSquares
 from vae_jax.models.presentations import AsStored, Binarised, Uncentred
 from vae_jax.models.vae import VAEArchitecture
 from vae_jax.recipe.configured import configure
@@ -59,8 +59,10 @@ def image_conv(
 
     `[network=deepobs,data=mnist,batch=64]` is the VAE of the optimizer benchmark DeepOBS: leaky ReLU 0.3, dropout 0.2,
     three 4x4 convolutions of 64 channels each way, squared error of sigmoid outputs, summed over pixels, + KL. What
-    differs here is that the output bias starts at the mean image, in every arm, and that 10,000 of MNIST's 60,000
-    training images are kept from training: of them a thousand, evenly spaced, are the validation set.
+    differs here is that 10,000 of MNIST's 60,000 training images are kept from training: of them a thousand, evenly
+    spaced, are the validation set. The output bias starts at zero, in every arm, as there. Where it started at the mean
+    image, as everywhere else here, nothing was left to learn without z: Adam sat there at KL 0 for 4,500 of 4,688 steps
+    (one seed).
 
     Why it vanishes: as on digits-dense, a sigmoid's slope is at most 1/4; Glorot's weights count a kernel's positions
     in both fans, so within an image a convolution multiplies the mean square of dL/dh by 0.056 as a dense layer does,
@@ -92,7 +94,14 @@ def image_conv(
         )  # fmt: skip
         return Workload(
             architecture=VAEArchitecture(
-                height * width, 2, 64, latent, SquaredError(sigmoid=True), encoder, decoder, Uncentred()
+                height * width,
+                2,
+                64,
+                latent,
+                UntoldSquares(sigmoid=True),
+                encoder,
+                decoder,
+                Uncentred(),
             ),
             bases=DEEPOBS,
             steps=steps,

@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 from scipy import special, stats
 
-from vae_jax.models.likelihoods import Bernoulli, Categorical, Gaussian, LearntGaussian, Recall, SquaredError
+from vae_jax.models.likelihoods import (
+    Bernoulli,
+    Categorical,
+    Gaussian,
+    LearntGaussian,
+    Recall,
+    SquaredError,
+    UntoldSquares,
+)  # fmt: skip
 from vae_jax.models.presentations import AsStored, Binarised, Corrupted
 
 DRAW = np.random.default_rng(0)
@@ -143,3 +151,11 @@ def test_a_reconstruction_is_what_draws_of_the_likelihood_average_to_and_of_symb
         (Recall(3, 2), slots),
     ):
         np.testing.assert_allclose(likelihood.reconstruction(given), expected, rtol=1e-5)
+
+
+def test_outputs_start_at_the_mean_or_where_nobody_has_told_it():
+    mean = jnp.asarray([0.1, 0.5, 0.9])
+    likelihood = SquaredError(sigmoid=True)
+    np.testing.assert_allclose(likelihood.reconstruction(likelihood.output_bias(mean)), mean, rtol=1e-6)
+    untold = UntoldSquares(sigmoid=True)
+    np.testing.assert_array_equal(untold.reconstruction(untold.output_bias(mean)), 0.5)
