@@ -2,6 +2,8 @@
 
 Command: make bench SUITE=taught_grammar
 Compare: no -ELBO is below the grammar's own -log p of the test sentences, 10.98 nats, but by chance.
+Found: the importance-weighted bound is 11.03 nats of trainable+cosine_decay, z used (worth 5.9 nats), and 11.05 of the
+baseline, collapsed; `results/reference/taught/grammar`.
 """
 
 from bench.plugins.suite import Suite
