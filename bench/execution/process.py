@@ -9,7 +9,7 @@ from multiprocessing.connection import Connection
 import jax
 
 from bench.execution.surroundings import fix_meeting, fix_numbers
-from bench.planning.xla_flags import CPU_FLAGS, ONE_THREAD
+from bench.planning.xla_flags import ONE_THREAD, flags
 
 
 def start_worker(device: str, core_or_gpu: int | None, cache: str, progress: Connection) -> None:
@@ -40,12 +40,12 @@ def configure_process(device: str, core_or_gpu: int | None, cache: str) -> None:
         cache: Folder of the persistent compilation cache.
     """
     if device == "cpu":
-        flags = " ".join(CPU_FLAGS)
+        wanted = flags(device)
         if core_or_gpu is not None and hasattr(os, "sched_setaffinity"):
             os.sched_setaffinity(0, {core_or_gpu})
         else:
-            flags += f" {ONE_THREAD}"
-        os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {flags}".strip()
+            wanted.append(ONE_THREAD)
+        os.environ["XLA_FLAGS"] = " ".join(wanted)
         jax.config.update("jax_platforms", "cpu")
     elif core_or_gpu is not None:
         visible = os.environ.get("CUDA_VISIBLE_DEVICES")
