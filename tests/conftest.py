@@ -1,10 +1,6 @@
 """Settings for all tests: strict arrays, and no deadlock on few cores."""
 
-import contextlib
-import ctypes
-import gc
 import os
-from pathlib import Path
 
 # Before jax starts. Two QR calls of one program can wait for each other for ever on a machine with few cores. The other
 # two compile in half the time what runs four times as long: a test runs what it compiles a few times only. Workers that a
@@ -18,7 +14,7 @@ os.environ["XLA_FLAGS"] = (
 import jax
 import pytest
 
-from bench.training.programs import forget
+from bench.training.memory import let_go
 
 jax.config.update("jax_platforms", "cpu")
 jax.config.update("jax_numpy_rank_promotion", "raise")
@@ -38,30 +34,11 @@ def cache(tmp_path_factory: pytest.TempPathFactory):
     return folder
 
 
-# How much more than after the last time a process may hold before it lets go again.
-_MORE_BYTES = 2**30
-_left = 0
-
-
 @pytest.fixture(scope="module", autouse=True)
 def memory():
     """At a file's end, lets go of what has been compiled, once that is a lot: hardly any of it is of use to another."""
-    global _left
     yield
-    if _held() > _left + _MORE_BYTES:
-        jax.clear_caches()
-        forget()
-        gc.collect()
-        # What is freed is the system's again only when glibc is told.
-        with contextlib.suppress(OSError, AttributeError):
-            ctypes.CDLL(None).malloc_trim(0)
-        _left = _held()
-
-
-def _held() -> int:
-    """Resident memory of this process, where the system tells of it."""
-    statm = Path("/proc/self/statm")
-    return int(statm.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") if statm.exists() else 0
+    let_go(more=3 * 2**28)
 
 
 def pytest_make_parametrize_id(val: object) -> str | None:

@@ -20,6 +20,7 @@ from bench.planning.job import Job
 from bench.plugins.entry_points import ENTRY_POINT_GROUPS, package_root
 from bench.plugins.own_code import raised_in
 from bench.training.cell import run_cell
+from bench.training.memory import let_go
 from bench.training.timing import time_cell
 
 POLL_SECONDS = 0.1
@@ -27,6 +28,10 @@ POLL_SECONDS = 0.1
 
 # The exit code of a worker that found no memory.
 _OUT_OF_MEMORY = 77
+
+# Beyond what a worker holds after its first cell, half a GB; a cell on digits adds at most some 200 MB, so that it stays
+# below 1 GB in a suite of any length.
+_MORE_BYTES = 2**28
 
 
 class Worker:
@@ -107,7 +112,9 @@ def _ending(code: int) -> str:
 def _in_process(function: Callable[..., Any], job: Job, *arguments: Any) -> Any:
     """The function's value, in a worker process, which ends without memory: what it holds would fail the next cell."""
     try:
-        return function(job, *arguments)
+        result = function(job, *arguments)
+        let_go(more=_MORE_BYTES)
+        return result
     except (Exception, SystemExit) as error:
         if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error):
             os._exit(_OUT_OF_MEMORY)

@@ -32,7 +32,7 @@ class Protocol:
     rates: int = 5
     spacing: float = math.sqrt(10)
     tuning_seed: int = 0
-    record_every: int = 25
+    record_every: int = 50
     validate_every: int = 100
     draws: int = 4
     importance_samples: int = 100

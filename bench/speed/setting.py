@@ -19,7 +19,7 @@ from vae_jax.recipe.keys import named_key
 from vae_jax.training.instruments import INSTRUMENTS, Instrument
 from vae_jax.training.train import Data, Loop, Numbers, init, schedules, start, train
 
-BATCH, CHUNK, RECORD_EVERY = 128, 100, 25
+BATCH, CHUNK, RECORD_EVERY = 128, 100, 50
 
 
 @dataclass(frozen=True)

@@ -213,8 +213,10 @@ class ArmTrainer:
             if index and np.all(np.asarray(records[-2][2]) >= 0):
                 break
         final, _ = self._validate(state, split, ended=True)
-        estimates = self._estimation(*self._validated(state, split, ended=True)) if estimated else None
-        if keep is not None:
+        # Of trainings that have all diverged no estimate is told and no model kept.
+        ended = not np.all(np.asarray(state.diverged_at) >= 0)
+        estimates = self._estimation(*self._validated(state, split, ended=True)) if estimated and ended else None
+        if keep is not None and ended:
             left = jax.device_get(self._remains(*self._validated(state, split, ended=True)))
             keep(left if self.lanes == 1 else jax.tree.map(lambda leaf: leaf[0], left))
         # One step more, for its record of the state at the end; what comes after that state is thrown away.

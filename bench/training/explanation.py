@@ -64,13 +64,13 @@ def _blamed(
         lambda parameters, inputs: arrivals(chain, score, parameters, inputs), given,
         name="blame", architecture=architecture, recipe=repr(recipe.describe()), seed=seed,
     )  # fmt: skip
-    found = blame(chain, jax.device_get(compiled(*given)))
+    found = blame(chain, jax.device_get(compiled.quick(*given)))
     if not found.kind and any(block.recurrences for block in chain.blocks):
         # A recurrence hands its last input's gradient on in full: what is lost is lost between its steps.
         through_time = program(
             lambda parameters, inputs: read_layers(chain, score, parameters, inputs).state_gradient, given,
             name="through time", architecture=architecture, recipe=repr(recipe.describe()), seed=seed,
         )  # fmt: skip
-        states = jax.device_get(through_time(*given))
+        states = jax.device_get(through_time.quick(*given))
         found = blame_over_time({b.name: over_time(own) for b, own in zip(chain.blocks, states, strict=True)})
     return BlameRecord(**found._asdict()) if found.kind else None

@@ -74,7 +74,8 @@ class Program:
     @cached_property
     def quick(self) -> Callable[..., Any]:
         """The program compiled in less time, to run in more: for a few steps."""
-        return self._lowered.compile(compiler_options={"xla_backend_optimization_level": 0})  # type: ignore
+        options = {"xla_backend_optimization_level": 0, "xla_cpu_use_fusion_emitters": False}
+        return self._lowered.compile(compiler_options=options)  # type: ignore
 
     def __call__(self, *arguments: Any) -> Any:
         return self.compiled.call(*arguments)
@@ -120,4 +121,4 @@ _programs: dict[Any, Program] = {}
 
 # Of compiled programs each maps memory of its own, of which a process may have 65,530 pieces; a suite of the whole
 # catalogue compiles some thousand. An arm needs about six, and arms of one program come one after another.
-_KEPT = 48
+_KEPT = 16

@@ -324,4 +324,5 @@ def _mean_cosine(h: Float[Array, "batch ..."], counted: Bool[Array, " batch"] | 
     batch = h.shape[0] if counted is None else jnp.sum(counted, dtype=h.dtype)
     unit = h / jnp.maximum(jnp.linalg.norm(h, axis=1, keepdims=True), 1e-30)
     unit = unit if counted is None else unit * counted[:, None].astype(h.dtype)
-    return (jnp.sum(jnp.sum(unit, axis=0) ** 2) - batch) / (batch * (batch - 1))
+    # Of one example there is no pair, and a rounding over 0 would be infinite.
+    return jnp.where(batch > 1, (jnp.sum(jnp.sum(unit, axis=0) ** 2) - batch) / (batch * (batch - 1)), jnp.nan)

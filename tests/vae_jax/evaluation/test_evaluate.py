@@ -66,11 +66,12 @@ def test_a_training_is_evaluated_at_the_parameters_that_its_recipe_chooses():
     evaluation = Evaluation(jax.random.key(1), traced, data(), jnp.asarray(DATASET.validation))
     seen = []
     # The second chunk's rate wrecks what the first has learnt.
-    for index, rate in enumerate((0.1, 3.0)):
+    for index, rate in enumerate((0.1, 1.0)):
         chunk = numbers(recipe, rate, 20)[index]
         state, _ = compiled()(state, jax.random.key(0), chunk, data())
         plain, _ = compiled()(plain, jax.random.key(0), chunk._replace(recipe=TANH.traced()), data())
-        jax.tree.map(np.testing.assert_array_equal, state.parameters, plain.parameters)
+        # Two programs, so their roundings may differ; trained on from the average, parameters would be 0.01 apart.
+        jax.tree.map(functools.partial(np.testing.assert_allclose, atol=1e-5), state.parameters, plain.parameters)
         terms, selected = check(state, jnp.asarray(False), evaluation)
         seen.append(terms.score)
         state = state._replace(selected=selected)
