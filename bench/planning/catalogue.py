@@ -1,6 +1,7 @@
 """All that can be named on the command line: found in folders, packages and plugins, never registered by hand."""
 
 import contextlib
+import functools
 import importlib
 import pkgutil
 from collections.abc import Iterator, Sequence
@@ -91,7 +92,7 @@ _catalogues: list[_Known] = []
 
 
 def _load(plugins: Sequence[str], modules: Sequence[Sequence[ModuleType]], data: bool) -> Catalogue:
-    found, skipped = _built_in(), []
+    found, skipped = _built_in().copy(), []
     for group, kind in zip(ENTRY_POINT_GROUPS, WORDS, strict=True):
         for point in offered(group):
             try:
@@ -124,6 +125,7 @@ def _load(plugins: Sequence[str], modules: Sequence[Sequence[ModuleType]], data:
     )  # fmt: skip
 
 
+@functools.cache
 def _built_in() -> Names:
     found = Names(instruments={instrument.name: instrument for instrument in INSTRUMENTS})
     for module in _modules(remedies):

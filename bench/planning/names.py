@@ -2,7 +2,7 @@
 
 import ast
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -27,6 +27,10 @@ class Names:
     workloads: dict[str, WorkloadKind] = field(default_factory=dict)
     instruments: dict[str, Instrument] = field(default_factory=dict)
     bases: dict[str, str] = field(default_factory=dict)
+
+    def copy(self) -> "Names":
+        """The same names, to which others can be added."""
+        return Names(*(dict(getattr(self, each.name)) for each in fields(self)))
 
     def add(self, things: Sequence[Thing]) -> int:
         """Take in new things, all or none; how many there were.

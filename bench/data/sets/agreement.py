@@ -1,5 +1,7 @@
 """Sentences in which words far apart must agree, from a small grammar: text that needs no download."""
 
+import functools
+
 import numpy as np
 
 from bench.data.named_data import named_data
@@ -92,6 +94,7 @@ def agreement_large() -> Splits[Sentences]:
     return _drawn(_MANY, _SEED + 1)
 
 
+@functools.cache
 def _drawn(sizes: tuple[int, ...], seed: int) -> Splits[Sentences]:
     generator = np.random.default_rng(seed)
     splits = ([AGREEMENT.draw(generator) for _ in range(size)] for size in sizes)
