@@ -3,8 +3,8 @@
 import os
 
 # Before jax starts. Two QR calls of one program can wait for each other for ever on a machine with few cores. The other
-# two compile in half the time what runs four times as long: a test runs what it compiles a few times only. Workers that a
-# test starts have the same from its environment.
+# two compile in half the time what runs four times as long: a test runs what it compiles a few times only. Workers that
+# a test starts have the same from its environment.
 os.environ["XLA_FLAGS"] = (
     os.environ.get("XLA_FLAGS", "")
     + " --xla_cpu_enable_concurrency_optimized_scheduler=false"
@@ -15,6 +15,13 @@ import jax
 import pytest
 
 from bench.training.memory import let_go
+
+# One core for each process of tests that run side by side: so the runs that they start have one worker, where a second
+# would cost seconds to start beside a core that is busy, and none waits for the threads of another.
+_beside = os.environ.get("PYTEST_XDIST_WORKER", "")
+if _beside and hasattr(os, "sched_setaffinity"):
+    _cores = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, {_cores[int(_beside.removeprefix("gw")) % len(_cores)]})
 
 jax.config.update("jax_platforms", "cpu")
 jax.config.update("jax_numpy_rank_promotion", "raise")
