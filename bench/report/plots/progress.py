@@ -9,6 +9,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from bench.report.plots.panels import REFERENCE, TITLE_LINE, fold_title, panels, styles, title_lines
 from bench.report.plots.sheet import PANEL_WIDTH, legend_height, sheet
@@ -78,6 +79,9 @@ def _panel(
     (place,) = sheet([top + PLOT_HEIGHT + 0.5 + legend_height(len(arms) + 2)], 1)
     axes = place.axes(0.58, top, PANEL_WIDTH - 0.73, PLOT_HEIGHT)
     axes.set(xlim=(0, last or 1.0), ylim=limits, xlabel="step", title=lines)
+    # So few that those of a long training stand apart.
+    axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
+    axes.xaxis.set_major_formatter("{x:,.0f}")
     axes.set_ylabel(label, labelpad=2)
     handles = _lines(axes, bands, arms)
     for plateau in plateaus:

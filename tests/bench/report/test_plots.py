@@ -1,3 +1,4 @@
+import itertools
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -282,6 +283,20 @@ def test_an_arm_that_needs_no_code_presses_nothing_flat(results: Results) -> Non
     assert score_over_steps.figures(with_curves(results, "score", sunk))[0].axes[0].get_ylim()[0] < 20
     both = changed(with_curves(results, "score", sunk), rows)
     assert score_over_steps.figures(both)[0].axes[0].get_ylim()[0] > 20
+
+
+def test_the_steps_of_a_long_training_stand_apart(results: Results) -> None:
+    curves = results.curves(["score"])
+    long = curves.assign(step=39_063 * curves["step"] / curves["step"].max())
+    with matplotlib.rc_context(SETTINGS):
+        figure = score_over_steps.figures(with_curves(results, "score", long))[0]
+        figure.canvas.draw()
+        low, high = figure.axes[0].get_xlim()
+        shown = [text for text in figure.axes[0].get_xticklabels() if low <= text.get_position()[0] <= high]
+        assert high == 39_063
+        assert [text.get_text() for text in shown] == ["0", "10,000", "20,000", "30,000"]
+        ends = [(box.x0, box.x1) for box in (text.get_window_extent() for text in shown)]
+    assert all(right + 3 < left for (_, right), (left, _) in itertools.pairwise(ends))
 
 
 def test_spread_keeps_order_distance_and_limits() -> None:
