@@ -18,7 +18,7 @@ ONE_THREAD = "--xla_cpu_multi_thread_eigen=false"
 def flags(device_kind: str) -> list[str]:
     """All flags that cells are computed under: the same in the process that plans and in a worker.
 
-    What a person has set stands: a flag that `XLA_FLAGS` names, the last time it does, is not set to this suite's value.
+    What a person has set stands: a flag that `XLA_FLAGS` names, the last time it does, is not set to this suite's.
     """
     own = CPU_FLAGS if device_kind == "cpu" else ()
     by_name = {flag.partition("=")[0]: flag for flag in (*own, *os.environ.get("XLA_FLAGS", "").split())}
