@@ -85,7 +85,8 @@ class Trial:
             began, keys = self._begin(seeds, numbers[0])
             state, readings = began, []
             for chunk in numbers[:-1]:
-                state, read = self.steps.quick(state, keys, chunk, self._arm.data)
+                given = self._arm.chunk_program(PROTOCOL.validate_every).quick(keys, state.step, self._arm.data)
+                state, read = self.steps.quick(state, keys, chunk, given)
                 readings.append(read)
             joined = {} if self._lanes > 1 else jax.tree.map(lambda *parts: jnp.concatenate(parts), *readings)
             evaluated = over_lanes(chosen, (None, STATE_AXES, None), 0, self._lanes)

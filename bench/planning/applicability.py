@@ -14,7 +14,7 @@ from vae_jax.models.vae import VAEArchitecture
 from vae_jax.recipe.keys import named_key, random_key
 from vae_jax.recipe.recipe import Recipe
 from vae_jax.training.instruments import Instrument
-from vae_jax.training.train import Data, Loop, Numbers, init, schedules, start, train
+from vae_jax.training.train import Data, Loop, Numbers, draw_chunk, init, schedules, start, train
 
 # Slots that decide on the host how an arm is trained: no trace meets them.
 _ON_THE_HOST = {"learning_rate", "dtype"}
@@ -105,8 +105,9 @@ def _trace(
         rates, weights = schedules(recorded, 1.0, 1, 1)
         numbers = Numbers(recorded, rates[0], weights[0], jnp.asarray(1), jnp.asarray(1.0))
         state = start(numbers, *drawn)
+        chunk = draw_chunk(key, state.step, data, architecture=architecture, batch=_LOOP.batch, chunk=_LOOP.chunk)
         state, _ = train(
-            state, key, numbers, data, architecture=architecture, loop=replace(_LOOP, instruments=instruments)
+            state, key, numbers, chunk, architecture=architecture, loop=replace(_LOOP, instruments=instruments)
         )
         evaluation = Evaluation(key, recorded, data, examples)
         return validate(state, jnp.asarray(True), evaluation, architecture=architecture, draws=1)

@@ -13,11 +13,11 @@ import numpy as np
 from bench.language.arms import parse_arms
 from bench.planning.catalogue import load_catalogue
 from bench.planning.compose import build_workload, compose
-from bench.training.lanes import NUMBERS_AXES, STATE_AXES
+from bench.training.lanes import NUMBERS_AXES, STATE_AXES, over_lanes
 from vae_jax.models.vae import VAEArchitecture
 from vae_jax.recipe.keys import named_key
 from vae_jax.training.instruments import INSTRUMENTS, Instrument
-from vae_jax.training.train import Data, Loop, Numbers, init, schedules, start, train
+from vae_jax.training.train import Data, Loop, Numbers, draw_chunk, init, schedules, start, train
 
 BATCH, CHUNK, RECORD_EVERY = 128, 100, 50
 
@@ -76,15 +76,21 @@ class Training:
             self._arguments = (state, jnp.stack(keys), numbers, data)
 
     def compile(self) -> tuple[Callable[[], Any], float]:
-        """A function that takes one chunk of steps, waits and returns its readings; and the seconds to compile it."""
-        setting = self._setting
+        """A function that draws and takes one chunk of steps, waits and returns its readings; and the seconds to
+        compile both programs.
+        """
+        setting, (state, keys, numbers, data) = self._setting, self._arguments
         loop = Loop(BATCH, setting.chunk, setting.record_every, setting.instruments)
-        single = functools.partial(train, architecture=setting.architecture, loop=loop)
-        mapped = jax.vmap(single, (STATE_AXES, 0, NUMBERS_AXES, None), (STATE_AXES, 0))
+        drawing = functools.partial(draw_chunk, architecture=setting.architecture, batch=BATCH, chunk=setting.chunk)
+        training = functools.partial(train, architecture=setting.architecture, loop=loop)
+        drawing = over_lanes(drawing, (0, None, None), 0, setting.lanes)
+        training = over_lanes(training, (STATE_AXES, 0, NUMBERS_AXES, 0), (STATE_AXES, 0), setting.lanes)
         begun = time.perf_counter()
-        program = jax.jit(single if setting.lanes == 1 else mapped).lower(*self._arguments).compile()
+        lowered = jax.jit(drawing).lower(keys, state.step, data)
+        draw = lowered.compile()
+        step = jax.jit(training).lower(state, keys, numbers, lowered.out_info).compile()
         seconds = time.perf_counter() - begun
-        return lambda: jax.block_until_ready(program(*self._arguments))[1], seconds
+        return lambda: jax.block_until_ready(step(state, keys, numbers, draw(keys, state.step, data)))[1], seconds
 
 
 def compiled_chunk(setting: Setting) -> Callable[[], Any]:

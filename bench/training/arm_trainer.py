@@ -34,7 +34,19 @@ from vae_jax.models.equal_size import comparable
 from vae_jax.optimization.gradients import gradient_evaluations
 from vae_jax.recipe.keys import named_key, random_key
 from vae_jax.recipe.recipe import Recipe
-from vae_jax.training.train import Data, Loop, Numbers, TrainState, init, present, schedules, start, train
+from vae_jax.training.train import (
+    Data,
+    Drawn,
+    Loop,
+    Numbers,
+    TrainState,
+    draw_chunk,
+    init,
+    present,
+    schedules,
+    start,
+    train,
+)
 
 # The evaluation's draws are part of the benchmark's definition, the same for every arm and run.
 _EVALUATION_SEED = 20_000
@@ -121,12 +133,13 @@ class ArmTrainer:
     @property
     def flops_per_step(self) -> float:
         """Floating-point operations of one step of one training, without instruments, by XLA's count."""
-        return self.train_program(self._state, 1, 1, ()).flops / self.lanes
+        programs = (self.chunk_program(1), self.train_program(self._state, 1, 1, ()))
+        return sum(each.flops for each in programs) / self.lanes
 
     def fingerprint(self) -> str:
         """A digest of the lowered programs and all that they will be given: where it is equal, so are the figures."""
         digest = hashlib.sha256()
-        programs = [self._draw_program, self.program, *map(self._evaluation, self.held_out)]
+        programs = [self._draw_program, self._chunk_program, self.program, *map(self._evaluation, self.held_out)]
         if self.workload.architecture.before_z:
             programs.append(self._estimation)
         digest.update("".join(each.digest for each in programs).encode())
@@ -193,7 +206,7 @@ class ArmTrainer:
             ended = state
             with self.computing():
                 for _ in range(chunks):
-                    ended, _ = self.program(ended, keys, numbers, self.data)
+                    ended, _ = self.program(ended, keys, numbers, self.drawn(keys, ended.step))
                 jax.block_until_ready(ended)
 
         return run
@@ -205,7 +218,7 @@ class ArmTrainer:
         state, keys = self._begin([seed for seed, _ in group], numbers[0])
         records: list[Any] = []
         for index, chunk in enumerate(numbers[:-1]):
-            state, readings = self.program(state, keys, chunk, self.data)
+            state, readings = self.program(state, keys, chunk, self.drawn(keys, state.step))
             validation, selected = self._validate(state, "validation", ended=False)
             state = state._replace(selected=selected)
             records.append((readings, validation, state.diverged_at))
@@ -221,7 +234,7 @@ class ArmTrainer:
             keep(left if self.lanes == 1 else jax.tree.map(lambda leaf: leaf[0], left))
         # One step more, for its record of the state at the end; what comes after that state is thrown away.
         last = numbers[-1]._replace(stop=numbers[-1].stop + 1)
-        _, after = self.program(state, keys, last, self.data)
+        _, after = self.program(state, keys, last, self.drawn(keys, state.step))
         host = jax.device_get((records, after, final, estimates, state.diverged_at))
         return [self._unstack(host, lane) for lane in range(self.lanes)]
 
@@ -302,9 +315,24 @@ class ArmTrainer:
         """
         architecture, loop = self.workload.architecture, Loop(self.workload.batch, chunk, record_every, instruments)
         single = functools.partial(train, architecture=architecture, loop=loop)
-        mapped = over_lanes(single, (STATE_AXES, 0, NUMBERS_AXES, None), (STATE_AXES, 0), self.lanes)
-        arguments = (state, keys_of([0] * self.lanes), self._shapes(chunk), self.data)
+        mapped = over_lanes(single, (STATE_AXES, 0, NUMBERS_AXES, 0), (STATE_AXES, 0), self.lanes)
+        arguments = (state, keys_of([0] * self.lanes), self._shapes(chunk), self.chunk_program(chunk).results)
         return program(mapped, arguments, name="train", architecture=architecture, loop=loop, lanes=self.lanes)
+
+    def chunk_program(self, chunk: int) -> Program:
+        """The program that draws the minibatches and the noise of so many steps; all arms of a workload share it."""
+        sizes = {"architecture": self.workload.architecture, "batch": self.workload.batch, "chunk": chunk}
+        mapped = over_lanes(functools.partial(draw_chunk, **sizes), (0, None, None), 0, self.lanes)
+        arguments = (keys_of([0] * self.lanes), jax.ShapeDtypeStruct((), jnp.int32), self.data)
+        return program(mapped, arguments, name="chunk", lanes=self.lanes, **sizes)
+
+    @functools.cached_property
+    def _chunk_program(self) -> Program:
+        return self.chunk_program(self.protocol.validate_every)
+
+    def drawn(self, keys: jax.Array, first: jax.Array) -> Drawn:
+        """What the chunk of steps from this one on is given."""
+        return self._chunk_program(keys, first, self.data)
 
     def _evaluation(self, split: str) -> Program:
         sizes = {"architecture": self.workload.architecture, "draws": self.protocol.draws}

@@ -1,6 +1,7 @@
 """A small VAE on real digits, compiled once for all tests that train it, and the signals that its layers see."""
 
 import functools
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -16,7 +17,7 @@ from vae_jax.recipe.configured import configure
 from vae_jax.recipe.keys import named_key
 from vae_jax.recipe.recipe import Recipe
 from vae_jax.training.instruments import INSTRUMENTS, kl_nats, reconstruction, score
-from vae_jax.training.train import Data, Loop, Numbers, TrainState, init, schedules, start, train
+from vae_jax.training.train import Data, Loop, Numbers, TrainState, draw_chunk, init, schedules, start, train
 
 ARCHITECTURE = VAEArchitecture(data=64, depth=3, width=16, latent=4)
 LOOP = Loop(batch=32, chunk=10, record_every=5, instruments=(score, reconstruction, kl_nats))
@@ -70,10 +71,30 @@ def numbers(recipe: Recipe, learning_rate: float, stop: int, loop: Loop = LOOP) 
     return [Numbers(traced, rates[i], weights[i], jnp.asarray(stop), jnp.asarray(LIMIT)) for i in range(len(rates))]
 
 
+def drawing(architecture: Any, loop: Loop) -> Callable[..., tuple[TrainState, dict[str, Any]]]:
+    """`train` as a function of a training set, from which it draws its chunk."""
+
+    def drawn_and_trained(state: TrainState, key: jax.Array, numbers: Numbers, data: Data) -> Any:
+        sizes = {"architecture": architecture, "batch": loop.batch, "chunk": loop.chunk}
+        return train(
+            state, key, numbers, draw_chunk(key, state.step, data, **sizes), architecture=architecture, loop=loop
+        )
+
+    return drawn_and_trained
+
+
+@functools.cache
+def taken(loop: Loop, architecture: VAEArchitecture) -> Any:
+    """The jitted `train`; jit tells the programs of different recipes apart by itself."""
+    return jax.jit(functools.partial(train, architecture=architecture, loop=loop))
+
+
 @functools.cache
 def compiled(loop: Loop = LOOP, architecture: VAEArchitecture = ARCHITECTURE) -> Any:
-    """The jitted chunk; jit tells the programs of different recipes apart by itself."""
-    return jax.jit(functools.partial(train, architecture=architecture, loop=loop))
+    """A chunk of steps of a training set: drawn by one program that all recipes share, and taken by another."""
+    sizes = {"architecture": architecture, "batch": loop.batch, "chunk": loop.chunk}
+    drawn, steps = jax.jit(functools.partial(draw_chunk, **sizes)), taken(loop, architecture)
+    return lambda state, key, numbers, data: steps(state, key, numbers, drawn(key, state.step, data))
 
 
 def run(

@@ -91,6 +91,10 @@ class Numbers(NamedTuple):
     limit: Float[Array, ""]
 
 
+Drawn = tuple[Batch, Noise]
+"""The minibatches of a chunk of steps as the model sees them, and the noise of each: steps in front."""
+
+
 class Data(NamedTuple):
     """The training set's rows, and the mean of its targets."""
 
@@ -168,11 +172,37 @@ def schedules(
     return product(recipe.learning_rate_schedules, learning_rate), product(recipe.kl_schedules, 1.0)
 
 
+def draw_chunk(
+    key: PRNGKeyArray, first: Int[Array, ""], data: Data, *, architecture: Architecture, batch: int, chunk: int
+) -> Drawn:
+    """The minibatches and the noise of a chunk of steps.
+
+    A program of its own, apart from training: it is the same for all recipes, and took as long to compile, inside of
+    each training's, as all the rest of a step. What is drawn depends on the training's key and on the step alone,
+    whatever the chunk.
+
+    Args:
+        key: The training's key: batches, presentations and noise come from it by name and step.
+        first: The chunk's first step.
+        data: The training set.
+        architecture: The model's sizes.
+        batch: Examples in a minibatch.
+        chunk: Steps.
+    """
+    order = batches(key, first, batch, chunk, examples(data.train))
+
+    def drawn(index: Int[Array, ""]) -> Drawn:
+        rows = jax.tree.map(lambda leaf: leaf[order[index]], data.train)
+        return present(key, first + index, rows, data, architecture)
+
+    return jax.vmap(drawn)(jnp.arange(chunk))
+
+
 def train(
     state: TrainState,
     key: PRNGKeyArray,
     numbers: Numbers,
-    data: Data,
+    drawn: Drawn,
     *,
     architecture: Architecture,
     loop: Loop,
@@ -181,9 +211,9 @@ def train(
 
     Args:
         state: From `start`, or from the chunk before.
-        key: The training's key: batches, presentations and noise come from it by name and step.
+        key: The training's key: all that is drawn inside a step comes from it by name and step.
         numbers: See `Numbers`.
-        data: The training set.
+        drawn: From `draw_chunk`, for this chunk.
         architecture: The model's sizes.
         loop: The chunk's shape.
 
@@ -192,12 +222,10 @@ def train(
         training's end, where no step is taken.
     """
     graph = structure(numbers.recipe, architecture)
-    first, dtype = state.step, data.mean.dtype
-    order = batches(key, first, loop, examples(data.train))
+    first, dtype = state.step, jax.tree.leaves(state.parameters)[0].dtype
 
-    def draw(step: Int[Array, ""]) -> tuple[Batch, Noise]:
-        rows = jax.tree.map(lambda leaf: leaf[order[step - first]], data.train)
-        return present(key, step, rows, data, architecture)
+    def at(step: Int[Array, ""]) -> Drawn:
+        return jax.tree.map(lambda leaf: leaf[step - first], drawn)
 
     def given(state: TrainState, batch: Batch, noise: Noise) -> Given:
         return Given(
@@ -254,11 +282,9 @@ def train(
         readings = {instrument.name: instrument.read(view) for instrument in loop.instruments}
         return {name: reading for name, reading in readings.items() if reading is not ABSENT}
 
-    def step(
-        drawn: tuple[Batch, Noise], watched: dict[str, Any], index: Int[Array, ""], carry: tuple[TrainState, Any]
-    ) -> tuple[TrainState, Any]:
+    def step(watched: dict[str, Any], index: Int[Array, ""], carry: tuple[TrainState, Any]) -> tuple[TrainState, Any]:
         state, readings = carry
-        recipe, here = numbers.recipe, given(state, *jax.tree.map(lambda leaf: leaf[index], drawn))
+        recipe, here = numbers.recipe, given(state, *at(state.step))
         objective = partial(loss, graph, architecture, given=here)
         differentiate = jax.value_and_grad(objective, has_aux=True)
         (value, (parts, treatment_state)), gradient = recipe.gradient_function(differentiate, state.parameters)
@@ -283,33 +309,34 @@ def train(
         return after, readings
 
     def record(state: TrainState, _: None) -> tuple[TrainState, dict[str, Any]]:
-        # One vectorised draw for all steps up to the next record: the same numbers as one draw to a step.
-        drawn = jax.vmap(draw)(state.step + jnp.arange(loop.record_every))
-        watched = watch(state, *jax.tree.map(lambda leaf: leaf[0], drawn))
+        watched = watch(state, *at(state.step))
         # The first step fills them in: what it computes anyhow is not computed twice to be looked at.
         shapes = jax.eval_shape(read, watched, *[state.parameters] * 3)
         readings = jax.tree.map(lambda shape: jnp.zeros(shape.shape, shape.dtype), shapes)
         steps = jnp.clip(numbers.stop - state.step, 0, loop.record_every)
-        return jax.lax.fori_loop(0, steps, partial(step, drawn, watched), (state, readings))
+        return jax.lax.fori_loop(0, steps, partial(step, watched), (state, readings))
 
     return jax.lax.scan(record, state, length=loop.chunk // loop.record_every)
 
 
-def batches(key: PRNGKeyArray, first: Int[Array, ""], loop: Loop, examples: int) -> Int[Array, "chunk batch"]:
+def batches(
+    key: PRNGKeyArray, first: Int[Array, ""], batch: int, chunk: int, examples: int
+) -> Int[Array, "chunk batch"]:
     """Indices of a chunk's examples: every epoch is a permutation of its own, and a batch may span two.
 
     Args:
         key: The training's key.
         first: The chunk's first step.
-        loop: Its shape.
+        batch: Examples in a minibatch.
+        chunk: Steps.
         examples: Size of the training set.
     """
-    epoch = first * loop.batch // examples
-    epochs = epoch + jnp.arange(loop.chunk * loop.batch // examples + 2)
+    epoch = first * batch // examples
+    epochs = epoch + jnp.arange(chunk * batch // examples + 2)
     shuffle = named_key(key, "batch")
     orders = jax.vmap(lambda e: jax.random.permutation(jax.random.fold_in(shuffle, e), examples))(epochs)
-    position = first * loop.batch - epoch * examples + jnp.arange(loop.chunk * loop.batch)
-    return orders.reshape(-1)[position].reshape(loop.chunk, loop.batch)
+    position = first * batch - epoch * examples + jnp.arange(chunk * batch)
+    return orders.reshape(-1)[position].reshape(chunk, batch)
 
 
 def present(

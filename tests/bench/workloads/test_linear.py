@@ -14,7 +14,7 @@ from flax import nnx
 from bench.language.errors import InputError
 from bench.planning.catalogue import load_catalogue
 from bench.planning.compose import build_workload
-from tests.vae_jax.small_vae import numbers
+from tests.vae_jax.small_vae import drawing, numbers
 from vae_jax.evaluation.estimates import estimate
 from vae_jax.evaluation.evaluate import Evaluation
 from vae_jax.objective.loss import structure
@@ -24,7 +24,7 @@ from vae_jax.recipe.forward_pass import ForwardPass
 from vae_jax.recipe.keys import named_key
 from vae_jax.theory.linear_gaussian import LinearGaussian, active_dimensions, maximum_likelihood, spectrum
 from vae_jax.training.instruments import INSTRUMENTS
-from vae_jax.training.train import Data, Loop, init, start, train
+from vae_jax.training.train import Data, Loop, init, start
 
 CATALOGUE = load_catalogue()
 KEY = jax.random.key(0)
@@ -44,7 +44,7 @@ def begin(built, recipe):
 
 @functools.cache
 def first_record(architecture):
-    return jax.jit(functools.partial(train, architecture=architecture, loop=RECORD))
+    return jax.jit(drawing(architecture, RECORD))
 
 
 @pytest.mark.parametrize(("base", "ratio"), [("baseline", 0.25), ("trainable", 1.0)])
@@ -88,7 +88,7 @@ def test_a_trained_linear_vae_reaches_the_optimum_and_the_estimates_say_so():
     recipe = base.replace(learning_rate_schedules=(configure(cosine_decay, floor=0.0),))
     state, arrays = begin(built, recipe)
     loop = Loop(built.batch, 1000, 1000, ())
-    step = jax.jit(functools.partial(train, architecture=sizes, loop=loop))
+    step = jax.jit(drawing(sizes, loop))
     for chunk in numbers(recipe, 3e-3, 6000, loop)[:-1]:
         state, _ = step(state, KEY, chunk, arrays)
     assert state.diverged_at == -1

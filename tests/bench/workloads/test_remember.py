@@ -13,11 +13,11 @@ from bench.cli.main import main
 from bench.language.arms import parse_arms
 from bench.planning.catalogue import load_catalogue
 from bench.planning.compose import build_workload, compose
-from tests.vae_jax.small_vae import numbers
+from tests.vae_jax.small_vae import drawing, numbers
 from vae_jax.recipe.keys import named_key
 from vae_jax.theory.mean_field import NoPrediction, Profile, predict, recurrent_profile
 from vae_jax.training.instruments import INSTRUMENTS
-from vae_jax.training.train import Data, Loop, init, present, start, train
+from vae_jax.training.train import Data, Loop, init, present, start
 
 CATALOGUE = load_catalogue()
 KEY = jax.random.key(0)
@@ -45,7 +45,7 @@ def begin(built, recipe):
 
 @functools.cache
 def first_record(architecture, loop=RECORD):
-    return jax.jit(functools.partial(train, architecture=architecture, loop=loop))
+    return jax.jit(drawing(architecture, loop))
 
 
 def test_a_decoder_without_z_sits_at_four_times_the_entropy_of_a_symbol():

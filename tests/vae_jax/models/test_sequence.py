@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from tests.vae_jax.small_vae import double, first_step, numbers
+from tests.vae_jax.small_vae import double, drawing, first_step, numbers
 from vae_jax.evaluation.estimates import estimate
 from vae_jax.evaluation.evaluate import Evaluation, evaluate, trained, validate
 from vae_jax.initialization.data_dependent import unit_variance
@@ -24,7 +24,7 @@ from vae_jax.towers.cells import GRUCell, LSTMCell, TanhCell
 from vae_jax.towers.pooling import mean_state
 from vae_jax.towers.state_passing import truncated, zoneout
 from vae_jax.training.instruments import INSTRUMENTS
-from vae_jax.training.train import Data, Loop, init, start, train
+from vae_jax.training.train import Data, Loop, init, start
 
 SIZES: dict[str, Any] = {"symbols": 9, "length": 6, "embedding": 3, "depth": 2, "width": 4, "latent": 2}
 VAE = SequenceArchitecture(**SIZES)
@@ -194,7 +194,7 @@ def test_what_stands_behind_a_sentence_changes_no_bit_of_any_figure(architecture
     parameters, statistics = drawn(architecture, recipe)
     loop = Loop(batch=8, chunk=4, record_every=2, instruments=INSTRUMENTS)
     given = numbers(recipe, 0.1, 4, loop)[0]
-    step = jax.jit(functools.partial(train, architecture=architecture, loop=loop))
+    step = jax.jit(drawing(architecture, loop))
     evaluated = jax.jit(functools.partial(validate, architecture=architecture, draws=2))
     estimated = jax.jit(functools.partial(estimate, architecture=architecture, samples=4, chunk=2))
 
@@ -235,7 +235,7 @@ def first_record(architecture):
     parameters, statistics = drawn(architecture)
     loop = Loop(batch=4, chunk=1, record_every=1, instruments=INSTRUMENTS)
     given = numbers(RECIPE, 0.1, 1, loop)[0]
-    step = jax.jit(functools.partial(train, architecture=architecture, loop=loop))
+    step = jax.jit(drawing(architecture, loop))
     readings = step(start(given, parameters, statistics), KEY, given, FEW_DATA)[1]
     batch = architecture.present(None, FEW_DATA.train, FEW_DATA.mean)
     graph, zeros = structure(RECIPE.traced(), architecture), taps(architecture, 4, jnp.float32)

@@ -8,14 +8,13 @@ import numpy as np
 import optax
 import pytest
 
-from tests.vae_jax.small_vae import ARCHITECTURE, LOOP, begin, data, numbers, run
+from tests.vae_jax.small_vae import ARCHITECTURE, LOOP, begin, data, drawing, numbers, run
 from vae_jax.objective.discrepancy import maximum_mean_discrepancy, mmd
 from vae_jax.objective.multipliers import geco, minimum_desired_rate, soft_free_bits
 from vae_jax.objective.rates import capacity, free_bits
 from vae_jax.objective.treatment import ObjectiveView, weighted_kl
 from vae_jax.recipe.configured import configure
 from vae_jax.recipe.recipe import Recipe
-from vae_jax.training.train import train
 
 KL_UNITS = jnp.array([[0.0, 1.0], [0.2, 3.0]])
 TRAINED = Recipe().replace(activation=jnp.tanh)
@@ -212,7 +211,7 @@ def test_a_state_differs_between_lanes():
     stacked = jax.tree.map(lambda leaf: jnp.stack([leaf] * 2), state)._replace(step=state.step)
     lanes = chunk._replace(learning_rates=jnp.stack([chunk.learning_rates] * 2))
     keys = jnp.stack([jax.random.key(seed) for seed in (0, 1)])
-    single = functools.partial(train, architecture=ARCHITECTURE, loop=LOOP)
+    single = drawing(ARCHITECTURE, LOOP)
     mapped = jax.vmap(single, (STATE_AXES, 0, NUMBERS_AXES, None), (STATE_AXES, 0))
     after, _ = jax.eval_shape(mapped, stacked, keys, lanes, data())
     assert after.treatment_state.log_multiplier.shape == (2,)

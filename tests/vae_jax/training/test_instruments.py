@@ -37,7 +37,7 @@ def one_step(recipe):
     """The first step's parameters, minibatch and record."""
     state = begin(recipe)
     key = jax.random.key(0)
-    order = batches(key, jnp.asarray(0), LOOP, 1257)
+    order = batches(key, jnp.asarray(0), LOOP.batch, LOOP.chunk, 1257)
     batch, noise = present(key, jnp.asarray(0), data().train[order[0]], data(), ARCHITECTURE)
     _, readings = compiled(WATCHED)(state, key, numbers(recipe, 0.01, 10)[0], data())
     return state, np.asarray(batch.target, np.float64), np.asarray(noise, np.float64), readings

@@ -14,9 +14,11 @@ from tests.vae_jax.small_vae import (
     begin,
     compiled,
     data,
+    drawing,
     first_step,
     numbers,
     run,
+    taken,
 )
 from vae_jax.initialization.initializers import orthogonal
 from vae_jax.layers.normalization import batch_norm
@@ -27,7 +29,7 @@ from vae_jax.optimization.optimizers import rprop
 from vae_jax.optimization.schedules import linear_warmup
 from vae_jax.recipe.configured import configure
 from vae_jax.recipe.recipe import Recipe
-from vae_jax.training.train import Loop, batches, present, start, train
+from vae_jax.training.train import Loop, batches, present, start
 
 
 def test_the_compiled_loop_is_a_plain_loop_of_optax_steps():
@@ -40,7 +42,7 @@ def test_the_compiled_loop_is_a_plain_loop_of_optax_steps():
     gradient = jax.jit(jax.grad(functools.partial(loss, graph, ARCHITECTURE), has_aux=True))
     for step in range(20):
         first = jnp.asarray(step // LOOP.chunk * LOOP.chunk)
-        examples = batches(key, first, LOOP, 1257)[step % LOOP.chunk]
+        examples = batches(key, first, LOOP.batch, LOOP.chunk, 1257)[step % LOOP.chunk]
         batch, noise = present(key, jnp.asarray(step), data().train[examples], data(), ARCHITECTURE)
         gradients, _ = gradient(parameters, first_step(start.statistics, recipe.traced(), batch, noise))
         with jax.numpy_dtype_promotion("standard"):
@@ -65,7 +67,9 @@ def test_a_training_may_end_within_a_chunk():
 def test_an_epoch_shows_every_example_once():
     loop = Loop(batch=100, chunk=30, record_every=30, instruments=())
     key = jax.random.key(5)
-    shown = np.concatenate([batches(key, jnp.asarray(first), loop, 1257).reshape(-1) for first in (0, 30)])
+    shown = np.concatenate(
+        [batches(key, jnp.asarray(first), loop.batch, loop.chunk, 1257).reshape(-1) for first in (0, 30)]
+    )
     assert shown.shape == (6000,)
     for epoch in range(4):
         order = shown[epoch * 1257 : (epoch + 1) * 1257]
@@ -98,7 +102,7 @@ def test_seeds_differ():
 def test_a_program_is_traced_once_for_all_numbers():
     # A loop of its own, so that no other test's traces are counted.
     loop = Loop(LOOP.batch, LOOP.chunk, LOOP.record_every, LOOP.instruments[:1])
-    program = compiled(loop)
+    program = taken(loop, ARCHITECTURE)
     recipes = [
         TANH,
         TANH.replace(kernel_init=configure(orthogonal, scale=0.5)),
@@ -111,7 +115,7 @@ def test_a_program_is_traced_once_for_all_numbers():
 
 def test_the_lowered_program_calls_nothing_on_the_host():
     state, chunk = begin(TANH), numbers(TANH, 0.01, 10)[0]
-    text = compiled(WATCHED).lower(state, jax.random.key(0), chunk, data()).as_text()
+    text = jax.jit(drawing(ARCHITECTURE, WATCHED)).lower(state, jax.random.key(0), chunk, data()).as_text()
     assert "callback" not in text
     assert "stablehlo.while" in text
 
@@ -134,7 +138,7 @@ def test_vectorised_lanes_agree_with_single_trainings():
     stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *states)
     stacked = stacked._replace(step=states[0].step)
     lanes = chunk._replace(learning_rates=jnp.stack([chunk.learning_rates] * 2))
-    single = functools.partial(train, architecture=ARCHITECTURE, loop=LOOP)
+    single = drawing(ARCHITECTURE, LOOP)
     mapped = jax.jit(jax.vmap(single, (STATE_AXES, 0, NUMBERS_AXES, None), (STATE_AXES, 0)))
     together, _ = mapped(stacked, keys, lanes, data())
     for lane, state in enumerate(states):
