@@ -14,7 +14,7 @@ from bench.speed.timing import interleave, note
 from vae_jax.towers.dense import DenseTower
 
 # Rounds and the steps in one of them: fewer where a step is long, as there one round is long enough to be even.
-SHORT, LONG, LONGEST = (20, 100), (10, 25), (3, 25)
+SHORT, LONG, LONGEST = (20, 100), (10, 50), (3, 50)
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ def test_depth_and_width(
 
 @pytest.mark.parametrize("lanes", [1, 4, 16, 64])
 def test_lanes(benchmark: BenchmarkFixture, at_most: Callable[[int], int], lanes: int) -> None:
-    chunk = 25
+    chunk = 50
     side_by_side, one = compiled_chunk(Setting(lanes=lanes, chunk=chunk)), compiled_chunk(Setting(chunk=chunk))
     over, under = interleave(benchmark, side_by_side, one, at_most(10))
     note(
@@ -51,7 +51,7 @@ def test_scanned_over_written_out(
     benchmark: BenchmarkFixture, at_most: Callable[[int], int], uncached: None, monkeypatch: pytest.MonkeyPatch,
     depth: int,
 ) -> None:  # fmt: skip
-    chunk = 25
+    chunk = 50
     training = Training(Setting(depth=depth, chunk=chunk))
     written, written_compile = training.compile()
     with monkeypatch.context() as patched:

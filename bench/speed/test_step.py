@@ -7,7 +7,7 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from bench.speed.peers import peer_chunk
-from bench.speed.setting import CHUNK, Setting, compiled_chunk, matrix_products
+from bench.speed.setting import CHUNK, RECORD_EVERY, Setting, compiled_chunk, matrix_products
 from bench.speed.timing import interleave, note
 
 ROUNDS = 30
@@ -32,7 +32,7 @@ def test_step_over_its_matrix_products(compare: Callable[..., None], arm: str) -
 
 
 @pytest.mark.parametrize(
-    ("record_every", "said", "goal"), [(25, "at the default interval", 1.15), (1, "at every step", None)]
+    ("record_every", "said", "goal"), [(RECORD_EVERY, "at the default interval", 1.07), (1, "at every step", None)]
 )
 def test_instruments_to_run(compare: Callable[..., None], record_every: int, said: str, goal: float | None) -> None:
     on, off = Setting(record_every=record_every), Setting(record_every=CHUNK, instruments=())

@@ -196,8 +196,8 @@ def test_load_gives_frames(ran):
     assert sorted(curves["layer"].unique()) == list(range(5))
     assert sorted(curves["step"].unique()) == [0, 50, 60]
     assert set(curves["phase"]) == {"tuning", "reporting"}
-    # 5 rates and 2 seeds, 2 arms, 4 records, 2 towers of 5 layers.
-    assert len(curves) == 7 * 2 * 4 * 10
+    # 5 rates and 2 seeds, 2 arms, 3 records, 2 towers of 5 layers.
+    assert len(curves) == 7 * 2 * 3 * 10
     with pytest.raises(InputError, match="unknown arm"):
         load(folder / "out", arms=["gelu"])
 

@@ -36,7 +36,7 @@ class Traced:
         given = tuple((np.shape(leaf), getattr(leaf, "dtype", type(leaf))) for leaf in jax.tree.leaves(arguments))
         if given not in self.results:
             self.results[given] = self.program.eval_shape(*arguments)
-        self.shapes = self.results[given]
+        self.shapes = self.out_info = self.results[given]
         return self
 
     def compile(self):
