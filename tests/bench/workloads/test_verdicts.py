@@ -40,7 +40,9 @@ def ran(out, arms, *options) -> dict[str, Any]:
     ("arms", "steps", "seeds"), [(PLAIN, 200, 1), pytest.param(WHOLE, 1500, 5, marks=pytest.mark.long)]
 )
 def test_every_seed_is_judged_by_its_figures(tmp_path, cache, arms, steps, seeds):
-    found = ran(tmp_path / "out", arms, "--steps", str(steps), "--seeds", str(seeds))
+    # In a short one nothing is asked of the rate.
+    rates = () if steps == 1500 else ("--rates", "1")
+    found = ran(tmp_path / "out", arms, "--steps", str(steps), "--seeds", str(seeds), *rates)
     table = load(tmp_path / "out")[0].set_index("arm")
     for arm, words in arms.items():
         trainings = found[arm].trainings
@@ -85,7 +87,8 @@ def test_a_kl_warmup_changes_the_verdict_and_the_paths_say_why(tmp_path, cache):
 
 
 def test_the_linear_workloads_baseline_vanishes_as_its_file_says(tmp_path, cache):
-    found = ran(tmp_path / "out", ["baseline", "trainable"], "--workload", "linear", "--steps", "300", "--seeds", "2")
+    options = ["--workload", "linear", "--steps", "300", "--seeds", "2", "--rates", "1"]
+    found = ran(tmp_path / "out", ["baseline", "trainable"], *options)
     assert {training.verdict for training in found["baseline"].trainings} == {"vanishing"}
     assert {training.verdict for training in found["trainable"].trainings} == {"healthy"}
     # With the identity for an activation only the matrices are left to blame.
@@ -93,7 +96,8 @@ def test_the_linear_workloads_baseline_vanishes_as_its_file_says(tmp_path, cache
 
 
 def test_a_gradient_that_is_lost_through_time_is_blamed_on_the_recurrence(tmp_path, cache):
-    found = ran(tmp_path / "out", ["baseline"], "--workload", "remember", "--steps", "20", "--seeds", "1")["baseline"]
+    options = ["--workload", "remember", "--steps", "20", "--seeds", "1"]
+    found = ran(tmp_path / "out", ["baseline"], *options)["baseline"]
     assert found.verdict == "vanishing"
     assert found.blame.block == "encoder/cell/gates/candidate"
     assert found.blame.kind == "recurrence over time"
