@@ -3,6 +3,7 @@
 import math
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
@@ -89,15 +90,19 @@ def estimate(
         return architecture.likelihood.log_prob(model.decode(z, hidden, run), batch.target, batch.mask)
 
     run, batch, count = ForwardPass(recipe), architecture.present(None, rows, data.mean), examples(rows)
-    most = fitting(architecture)
-    mean, log_var, hidden = in_pieces(encode, most, batch)
+    most, encoded = fitting(architecture), batch
+    few = count < FEWEST_POSTERIORS
+    if few:
+        # One after the other through one encoder: two would be compiled twice.
+        observed = architecture.present(named_key(key, "observe"), data.train, data.mean)
+        encoded = jax.tree.map(lambda *each: jnp.concatenate(each), batch, observed)
+    everyone = in_pieces(encode, most, encoded)
+    mean, log_var, hidden = jax.tree.map(lambda leaf: leaf[:count], everyone)
     some_mean, some_log_var, decoded = evenly((mean, log_var, (hidden, batch)), max(2, _TIMES * most // samples))
     bound, effective_samples = importance_weighted_bound(
         named_key(key, "importance"), some_mean, some_log_var, log_likelihood, samples=samples, chunk=chunk
     )
-    many = (mean, log_var)
-    if count < FEWEST_POSTERIORS:
-        many = in_pieces(encode, most, architecture.present(named_key(key, "observe"), data.train, data.mean))[:2]
+    many = jax.tree.map(lambda leaf: leaf[count if few else 0 :], everyone[:2])
     active, variances = active_units(mean)
     return Estimates(
         bound=bound.mean(),

@@ -150,6 +150,8 @@ def mutual_information(
         densities = log_densities(drawn)
         return densities[index] - jax.nn.logsumexp(densities) + math.log(count)
 
-    nats = jax.lax.map(information, (jnp.arange(count), z), batch_size=chunk).mean()
+    # Whole chunks, the last draws twice where they do not divide: a rest would be compiled a second time.
+    whole = jnp.minimum(jnp.arange(-(-count // chunk) * chunk), count - 1)
+    nats = jax.lax.map(information, (whole, z[whole]), batch_size=chunk)[:count].mean()
     kl = total_kl(gaussian_kl(mean, log_var))
     return MutualInformation(nats, kl - nats, jnp.full((), math.log(count), mean.dtype))
