@@ -23,8 +23,8 @@ CIRCUMSTANCES = {"finished", "train_seconds", "compile_seconds", "device"}
 
 def start(out):
     return subprocess.Popen(
-        [sys.executable, "-m", "bench", "run", "--suite", "smoke", "--arms", ARMS, "--seeds", "1", "--steps", "20",
-         "--workload", "digits-dense[depth=2,width=16]", "--workers", "2", "--out", str(out)],
+        [sys.executable, "-m", "bench", "run", "--suite", "smoke", "--arms", ARMS, "--seeds", "1", "--rates", "1",
+         "--steps", "20", "--workload", "digits-dense[depth=2,width=16]", "--workers", "2", "--out", str(out)],
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
     )  # fmt: skip
 
@@ -86,10 +86,10 @@ def test_killed_at_random_moments_the_store_ends_the_same(tmp_path, cache, kills
             # First some worker, while the run goes on; then the run itself.
             while not workers(run.pid) and run.poll() is None:
                 time.sleep(0.1)
-            time.sleep(draw.uniform(0, 10))
+            time.sleep(draw.uniform(0, 6))
             alive = workers(run.pid)
             killed["worker"] += bool(alive) and kill(draw.choice(alive))
-        time.sleep(draw.uniform(0, 5))
+        time.sleep(draw.uniform(0, 3))
         if run.poll() is None:
             killed["main"] += kill(run.pid)
         run.communicate(timeout=60)
