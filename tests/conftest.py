@@ -5,8 +5,10 @@ import os
 # Before jax starts. Two QR calls of one program can wait for each other for ever on a machine with few cores. The other
 # two compile in half the time what runs four times as long: a test runs what it compiles a few times only. Workers that
 # a test starts have the same from its environment.
+# Those of a long test have a person's own. (Processes of tests side by side are told them by the first.)
+os.environ["XLA_FLAGS_OUTSIDE"] = os.environ.get("XLA_FLAGS_OUTSIDE", os.environ.get("XLA_FLAGS", ""))
 os.environ["XLA_FLAGS"] = (
-    os.environ.get("XLA_FLAGS", "")
+    os.environ["XLA_FLAGS_OUTSIDE"]
     + " --xla_cpu_enable_concurrency_optimized_scheduler=false"
     + " --xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false"
 )
@@ -39,6 +41,13 @@ def cache(tmp_path_factory: pytest.TempPathFactory):
     folder.mkdir(exist_ok=True)
     os.environ["VAE_JAX_CACHE"] = str(folder)
     return folder
+
+
+@pytest.fixture(autouse=True)
+def optimization(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch):
+    """Workers that a long test starts compile as they do for a person: they run for longer than they compile."""
+    if request.node.get_closest_marker("long"):
+        monkeypatch.setenv("XLA_FLAGS", os.environ["XLA_FLAGS_OUTSIDE"])
 
 
 @pytest.fixture(scope="module", autouse=True)

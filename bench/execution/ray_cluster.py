@@ -155,7 +155,7 @@ class RayExecutor:
         files = {
             str(Path(path).parent / name): content for path in job.plugins for name, content in files_of(path).items()
         }
-        return NodeSetup(self.device, self._installed, files, limit_seconds)
+        return NodeSetup(self.device, self._installed, os.environ.get("XLA_FLAGS", ""), files, limit_seconds)
 
     def _ready(self, streams: list[Any]) -> list[Any]:
         """The streams that have something to tell, after a while at most."""

@@ -6,6 +6,7 @@ words, too.
 
 import atexit
 import contextlib
+import os
 import platform
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -43,12 +44,14 @@ class NodeSetup:
     Attributes:
         device: The device that the plan was made for.
         installed: Versions and digests of sources that the node must have too.
+        xla_flags: What the person has set in XLA_FLAGS where the plan was made; figures depend on them.
         files: All files of the plugins, by their path where the plan was made: nodes share no disk.
         limit_seconds: How long one cell may take before its process is ended.
     """
 
     device: Device
     installed: dict[str, str]
+    xla_flags: str
     files: dict[str, bytes]
     limit_seconds: float
 
@@ -64,7 +67,7 @@ def run_group(jobs: Sequence[Job], setup: NodeSetup) -> Iterator[Outcome | None]
         NodeDiffersError: If this node would compute other numbers.
     """
     _require_same(setup.installed)
-    with _written(setup.files) as folder, _worker(setup.device.platform) as worker:
+    with _written(setup.files) as folder, _worker(setup) as worker:
         for job in jobs:
             paths = _there(job.plugins, folder)
             future = worker.run(replace(job, plugins=paths), setup.limit_seconds)
@@ -90,7 +93,7 @@ def run_group(jobs: Sequence[Job], setup: NodeSetup) -> Iterator[Outcome | None]
 def time_on_node(job: Job, learning_rate: float, baseline: Job, setup: NodeSetup) -> TimingRecord | Failure:
     """Time a cell on a node; raises as `run_group` does."""
     _require_same(setup.installed)
-    with _written(setup.files) as folder, _worker(setup.device.platform) as worker:
+    with _written(setup.files) as folder, _worker(setup) as worker:
         paths = _there(job.plugins, folder)
         there = (replace(job, plugins=paths), learning_rate, replace(baseline, plugins=paths))
         timing = _outcome(worker.time(*there, setup.limit_seconds), setup.limit_seconds)
@@ -135,9 +138,12 @@ _workers: dict[str, Worker] = {}
 
 
 @contextlib.contextmanager
-def _worker(device: str) -> Iterator[Worker]:
+def _worker(setup: NodeSetup) -> Iterator[Worker]:
     """The process that runs cells for this process of Ray's."""
+    device = setup.device.platform
     if device not in _workers:
+        # It has them from this process, which has those of whoever started the cluster.
+        os.environ["XLA_FLAGS"] = setup.xla_flags
         _workers[device] = Worker(device, None, cache())
         atexit.register(_workers[device].end, at_once=True)
     worker = _workers[device]

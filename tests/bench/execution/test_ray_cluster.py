@@ -149,7 +149,7 @@ def test_a_node_of_other_versions_is_named_and_computes_nothing():
     device = Device("cpu", "cpu")
     setup = {**installed(), "jax": "0.1"}
     with pytest.raises(NodeDiffersError, match=r"has jax 0\..* made with 0\.1: .*install the same there"):
-        next(run_group([], NodeSetup(device, setup, {}, 60)))
+        next(run_group([], NodeSetup(device, setup, "", {}, 60)))
     with pytest.raises(NodeDiffersError, match="computed on 'cpu', where the plan was made for 'NVIDIA H200'"):
         ray_node._require_device(DeviceRecord("cpu", "Xeon", 2), Device("gpu", "NVIDIA H200"))
 
@@ -186,7 +186,9 @@ def test_a_connection_leaves_signals_to_the_command(address):
         assert signal.getsignal(signal.SIGTERM) is before
 
 
-def test_the_store_of_a_cluster_is_the_store_of_this_machine(address, cache, tmp_path, plugin):
+def test_the_store_of_a_cluster_is_the_store_of_this_machine(address, cache, tmp_path, plugin, monkeypatch):
+    # Set where the command is given, after the cluster has started: the last digits depend on it.
+    monkeypatch.setenv("XLA_FLAGS", os.environ["XLA_FLAGS_OUTSIDE"])
     plugins, _ = plugin
     plan = make("baseline,orthogonal,tiny_normal,raises", plugins)
     store = Store(tmp_path / "cluster")
