@@ -2,7 +2,6 @@
 
 import contextlib
 import hashlib
-import math
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -34,6 +33,7 @@ class Program:
     """A function lowered for arguments of one shape; compiled when it is first needed."""
 
     def __init__(self, function: Callable[..., Any], arguments: tuple[Any, ...]):
+        self._function = function
         begun = time.perf_counter()
         self._lowered = jax.jit(function).lower(*arguments)
         self._lower_seconds = time.perf_counter() - begun
@@ -53,10 +53,17 @@ class Program:
         """Whether it calls a function of Python's while it runs, as `jax.debug.print` does."""
         return re.search(r"custom_call @\w*callback", self._lowered.as_text()) is not None
 
-    @property
+    @cached_property
     def flops(self) -> float:
         """Floating-point operations by XLA's count; the body of a loop counts once, however often it runs."""
-        return float((self._lowered.cost_analysis() or {}).get("flops", math.nan))
+        counted = self._lowered.cost_analysis()
+        if counted is None:
+            # XLA counts for a CPU only; the mathematics is the same.
+            args, _ = self._lowered.args_info
+            shapes = jax.tree.map(lambda each: jax.ShapeDtypeStruct(each.shape, each.dtype), args)
+            with jax.default_device(jax.devices("cpu")[0]):
+                counted = jax.jit(self._function).lower(*shapes).cost_analysis()
+        return float(counted["flops"])
 
     @cached_property
     def compiled(self) -> Compiled:
@@ -73,7 +80,9 @@ class Program:
 
     @cached_property
     def quick(self) -> Callable[..., Any]:
-        """The program compiled in less time, to run in more: for a few steps."""
+        """The program compiled in less time, to run in more, where that can be had: for a few steps."""
+        if jax.default_backend() != "cpu":
+            return self.compiled.call
         options = {"xla_backend_optimization_level": 0, "xla_cpu_use_fusion_emitters": False}
         return self._lowered.compile(compiler_options=options)  # type: ignore
 
