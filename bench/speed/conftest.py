@@ -1,4 +1,4 @@
-"""The benchmarks run as a worker does: on one core, with its flags and its cache; their ratios end in a table."""
+"""The benchmarks run as a worker does, on one core or GPU, with its flags and cache; their ratios end in a table."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -8,16 +8,20 @@ import pandas as pd
 import pytest
 from jax.experimental.compilation_cache import compilation_cache
 
-from bench.speed.machine import describe_machine, work_on_one_core
+from bench.speed.machine import describe_machine, work_alone
 from bench.speed.outcome import shown, write_outcome
-
-work_on_one_core()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Options to try the benchmarks with; what is published takes the defaults."""
     parser.addoption("--rounds", type=int, help="at most so many rounds of each comparison")
     parser.addoption("--suite-steps", type=int, help="steps of each training of the suite, instead of 1,500")
+    parser.addoption("--device", choices=("cpu", "gpu"), default="cpu", help="what trains; on a GPU, ask for -k lanes")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Before any benchmark starts jax."""
+    work_alone(config.getoption("device"))
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The machine that is measured on: one core of it, as a worker has, or all of it, as a command or a peer has."""
+"""The machine that is measured on: one core or GPU of it, as a worker has, or all of it, as a command or a peer has."""
 
 import contextlib
 import importlib.metadata
@@ -13,14 +13,15 @@ from bench.planning.identity import versions
 from bench.training.machine import describe_device
 
 _CAN_PIN = hasattr(os, "sched_setaffinity")
-# As they were before `work_on_one_core`.
+# As they were before `work_alone`.
 _CORES = os.sched_getaffinity(0) if _CAN_PIN else set(range(os.cpu_count() or 1))
 _XLA_FLAGS = os.environ.get("XLA_FLAGS")
 
 
-def work_on_one_core() -> None:
-    """Make this process what a worker is; too late once jax has started its backend."""
-    configure_process("cpu", min(_CORES) if _CAN_PIN else None, str(cache()))
+def work_alone(device: str) -> None:
+    """Make this process what a worker is, on `cpu` or `gpu`; too late once jax has started its backend."""
+    core = min(_CORES) if _CAN_PIN and device == "cpu" else None
+    configure_process(device, core, str(cache()))
 
 
 @contextlib.contextmanager

@@ -1,6 +1,7 @@
 """The measured ratios in one picture: how cost grows, and how it stands to its goals."""
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -25,25 +26,34 @@ def speed_plot(table: pd.DataFrame) -> Figure:
     """Milliseconds per step and the ratio to the bare matrix products over depth and width, lanes, and bars with goals.
 
     Args:
-        table: All rows, as `completed` gives them; what was not measured leaves its panel empty.
+        table: All rows, as `completed` gives them; what was not measured has no panel.
     """
-    shape = table.loc[table["group"] == "shape"]
+    shape, lanes = (table.loc[table["group"] == group] for group in ("shape", "lanes"))
     judged = table.loc[table["goal_at_most"].notna() | table["goal_at_least"].notna() | (table["group"] == "scan")]
-    kinds = [
-        ("peers over this suite: more is better", judged.loc[judged["goal_at_least"].notna()]),
-        ("cost: less is better", judged.loc[judged["goal_at_least"].isna()]),
-    ]
     # The rows of peers without a goal, as two processes, belong to the peers all the same.
     others = table.loc[(table["group"] == "suite") & table["goal_at_least"].isna()]
-    kinds[0] = (kinds[0][0], pd.concat([kinds[0][1], others]).sort_index())
-    bars = [max(len(rows), 1) * BAR for _, rows in kinds]
-    figure = Figure(figsize=(3 * PANEL_WIDTH, 3.75 + sum(bars) + 0.85 * len(bars)))
-    for index, (by, unit) in enumerate((("depth", "blocks in each tower"), ("width", "units in a layer"))):
-        held, at = ("width", 64) if by == "depth" else ("depth", 8)
-        _growth(Panel(figure, index * PANEL_WIDTH, 0.0), shape.loc[shape[held] == at].sort_values(by), by, unit)
-    _lanes(Panel(figure, 2 * PANEL_WIDTH, 0.0), table.loc[table["group"] == "lanes"].sort_values("lanes"))
-    top = 3.75
-    for (title, rows), height in zip(kinds, bars, strict=True):
+    peers = pd.concat([judged.loc[judged["goal_at_least"].notna()], others]).sort_index()
+    kinds = [
+        ("peers over this suite: more is better", peers),
+        ("cost: less is better", judged.loc[judged["goal_at_least"].isna()]),
+    ]
+    kinds = [(title, rows, len(rows) * BAR) for title, rows in kinds if len(rows)]
+    curves: list[Callable[[Panel], None]] = []
+    if len(shape):
+        for by, held, at, unit in (
+            ("depth", "width", 64, "blocks in each tower"),
+            ("width", "depth", 8, "units in a layer"),
+        ):
+            rows = shape.loc[shape[held] == at].sort_values(by)
+            curves.append(functools.partial(_growth, rows=rows, by=by, unit=unit))
+    if len(lanes):
+        curves.append(functools.partial(_lanes, rows=lanes.sort_values("lanes")))
+    top = 3.75 if curves else 0.35
+    columns = 3 if kinds else max(len(curves), 1)
+    figure = Figure(figsize=(columns * PANEL_WIDTH, top + sum(height + 0.85 for *_, height in kinds)))
+    for index, draw in enumerate(curves):
+        draw(Panel(figure, index * PANEL_WIDTH, 0.0))
+    for title, rows, height in kinds:
         axes = Panel(figure, 0.0, top).axes(LABELS, 0.3, 3 * PANEL_WIDTH - LABELS - 0.5, height)
         _bars(axes, title, rows)
         top += height + 0.85
@@ -64,8 +74,7 @@ def _growth(place: Panel, rows: pd.DataFrame, by: str, unit: str) -> None:
     if len(rows):
         upper.legend(frameon=False, loc="upper left")
         lower.set_ylim(0, 1.35 * rows["ratio"].to_numpy(float).max())
-        for size, ratio in zip(sizes, rows["ratio"], strict=True):
-            lower.annotate(f"{ratio:.2f}", (size, ratio), (0, 4), textcoords="offset points", ha="center", fontsize=7.5)
+        _annotate(lower, sizes, rows["ratio"])
     for axes in (upper, lower):
         _ticks(axes, sizes)
     upper.tick_params(axis="x", labelbottom=False)
@@ -75,13 +84,24 @@ def _growth(place: Panel, rows: pd.DataFrame, by: str, unit: str) -> None:
 def _lanes(place: Panel, rows: pd.DataFrame) -> None:
     axes = place.axes(0.62, 0.35, PANEL_WIDTH - 0.85, 2.7)
     lanes = rows["lanes"].to_numpy(float)
-    axes.set_title("a training's step by lanes")
-    axes.set(xscale="log", xlabel="lanes (depth 8, width 64, one core)", ylabel="time over one alone")
+    axes.set_title("trainings side by side")
+    axes.set(xscale="log", xlabel="lanes (depth 8, width 64)", ylabel="trainings a second over one alone")
     bars = np.abs(rows[["ratio_low", "ratio_high"]].to_numpy(float) - rows[["ratio"]].to_numpy(float)).T
     axes.errorbar(lanes, rows["ratio"], bars, color=OVER, marker="o", capsize=2, elinewidth=1)
     axes.axhline(1, color=GOAL, linewidth=0.8)
-    axes.set_ylim(0, 1.25 * max([1.0, *rows["ratio_high"].astype(float)]))
+    highest = max([1.0, *rows["ratio_high"].astype(float)])
+    axes.set_ylim(0, 1.25 * highest)
+    if highest > 4:
+        axes.set(yscale="log", ylim=(0.5, 2 * highest))
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    _annotate(axes, lanes, rows["ratio"])
     _ticks(axes, lanes)
+
+
+def _annotate(axes: Axes, sizes: np.ndarray, ratios: "pd.Series[float]") -> None:
+    for size, ratio in zip(sizes, ratios, strict=True):
+        said = f"{ratio:.2f}" if ratio < 10 else f"{ratio:.0f}"
+        axes.annotate(said, (size, ratio), (0, 4), textcoords="offset points", ha="center", fontsize=7.5)
 
 
 def _ticks(axes: Axes, sizes: np.ndarray) -> None:

@@ -70,7 +70,8 @@ class Training:
         self._setting = setting
         self._arguments: Any = (states[0], keys[0], numbers, data)
         if setting.lanes > 1:
-            state = jax.tree.map(lambda *leaves: jnp.stack(leaves), *states)._replace(step=states[0].step)
+            # In numpy: a program that stacks a thousand arrays takes long to compile.
+            state = jax.tree.map(lambda *leaves: jnp.asarray(np.stack(leaves)), *states)._replace(step=states[0].step)
             rate = jnp.tile(rates[0], (setting.lanes, 1))
             numbers = Numbers(recipe.traced(), rate, weights[0], stop, limit)
             self._arguments = (state, jnp.stack(keys), numbers, data)
