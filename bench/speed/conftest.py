@@ -21,7 +21,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Before any benchmark starts jax."""
-    work_alone(config.getoption("device"))
+    work_alone(str(config.getoption("device")))
 
 
 @pytest.fixture

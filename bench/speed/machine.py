@@ -4,8 +4,12 @@ import contextlib
 import importlib.metadata
 import os
 import platform
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from bench.data.cache import cache
 from bench.execution.process import configure_process
@@ -40,6 +44,45 @@ def whole_machine() -> Iterator[None]:
             os.sched_setaffinity(0, core)
         if ours is not None:
             os.environ["XLA_FLAGS"] = ours
+
+
+class Command(NamedTuple):
+    """What a command came to.
+
+    Attributes:
+        said: What it printed.
+        seconds: From its start to its end.
+        megabytes: The most that it, or one of the processes that it started, held at once.
+    """
+
+    said: str
+    seconds: float
+    megabytes: float
+
+
+def command(*arguments: str, cache: Path) -> Command:
+    """Run one of this project's commands as a person does, with a compilation cache of its own."""
+    with whole_machine():
+        begun = time.perf_counter()
+        process = subprocess.Popen(
+            [sys.executable, "-m", "bench", *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            env={**os.environ, "VAE_JAX_CACHE": str(cache)},
+        )  # fmt: skip
+        assert process.stdout is not None
+        with process.stdout:
+            said = process.stdout.read()
+        # The system tells of a process that has ended, and of those that it waited for, once.
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - begun
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise RuntimeError(f"python -m bench {' '.join(arguments)} ended with {process.returncode}: {said}")
+    return Command(said, seconds, usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e6)
+
+
+def cores() -> int:
+    """Of the whole machine, not of the part that this process keeps to."""
+    return len(_CORES)
 
 
 def take_core(number: int) -> None:

@@ -9,9 +9,10 @@ import pandas as pd
 from bench.report.plots.sheet import png, svg
 from bench.results.store import write_atomically
 from bench.speed.plot import speed_plot
+from bench.speed.timing import RATIO
 
 COLUMNS = (
-    "group", "question", "ratio", "ratio_low", "ratio_high", "goal_at_most", "goal_at_least", "rounds", "steps",
+    "group", "question", "unit", "value", "low", "high", "goal_at_most", "goal_at_least", "rounds", "steps",
     "depth", "width", "lanes", "over_seconds", "under_seconds", "over_milliseconds_per_step",
     "under_milliseconds_per_step", "compile_seconds",
 )  # fmt: skip
@@ -27,24 +28,50 @@ def completed(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def shown(table: pd.DataFrame) -> str:
-    """The table in Markdown, rounded for reading."""
+    """Ratios and what has a unit of its own, each as a table in Markdown, rounded for reading."""
     table = completed(table)
+    ratios, others = (table.loc[(table["unit"] == RATIO) == are] for are in (True, False))
+    return "\n\n".join(
+        text for rows, make in ((ratios, _ratios), (others, _costs)) if len(rows) for text in [make(rows)]
+    )
+
+
+def _ratios(table: pd.DataFrame) -> str:
     rows = []
     for row in table.to_dict("records"):
-        most, least = row["goal_at_most"], row["goal_at_least"]
-        goal = f"at most {most:g}" if pd.notna(most) else f"at least {least:g}" if pd.notna(least) else ""
-        quartiles = f" [{row['ratio_low']:.2f}, {row['ratio_high']:.2f}]" if row["rounds"] > 1 else ""
+        quartiles = f" [{row['low']:.2f}, {row['high']:.2f}]" if row["rounds"] > 1 else ""
         per_step = pd.notna(row["steps"])
         times = [
-            f"{row[f'{side}_milliseconds_per_step']:.3g} ms" if per_step else f"{row[f'{side}_seconds']:.3g} s"
+            f"{row[f'{side}_milliseconds_per_step']:.3g} ms" if per_step else _seconds(row[f"{side}_seconds"])
             for side in ("over", "under")
         ]
         compiled = f"{row['compile_seconds']:.1f} s" if pd.notna(row["compile_seconds"]) else ""
-        rows.append([row["question"], f"{row['ratio']:.2f}{quartiles}", goal, *times, compiled])
+        rows.append([row["question"], f"{row['value']:.2f}{quartiles}", _goal(row), *times, compiled])
     header = ["one over the other", "ratio [quartiles]", "goal", "the one", "the other", "the one to compile"]
-    return pd.DataFrame(rows, columns=header).to_markdown(
-        index=False, disable_numparse=True, colalign=("left", *["right"] * 5)
-    )
+    return _markdown(rows, header)
+
+
+def _costs(table: pd.DataFrame) -> str:
+    rows = []
+    for row in table.to_dict("records"):
+        say = _seconds if row["unit"] == "s" else lambda value, unit=row["unit"]: f"{value:,.0f} {unit}"
+        quartiles = f" [{row['low']:.3g}, {row['high']:.3g}]" if row["rounds"] > 1 else ""
+        rows.append([row["question"], f"{say(row['value'])}{quartiles}", _goal(row)])
+    return _markdown(rows, ["cost", "median [quartiles]", "goal"])
+
+
+def _goal(row: dict[str, Any]) -> str:
+    most, least = row["goal_at_most"], row["goal_at_least"]
+    return f"at most {most:g}" if pd.notna(most) else f"at least {least:g}" if pd.notna(least) else ""
+
+
+def _seconds(value: float) -> str:
+    return f"{value:,.0f} s" if value >= 100 else f"{value:.3g} s"
+
+
+def _markdown(rows: list[list[str]], header: list[str]) -> str:
+    align = ("left", *["right"] * (len(header) - 1))
+    return pd.DataFrame(rows, columns=header).to_markdown(index=False, disable_numparse=True, colalign=align)
 
 
 def write_outcome(table: pd.DataFrame, machine: dict[str, Any], folder: Path) -> None:

@@ -11,6 +11,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from bench.report.plots.panels import COLOURS
 from bench.report.plots.sheet import PANEL_WIDTH, Panel, styled
+from bench.speed.timing import RATIO
 
 OVER, UNDER, THIRD = COLOURS[:3]
 GOAL, GREY = "black", "#7a7a7a"
@@ -26,8 +27,9 @@ def speed_plot(table: pd.DataFrame) -> Figure:
     """Milliseconds per step and the ratio to the bare matrix products over depth and width, lanes, and bars with goals.
 
     Args:
-        table: All rows, as `completed` gives them; what was not measured has no panel.
+        table: All rows, as `completed` gives them; ratios are drawn, and what was not measured has no panel.
     """
+    table = table.loc[table["unit"] == RATIO]
     shape, lanes = (table.loc[table["group"] == group] for group in ("shape", "lanes"))
     judged = table.loc[table["goal_at_most"].notna() | table["goal_at_least"].notna() | (table["group"] == "scan")]
     # The rows of peers without a goal, as two processes, belong to the peers all the same.
@@ -69,12 +71,12 @@ def _growth(place: Panel, rows: pd.DataFrame, by: str, unit: str) -> None:
     lower.set(xscale="log", ylabel="ratio", xlabel=f"{unit} ({'width 64' if by == 'depth' else 'depth 8'})")
     for side, colour, label in (("over", OVER, "training step"), ("under", UNDER, "its matrix products")):
         upper.plot(sizes, rows[f"{side}_milliseconds_per_step"], color=colour, marker="o", label=label)
-    lower.plot(sizes, rows["ratio"], color=GREY, marker="o")
+    lower.plot(sizes, rows["value"], color=GREY, marker="o")
     lower.axhline(1, color=GOAL, linewidth=0.8)
     if len(rows):
         upper.legend(frameon=False, loc="upper left")
-        lower.set_ylim(0, 1.35 * rows["ratio"].to_numpy(float).max())
-        _annotate(lower, sizes, rows["ratio"])
+        lower.set_ylim(0, 1.35 * rows["value"].to_numpy(float).max())
+        _annotate(lower, sizes, rows["value"].to_numpy(float))
     for axes in (upper, lower):
         _ticks(axes, sizes)
     upper.tick_params(axis="x", labelbottom=False)
@@ -86,19 +88,19 @@ def _lanes(place: Panel, rows: pd.DataFrame) -> None:
     lanes = rows["lanes"].to_numpy(float)
     axes.set_title("trainings side by side")
     axes.set(xscale="log", xlabel="lanes (depth 8, width 64)", ylabel="trainings a second over one alone")
-    bars = np.abs(rows[["ratio_low", "ratio_high"]].to_numpy(float) - rows[["ratio"]].to_numpy(float)).T
-    axes.errorbar(lanes, rows["ratio"], bars, color=OVER, marker="o", capsize=2, elinewidth=1)
+    bars = np.abs(rows[["low", "high"]].to_numpy(float) - rows[["value"]].to_numpy(float)).T
+    axes.errorbar(lanes, rows["value"], bars, color=OVER, marker="o", capsize=2, elinewidth=1)
     axes.axhline(1, color=GOAL, linewidth=0.8)
-    highest = max([1.0, *rows["ratio_high"].astype(float)])
+    highest = max([1.0, *rows["high"].astype(float)])
     axes.set_ylim(0, 1.25 * highest)
     if highest > 4:
         axes.set(yscale="log", ylim=(0.5, 2 * highest))
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    _annotate(axes, lanes, rows["ratio"])
+    _annotate(axes, lanes, rows["value"].to_numpy(float))
     _ticks(axes, lanes)
 
 
-def _annotate(axes: Axes, sizes: np.ndarray, ratios: "pd.Series[float]") -> None:
+def _annotate(axes: Axes, sizes: np.ndarray, ratios: np.ndarray) -> None:
     for size, ratio in zip(sizes, ratios, strict=True):
         said = f"{ratio:.2f}" if ratio < 10 else f"{ratio:.0f}"
         axes.annotate(said, (size, ratio), (0, 4), textcoords="offset points", ha="center", fontsize=7.5)
@@ -116,13 +118,13 @@ def _ticks(axes: Axes, sizes: np.ndarray) -> None:
 def _bars(axes: Axes, title: str, rows: pd.DataFrame) -> None:
     """A bar to a question with its quartiles; a black stroke where its goal is."""
     places = np.arange(len(rows))
-    ratios = rows["ratio"].to_numpy(float)
-    spread = np.abs(rows[["ratio_low", "ratio_high"]].to_numpy(float) - ratios[:, None]).T
+    ratios = rows["value"].to_numpy(float)
+    spread = np.abs(rows[["low", "high"]].to_numpy(float) - ratios[:, None]).T
     axes.barh(places, ratios, 0.62, xerr=spread, color=_colours(rows["group"].tolist()), error_kw={"elinewidth": 1})
     goals = rows["goal_at_least"].fillna(rows["goal_at_most"]).to_numpy(float)
     axes.vlines(goals, places - 0.42, places + 0.42, color=GOAL, linewidth=2)
     least = rows["goal_at_least"].notna()
-    ends = np.fmax(rows["ratio_high"].to_numpy(float), goals)
+    ends = np.fmax(rows["high"].to_numpy(float), goals)
     for place, ratio, goal, is_least, end in zip(places, ratios, goals, least, ends, strict=True):
         said = "" if np.isnan(goal) else f", goal at {'least' if is_least else 'most'} {goal:g}"
         axes.annotate(f"{ratio:.2f}{said}", (end, place), (4, 0), textcoords="offset points", va="center", fontsize=7.5)

@@ -14,7 +14,7 @@ from bench.speed.timing import interleave, note
 from vae_jax.towers.dense import DenseTower
 
 # A GPU is busy with so many small trainings, and a core with one.
-LANES = {"cpu": (1, 4, 16, 64), "gpu": (1, 4, 16, 64, 256, 1024)}
+LANES = (1, 4, 16, 64) if jax.default_backend() == "cpu" else (1, 4, 16, 64, 256, 1024)
 
 # Rounds and the steps in one of them: fewer where a step is long, as there one round is long enough to be even.
 SHORT, LONG, LONGEST = (20, 100), (10, 50), (3, 50)
@@ -38,11 +38,7 @@ def test_depth_and_width(
     )  # fmt: skip
 
 
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if "lanes" in metafunc.fixturenames:
-        metafunc.parametrize("lanes", LANES[metafunc.config.getoption("device")])
-
-
+@pytest.mark.parametrize("lanes", LANES)
 def test_lanes(benchmark: BenchmarkFixture, at_most: Callable[[int], int], lanes: int) -> None:
     chunk = 50
     one, side_by_side = compiled_chunk(Setting(chunk=chunk)), compiled_chunk(Setting(lanes=lanes, chunk=chunk))

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from bench.speed.peers import peer_chunk
+from bench.speed.peers.arm import peer_chunk
 from bench.speed.setting import CHUNK, RECORD_EVERY, Setting, compiled_chunk, matrix_products
 from bench.speed.timing import interleave, note
 

@@ -1,4 +1,4 @@
-"""How two candidates are compared, and the row that says what was found."""
+"""How two candidates are compared, and the rows that say what was found."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -6,6 +6,9 @@ from typing import Any
 
 import numpy as np
 from pytest_benchmark.fixture import BenchmarkFixture
+
+RATIO = "ratio"
+"""The unit of a row that says one over another."""
 
 
 def interleave(
@@ -40,8 +43,20 @@ def note(
         under: The same of what it is held against.
         about: Other columns, as `steps` that one call takes, `goal_at_most` or `goal_at_least`.
     """
-    low, median, high = np.quantile(np.divide(over, under), [0.25, 0.5, 0.75])
     seconds = {"over_seconds": float(np.median(over)), "under_seconds": float(np.median(under))}
-    row = {"ratio": float(median), "ratio_low": float(low), "ratio_high": float(high), **seconds}
-    rows = benchmark.extra_info.setdefault("rows", [])
-    rows.append({"group": group, "question": question, **row, "rounds": len(over), **about})
+    _keep(benchmark, group, question, RATIO, np.divide(over, under).tolist(), **seconds, **about)
+
+
+def note_cost(
+    benchmark: BenchmarkFixture, group: str, question: str, unit: str, values: Sequence[float], **about: Any
+) -> None:
+    """Keep a row of something that has a unit, as seconds; the rest as in `note`."""
+    _keep(benchmark, group, question, unit, values, **about)
+
+
+def _keep(
+    benchmark: BenchmarkFixture, group: str, question: str, unit: str, values: Sequence[float], **about: Any
+) -> None:
+    low, median, high = np.quantile(values, [0.25, 0.5, 0.75]).tolist()
+    row = {"unit": unit, "value": median, "low": low, "high": high, "rounds": len(values)}
+    benchmark.extra_info.setdefault("rows", []).append({"group": group, "question": question, **row, **about})

@@ -90,6 +90,7 @@ class ArmTrainer:
         self.baseline: Recipe = loaded.baseline
         # On a CPU vectorised trainings are no faster than one after another, and not bit-equal to them.
         self.lanes = 1 if jax.default_backend() == "cpu" else max(self.protocol.rates, self.protocol.seeds)
+        self._scheduled: dict[float, tuple[jax.Array, jax.Array]] = {}
         self.data_digest, dataset = loaded.digest, loaded.dataset
         self._drawn_from = jax.tree.map(jnp.asarray, Data(dataset.train, dataset.mean))
         held_out = jax.tree.map(jnp.asarray, {"validation": dataset.validation, "test": dataset.test})
@@ -103,7 +104,7 @@ class ArmTrainer:
     def varied(self, lanes: int, dtype: str) -> "ArmTrainer":
         """The same arm, from the same draws, with another number of lanes and type of numbers; before it is used."""
         other = copy.copy(self)
-        other.lanes, other.recipe = lanes, replace(self.recipe, dtype=dtype)
+        other.lanes, other.recipe, other._scheduled = lanes, replace(self.recipe, dtype=dtype), {}
         with other.computing():
             other.data = cast(self.data, dtype)
         return other
@@ -144,8 +145,7 @@ class ArmTrainer:
             programs.append(self._estimation)
         digest.update("".join(each.digest for each in programs).encode())
         digest.update(repr((self.lanes, self.limit, _EVALUATION_SEED, self.gradient_evaluations)).encode())
-        steps, every = self.protocol.steps, self.protocol.validate_every
-        numbers = [schedules(self.recipe, rate, steps, every) for rate in self.rates]
+        numbers = [self._schedules(rate) for rate in self.rates]
         for leaf in jax.tree.leaves((numbers, self.recipe, self.data, self.held_out)):
             digest.update(np.asarray(leaf).tobytes())
         return digest.hexdigest()
@@ -193,8 +193,10 @@ class ArmTrainer:
         state, keys = self._begin([seed] * self.lanes, self.numbers([self.recipe.learning_rate] * self.lanes, 1)[0])
         drawn = (state.parameters, state.statistics, keys)
         parameters, statistics, key = drawn if self.lanes == 1 else jax.tree.map(lambda leaf: leaf[0], drawn)
-        step = jnp.zeros((), jnp.int32)
-        return parameters, statistics, *present(key, step, self.data.train, self.data, self.workload.architecture)
+        single = functools.partial(present, architecture=self.workload.architecture)
+        given = (key, jnp.zeros((), jnp.int32), self.data.train, self.data)
+        presented = program(single, given, name="present", architecture=self.workload.architecture).quick(*given)
+        return parameters, statistics, *presented
 
     def runner(self, learning_rate: float | None) -> Callable[[int], None]:
         """A function that takes some chunks of steps and waits for them: for timing."""
@@ -228,9 +230,11 @@ class ArmTrainer:
         final, _ = self._validate(state, split, ended=True)
         # Of trainings that have all diverged no estimate is told and no model kept.
         ended = not np.all(np.asarray(state.diverged_at) >= 0)
-        estimates = self._estimation(*self._validated(state, split, ended=True)) if estimated and ended else None
+        validated = self._validated(state, split, ended=True)
+        # So few times that what compiles sooner is done sooner.
+        estimates = self._estimation.quick(*validated) if estimated and ended else None
         if keep is not None and ended:
-            left = jax.device_get(self._remains(*self._validated(state, split, ended=True)))
+            left = jax.device_get(self._remains(*validated))
             keep(left if self.lanes == 1 else jax.tree.map(lambda leaf: leaf[0], left))
         # One step more, for its record of the state at the end; what comes after that state is thrown away.
         last = numbers[-1]._replace(stop=numbers[-1].stop + 1)
@@ -254,8 +258,7 @@ class ArmTrainer:
     def numbers(self, rates: list[float], stop: int) -> list[Numbers]:
         """The numbers of each chunk of a training that ends at a step, for one learning rate to each lane."""
         recipe = self.recipe.traced()
-        every = self.protocol.validate_every
-        per_lane = [schedules(self.recipe, rate, self.protocol.steps, every) for rate in rates]
+        per_lane = [self._schedules(rate) for rate in rates]
         learning_rates = beside([lane[0] for lane in per_lane])
         kl_weights = per_lane[0][1]
         # In float32 whatever the parameters are: a rate has no more than seven figures to it.
@@ -270,6 +273,13 @@ class ArmTrainer:
             )
             for index in range(kl_weights.shape[0])
         ]
+
+    def _schedules(self, rate: float) -> tuple[jax.Array, jax.Array]:
+        # Asked for by every training, and the same for all of one rate.
+        if rate not in self._scheduled:
+            steps, every = self.protocol.steps, self.protocol.validate_every
+            self._scheduled[rate] = schedules(self.recipe, rate, steps, every)
+        return self._scheduled[rate]
 
     def _begin(self, seeds: list[int], numbers: Numbers) -> tuple[TrainState, jax.Array]:
         keys = keys_of(seeds)

@@ -58,19 +58,20 @@ def _blamed(
     def score(made: Forward) -> Array:
         return loss_parts(made, batch, architecture.likelihood).score
 
+    def arrive(parameters: Any, inputs: Any) -> Any:
+        return arrivals(chain, score, parameters, inputs)
+
+    def arrive_through_time(parameters: Any, inputs: Any) -> Any:
+        return read_layers(chain, score, parameters, inputs).state_gradient
+
     given = (parameters, batch.inputs)
     chain = find_chain(trace(forward, *given), parameters)
-    compiled = program(
-        lambda parameters, inputs: arrivals(chain, score, parameters, inputs), given,
-        name="blame", architecture=architecture, recipe=repr(recipe.describe()), seed=seed,
-    )  # fmt: skip
+    about = {"architecture": architecture, "recipe": repr(recipe.describe()), "seed": seed}
+    compiled = program(arrive, given, name="blame", **about)
     found = blame(chain, jax.device_get(compiled.quick(*given)))
     if not found.kind and any(block.recurrences for block in chain.blocks):
         # A recurrence hands its last input's gradient on in full: what is lost is lost between its steps.
-        through_time = program(
-            lambda parameters, inputs: read_layers(chain, score, parameters, inputs).state_gradient, given,
-            name="through time", architecture=architecture, recipe=repr(recipe.describe()), seed=seed,
-        )  # fmt: skip
+        through_time = program(arrive_through_time, given, name="through time", **about)
         states = jax.device_get(through_time.quick(*given))
         found = blame_over_time({b.name: over_time(own) for b, own in zip(chain.blocks, states, strict=True)})
     return BlameRecord(**found._asdict()) if found.kind else None

@@ -62,7 +62,7 @@ class Program:
             args, _ = self._lowered.args_info
             shapes = jax.tree.map(lambda each: jax.ShapeDtypeStruct(each.shape, each.dtype), args)
             with jax.default_device(jax.devices("cpu")[0]):
-                counted = jax.jit(self._function).lower(*shapes).cost_analysis()
+                counted = jax.jit(self._function).lower(*shapes).cost_analysis() or {}
         return float(counted["flops"])
 
     @cached_property
@@ -83,7 +83,7 @@ class Program:
         """The program compiled in less time, to run in more, where that can be had: for a few steps."""
         if jax.default_backend() != "cpu":
             return self.compiled.call
-        options = {"xla_backend_optimization_level": 0, "xla_cpu_use_fusion_emitters": False}
+        options = {"xla_cpu_use_fusion_emitters": False}
         return self._lowered.compile(compiler_options=options)  # type: ignore
 
     def __call__(self, *arguments: Any) -> Any:

@@ -24,6 +24,8 @@ _REACH = 10.0
 # on either, however narrow a feature at the kink is.
 _BROAD = np.array([-10.0, -7.0, -5.0, -3.5, -2.0, -1.0, 0.0, 1.0, 2.0, 3.5, 5.0, 7.0, 10.0])
 _NARROW = np.concatenate([[0.0], *((-_REACH / 4**j, _REACH / 4**j) for j in range(1, 11))])
+# Points that an activation is asked for at once: as many, or a multiple of so many.
+_FEW, _MANY = 2**10, 2**16
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(16)
 
 
@@ -124,7 +126,7 @@ def evaluate(activation: Activation, u: Values) -> Values:
         u: Pre-activations.
     """
     with jax.enable_x64(True):
-        return np.asarray(activation(jnp.asarray(u, jnp.float64)))
+        return _back(activation(_of_few_sizes(u)), u)
 
 
 def differentiate(activation: Activation, u: Values) -> tuple[Values, Values]:
@@ -136,8 +138,18 @@ def differentiate(activation: Activation, u: Values) -> tuple[Values, Values]:
     """
     with jax.enable_x64(True):
         # Backwards: custom gradients may be defined for that direction alone.
-        value, backward = jax.vjp(activation, jnp.asarray(u, jnp.float64))
-        return np.asarray(value), np.asarray(backward(jnp.ones_like(value))[0])
+        value, backward = jax.vjp(activation, _of_few_sizes(u))
+        return _back(value, u), _back(backward(jnp.ones_like(value))[0], u)
+
+
+def _of_few_sizes(u: Values) -> jax.Array:
+    """All points in a row, and zeros: every operation is compiled for each size, which takes longer than to run it."""
+    whole = _FEW if u.size <= _FEW else -(-u.size // _MANY) * _MANY
+    return jnp.asarray(np.concatenate([u.reshape(-1), np.zeros(whole - u.size)]), jnp.float64)
+
+
+def _back(values: jax.Array, u: Values) -> Values:
+    return np.asarray(values)[: u.size].reshape(u.shape)
 
 
 def kinks(activation: Activation) -> tuple[float, ...]:

@@ -1,17 +1,22 @@
 """Every benchmark of this suite's speed, found as pytest finds it: each of its programs is traced, none is compiled."""
 
 import importlib
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 import bench.speed
 from bench.cli.main import main
-from bench.speed import flax_peer, setting
+from bench.speed import setting
+from bench.speed.machine import Command
+from bench.speed.peers import flax_peer
+from tests.bench.fake_store import build
 from vae_jax.models.vae import VAEArchitecture
 
 _FILES = sorted(Path(bench.speed.__path__[0]).glob("test_*.py"))
@@ -63,6 +68,27 @@ class InThisProcess:
         return [function(names[0], steps[0])] * len(cores)
 
 
+def compiles_little(job, tell):
+    """In the place of a cell: a program of a known name is compiled, with a function within."""
+    assert job.protocol.steps == _MODULES["test_compile"].STEPS
+
+    def train(x):
+        return _jit(jnp.sin)(x @ x).sum()
+
+    _jit(train)(jnp.ones((3, 3)))
+    time.sleep(0.01)
+
+
+def dry(*arguments, cache):
+    """In the place of a command in a process of its own: here, and without a training."""
+    if "--out" in arguments:
+        build(Path(arguments[arguments.index("--out") + 1]))
+        arguments = (*arguments, "--dry-run")
+    with pytest.raises(SystemExit, match="0"):
+        main(list(arguments))
+    return Command("", 1.0, 100.0)
+
+
 @pytest.fixture(autouse=True)
 def traced(monkeypatch):
     # Benchmarks run with jax as it comes, and clear what other tests have compiled.
@@ -71,6 +97,8 @@ def traced(monkeypatch):
     )
     for module in (flax_peer, setting, _MODULES["test_compile"]):
         monkeypatch.setattr(module, "jax", alone)
+    monkeypatch.setattr(_MODULES["test_compile"], "run_cell", compiles_little)
+    monkeypatch.setattr(_MODULES["test_commands"], "command", dry)
     # Every tower traced takes long in the depth alone.
     monkeypatch.setattr(setting.Setting, "architecture", VAEArchitecture(data=64, depth=2, width=64, latent=8))
     monkeypatch.setattr(_MODULES["test_suite"], "ProcessPoolExecutor", InThisProcess)
@@ -117,3 +145,12 @@ def suite_seconds(steps, tmp_path_factory):
     with pytest.raises(SystemExit, match="0"):
         main([*arguments, "--dry-run"])
     return 1.0
+
+
+@pytest.fixture(scope="module")
+def bench_runs(tmp_path_factory):
+    # Made before what each test has in the place of a command.
+    commands = _MODULES["test_commands"]
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(commands, "command", dry)
+        return commands.Bench(tmp_path_factory.mktemp("bench"))

@@ -7,9 +7,10 @@ from bench.speed.outcome import COLUMNS, completed, shown, write_outcome
 
 def row(group, **about):
     figures = {
-        "ratio": 2.0,
-        "ratio_low": 1.9,
-        "ratio_high": 2.1,
+        "unit": "ratio",
+        "value": 2.0,
+        "low": 1.9,
+        "high": 2.1,
         "over_seconds": 0.4,
         "under_seconds": 0.2,
         "rounds": 3,
@@ -24,6 +25,7 @@ ROWS = [
     row("shape", steps=25, depth=8, width=64, compile_seconds=5.0),
     row("lanes", steps=25, lanes=4),
     row("scan", depth=64, width=64),
+    row("cold", unit="s", value=123.4, goal_at_most=200.0),
 ]
 
 
@@ -35,12 +37,15 @@ def test_the_table_has_every_column_with_its_unit():
 
 
 def test_the_short_table_says_goal_and_spread():
-    lines = shown(pd.DataFrame(ROWS)).splitlines()[2:]
+    ratios, costs = shown(pd.DataFrame(ROWS)).split("\n\n")
+    lines = ratios.splitlines()[2:]
     assert "2.00 [1.90, 2.10]" in lines[0]
     assert "at least 6" in lines[0]
     assert "at most 1.6" in lines[1]
     # One round has no spread.
     assert "[" not in lines[2]
+    assert "123 s [1.9, 2.1]" in costs
+    assert "at most 200" in costs
 
 
 @pytest.mark.parametrize("rows", [ROWS, *([row] for row in ROWS)], ids=lambda rows: rows[0]["group"] + str(len(rows)))

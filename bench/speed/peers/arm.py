@@ -5,11 +5,13 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from bench.planning.protocol import Protocol
-from bench.speed.flax_peer import flax_arm
 from bench.speed.machine import take_core
+from bench.speed.peers.flax_peer import flax_arm
+from bench.speed.peers.torch_peer import torch_arm
 from bench.speed.setting import CHUNK, Setting
-from bench.speed.torch_peer import torch_arm
-from bench.training.record import choose
+
+TRAININGS = 10
+"""Of one arm."""
 
 PEERS: dict[str, Callable[..., Callable[[int, float], Any]]] = {"torch": torch_arm, "flax": flax_arm}
 _LEARNING_RATE = 1e-3
@@ -46,7 +48,7 @@ def peer_chunk(name: str, **options: Any) -> Callable[[], None]:
 
 
 def train_arm(name: str, steps: int, core: int | None = None) -> Arm:
-    """Tune and report one arm as the protocol does, with its records and evaluations; for a process of its own.
+    """Train one arm ten times, with the protocol's records and evaluations; for a process of its own.
 
     Args:
         name: `torch` or `flax`.
@@ -59,18 +61,14 @@ def train_arm(name: str, steps: int, core: int | None = None) -> Arm:
     protocol = Protocol(steps)
     begin = PEERS[name](Setting().architecture, protocol.draws)
 
-    def train(seed: int, rate: float, split: str) -> tuple[float, float]:
-        training = begin(seed, rate)
+    def train(seed: int) -> tuple[float, float]:
+        training = begin(seed, _LEARNING_RATE)
         norms, validation = [], []
         for step in range(steps):
             norms.append(training.step(record=step % protocol.record_every == 0))
             if (step + 1) % protocol.validate_every == 0:
                 validation.append(training.negative_elbo("validation"))
-        return float(validation[0]), float(training.negative_elbo(split))
+        return float(validation[0]), float(training.negative_elbo("test"))
 
-    rates = protocol.learning_rates(_LEARNING_RATE)
-    curves = [train(protocol.tuning_seed, rate, "validation") for rate in rates]
-    chosen = choose([last for _, last in curves])
-    assert chosen is not None
-    curves += [train(seed, rates[chosen], "test") for seed in protocol.reporting_seeds]
+    curves = [train(seed) for seed in range(TRAININGS)]
     return Arm(time.perf_counter() - begun, *map(list, zip(*curves, strict=True)))

@@ -1,0 +1,1 @@
+"""Peers that do the same work another way."""
