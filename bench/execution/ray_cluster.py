@@ -56,7 +56,7 @@ class RayExecutor:
         except BaseException:
             self.__exit__()
             raise
-        options: dict[str, Any] = {"num_cpus": 1, "retry_exceptions": [TryAgainError]}
+        options: dict[str, Any] = {"num_cpus": 1, "max_retries": _retries(), "retry_exceptions": [TryAgainError]}
         if self.device.platform == "gpu":
             options["num_gpus"] = 1
         self._run_group = self._ray.remote(num_returns="streaming", **options)(run_group)
@@ -180,6 +180,17 @@ class RayExecutor:
             ) from error
         status = "out of memory" if isinstance(error, self._ray.exceptions.OutOfMemoryError) else "failed"
         return Failure(status, f"Ray gave it up: {type(error).__name__}: {said(error)}"[:300], str(error))
+
+
+def _retries() -> int:
+    """By Ray's own variable, which Ray reads once in a process, however often it is set."""
+    asked = os.environ.get("RAY_TASK_MAX_RETRIES", "3")
+    try:
+        return int(asked)
+    except ValueError:
+        raise InputError(
+            f"RAY_TASK_MAX_RETRIES is {asked!r}, no whole number: set one, as 3, or -1 for no end"
+        ) from None
 
 
 @dataclass

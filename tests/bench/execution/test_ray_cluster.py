@@ -180,6 +180,17 @@ def test_an_address_without_a_cluster_ends_with_a_sentence(address, said, capsys
     assert captured.out == ""
 
 
+def test_retries_are_a_whole_number(monkeypatch):
+    monkeypatch.delenv("RAY_TASK_MAX_RETRIES", raising=False)
+    assert ray_cluster._retries() == 3
+    for asked in ("1", "-1"):
+        monkeypatch.setenv("RAY_TASK_MAX_RETRIES", asked)
+        assert ray_cluster._retries() == int(asked)
+    monkeypatch.setenv("RAY_TASK_MAX_RETRIES", "often")
+    with pytest.raises(InputError, match="RAY_TASK_MAX_RETRIES is 'often', no whole number: set one"):
+        ray_cluster._retries()
+
+
 def test_a_connection_leaves_signals_to_the_command(address):
     before = signal.getsignal(signal.SIGTERM)
     with RayExecutor(address):
