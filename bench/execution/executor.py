@@ -71,6 +71,14 @@ class Executor(Protocol):
         """
         ...
 
-    def time(self, job: Job, learning_rate: float, baseline: Job, limit_seconds: float) -> TimingRecord | Failure:
-        """Time one cell beside the baseline, while nothing else of this run is running."""
+    def time(
+        self, jobs: Sequence[tuple[Job, float]], baseline: Job, limit_seconds: float
+    ) -> Iterator[TimingRecord | Failure]:
+        """Time cells beside the baseline, in their order, each while nothing else of this run is running.
+
+        Args:
+            jobs: The cells, and each one's learning rate.
+            baseline: What all are timed beside.
+            limit_seconds: How long one may take before its process is ended.
+        """
         ...

@@ -91,7 +91,23 @@ class LocalExecutor:
                     yield TrainingsEnded(job.protocol.trainings - told[index])
                     yield CellEnded(job, outcome)
 
-    def time(self, job: Job, learning_rate: float, baseline: Job, limit_seconds: float) -> TimingRecord | Failure:
-        """Time one cell, on the worker that has its program, while all others rest."""
-        worker = self._workers[self._home.setdefault(job.cell.program, 0)]
-        return outcome_of(worker.time(job, learning_rate, baseline, limit_seconds), limit_seconds)
+    def time(
+        self, jobs: Sequence[tuple[Job, float]], baseline: Job, limit_seconds: float
+    ) -> Iterator[TimingRecord | Failure]:
+        """Time cells, in their order: as many as there are workers are compiled side by side, then timed one by one."""
+        for first in range(0, len(jobs), len(self._workers)):
+            beside = list(zip(self._free(jobs[first : first + len(self._workers)]), jobs[first:], strict=False))
+            # What fails here fails again where it is told.
+            wait([worker.prepare(*job, baseline, limit_seconds) for worker, job in beside])
+            for worker, job in beside:
+                yield outcome_of(worker.time(*job, baseline, limit_seconds), limit_seconds)
+
+    def _free(self, jobs: Sequence[tuple[Job, float]]) -> list[Worker]:
+        """A worker to each cell, where it can be the one that has its program."""
+        homes = [self._home.get(job.cell.program) for job, _ in jobs]
+        free = set(range(len(self._workers)))
+        chosen: list[int | None] = []
+        for home in homes:
+            chosen.append(home if home in free else None)
+            free.discard(home if home is not None else -1)
+        return [self._workers[free.pop() if index is None else index] for index in chosen]

@@ -125,16 +125,20 @@ class RayExecutor:
             for stream in running:
                 self._ray.cancel(stream, force=True)
 
-    def time(self, job: Job, learning_rate: float, baseline: Job, limit_seconds: float) -> TimingRecord | Failure:
-        """Time one cell beside the baseline on some node, while nothing else of this run is running."""
-        task = self._time_on_node.remote(job, learning_rate, baseline, self._node_setup(job, limit_seconds))
-        try:
-            return self._ray.get(task)
-        except self._ray.exceptions.RayError as error:
-            return self._failure(error)
-        except BaseException:
-            self._ray.cancel(task, force=True)
-            raise
+    def time(
+        self, jobs: Sequence[tuple[Job, float]], baseline: Job, limit_seconds: float
+    ) -> Iterator[TimingRecord | Failure]:
+        """Time cells, each on some node, while nothing else of this run is running."""
+        for job, learning_rate in jobs:
+            task = self._time_on_node.remote(job, learning_rate, baseline, self._node_setup(job, limit_seconds))
+            try:
+                timing = self._ray.get(task)
+            except self._ray.exceptions.RayError as error:
+                timing = self._failure(error)
+            except BaseException:
+                self._ray.cancel(task, force=True)
+                raise
+            yield timing
 
     def _find_device(self, wanted: str | None) -> Device:
         if wanted not in (None, "cpu", "gpu"):

@@ -212,13 +212,13 @@ def _time(work: Work, executor: Executor, commit: str | None, limit: float) -> I
     for cell in untimed:
         if cell.identity in rates:
             programs.setdefault(cell.program, []).append(cell)
-    for done, cells in enumerate(programs.values(), start=1):
-        first = cells[0]
-        timing = executor.time(plan.job(first, commit), rates[first.identity], baseline, limit)
+    jobs = [(plan.job(cells[0], commit), rates[cells[0].identity]) for cells in programs.values()]
+    timings = executor.time(jobs, baseline, limit)
+    for done, (cells, timing) in enumerate(zip(programs.values(), timings, strict=True), start=1):
         if not isinstance(timing, Failure):
             for cell in cells:
                 store.write_timing(cell.identity, timing)
-        yield ProgramTimed(done, len(programs), first.arm, timing if isinstance(timing, Failure) else None)
+        yield ProgramTimed(done, len(programs), cells[0].arm, timing if isinstance(timing, Failure) else None)
 
 
 def _figures(record: CellRecord) -> tuple[Any, ...]:

@@ -21,7 +21,7 @@ from bench.plugins.entry_points import ENTRY_POINT_GROUPS, package_root
 from bench.plugins.own_code import raised_in
 from bench.training.cell import run_cell
 from bench.training.memory import let_go
-from bench.training.timing import time_cell
+from bench.training.timing import prepare_timing, time_cell
 
 POLL_SECONDS = 0.1
 """How often the progress pipes are looked into."""
@@ -58,6 +58,10 @@ class Worker:
     def run(self, job: Job, limit_seconds: float) -> "Future[Any]":
         """Start a cell."""
         return self._schedule(limit_seconds, run_cell, job, tell_training)
+
+    def prepare(self, job: Job, learning_rate: float, baseline: Job, limit_seconds: float) -> "Future[Any]":
+        """Start compiling what timing a cell needs."""
+        return self._schedule(limit_seconds, prepare_timing, job, learning_rate, baseline)
 
     def time(self, job: Job, learning_rate: float, baseline: Job, limit_seconds: float) -> "Future[Any]":
         """Start timing a cell."""
