@@ -29,9 +29,9 @@ POLL_SECONDS = 0.1
 # The exit code of a worker that found no memory.
 _OUT_OF_MEMORY = 77
 
-# Beyond what a worker holds after its first cell, half a GB; a cell on digits adds at most some 200 MB, so that it
-# stays below 1 GB in a suite of any length.
-_MORE_BYTES = 2**28
+# Beyond what a worker holds after its first cell, some 550 MB. A cell on digits adds 30 to 150 MB, and 300 MB while its
+# largest program is compiled, so that a worker stays below 1 GB in a suite of any length.
+_MORE_BYTES = 2**27
 
 
 class Worker:

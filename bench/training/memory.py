@@ -1,14 +1,12 @@
 """What this process holds, and how it lets go of what it has compiled."""
 
-import contextlib
-import ctypes
 import gc
 import os
 from pathlib import Path
 
 import jax
 
-from bench.training.programs import forget
+from bench.training.programs import forget, give_back
 
 _STATUS = Path("/proc/self/statm")
 
@@ -18,21 +16,21 @@ _left: int | None = None
 
 
 def let_go(more: int) -> None:
-    """Let go of all that has been compiled, where this process holds so many bytes more than after the last time.
+    """Give back what is free, and let go of all that has been compiled where this process holds so many bytes more.
 
-    What is asked for again is traced, lowered and compiled again, or found in the persistent cache: so not after every
-    piece of work, but when most of what is held is of no use to the next. The first call lets go of nothing.
+    More than after the last time, that is; the first call only gives back. What is asked for again is traced, lowered
+    and compiled again, or found in the persistent cache: so not after every piece of work, but when most of what is
+    held is of no use to the next.
     """
     global _left
+    give_back()
     if _left is not None and held() <= _left + more:
         return
     if _left is not None:
         jax.clear_caches()
         forget()
         gc.collect()
-        # What is freed is the system's again only when glibc is told.
-        with contextlib.suppress(OSError, AttributeError):
-            ctypes.CDLL(None).malloc_trim(0)
+        give_back()
     _left = held()
 
 
