@@ -29,7 +29,7 @@ ARMS = (
 )  # fmt: skip
 STEPS = 1500
 GOALS = {("torch", 1): 6.5, ("torch", 2): 3.0, ("flax", 1): 3.2, ("flax", 2): 2.8}
-NAMES = {"torch": "eager PyTorch", "flax": "plain Flax"}
+NAMES = {"torch": "eager PyTorch", "torch compiled": "PyTorch with torch.compile", "flax": "plain Flax"}
 
 
 @pytest.fixture(scope="module")
@@ -53,11 +53,11 @@ def suite_seconds(steps: int, tmp_path_factory: pytest.TempPathFactory) -> float
 
 
 @pytest.mark.parametrize("processes", [1, 2])
-@pytest.mark.parametrize("name", ["torch", "flax"])
+@pytest.mark.parametrize("name", list(NAMES))
 def test_peer_over_the_suite(
     benchmark: BenchmarkFixture, steps: int, suite_seconds: float, name: str, processes: int
 ) -> None:
-    if name == "torch":
+    if name.startswith("torch"):
         pytest.importorskip("torch", reason="the peer needs pip install '.[peers]'")
 
     def train() -> list[Arm]:

@@ -1,5 +1,6 @@
 """Peers that do the suite's work another way: a chunk of steps, or one arm in full."""
 
+import functools
 import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -13,7 +14,9 @@ from bench.speed.setting import CHUNK, Setting
 TRAININGS = 10
 """Of one arm."""
 
-PEERS: dict[str, Callable[..., Callable[[int, float], Any]]] = {"torch": torch_arm, "flax": flax_arm}
+PEERS: dict[str, Callable[..., Callable[[int, float], Any]]] = {
+    "torch": torch_arm, "torch compiled": functools.partial(torch_arm, compiled=True), "flax": flax_arm
+}  # fmt: skip
 _LEARNING_RATE = 1e-3
 
 
@@ -35,7 +38,7 @@ def peer_chunk(name: str, **options: Any) -> Callable[[], None]:
     """A function that takes a chunk of steps, the norm of each layer's gradient in every one, and waits for it.
 
     Args:
-        name: `torch` or `flax`.
+        name: One of `PEERS`.
         options: The peer's own.
     """
     training = PEERS[name](Setting().architecture, draws=1, **options)(0, _LEARNING_RATE)
@@ -51,7 +54,7 @@ def train_arm(name: str, steps: int, core: int | None = None) -> Arm:
     """Train one arm ten times, with the protocol's records and evaluations; for a process of its own.
 
     Args:
-        name: `torch` or `flax`.
+        name: One of `PEERS`.
         steps: Steps of each training.
         core: The number of the one core to run on; None for all, with the peer's default threads.
     """

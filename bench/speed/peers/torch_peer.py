@@ -1,4 +1,4 @@
-"""The same training in eager PyTorch, as people usually write it. Imports torch only when it is made."""
+"""The same training in PyTorch, as people usually write it, eager or compiled. Imports torch only when it is made."""
 
 import itertools
 from collections.abc import Callable
@@ -9,13 +9,16 @@ from bench.speed.setting import BATCH
 from vae_jax.models.vae import VAEArchitecture
 
 
-def torch_arm(architecture: VAEArchitecture, draws: int, fused: bool = True) -> Callable[[int, float], Any]:
+def torch_arm(
+    architecture: VAEArchitecture, draws: int, fused: bool = True, compiled: bool = False
+) -> Callable[[int, float], Any]:
     """A function that begins a training in PyTorch: tanh towers, orthogonal kernels, Adam.
 
     Args:
         architecture: The model's sizes.
         draws: Draws of z for each held-out example.
         fused: Adam in one kernel, which is faster; PyTorch's default on a CPU is a loop over the parameters.
+        compiled: Loss and gradient through `torch.compile`, which wants a C++ compiler; all that it begins share them.
     """
     import torch  # pyright: ignore[reportMissingImports]
     from torch import nn  # pyright: ignore[reportMissingImports]
@@ -44,11 +47,13 @@ def torch_arm(architecture: VAEArchitecture, draws: int, fused: bool = True) -> 
             self.decoder = tower(architecture.latent, architecture.data)
             self.parameters = [*self.encoder.parameters(), *self.decoder.parameters()]
             self.optimizer = torch.optim.Adam(self.parameters, lr=learning_rate, fused=fused)
+            # Evaluations stay eager: another batch and no gradient would be programs of their own.
+            self._step_loss = torch.compile(self._loss) if compiled else self._loss
 
         def step(self, record: bool) -> Any:
             x = torch.bernoulli(train[torch.randint(len(train), (BATCH,))])
             self.optimizer.zero_grad()
-            self._loss(x).backward()
+            self._step_loss(x).backward()
             kernels = [parameter for parameter in self.parameters if parameter.ndim == 2] if record else []
             norms = [kernel.grad.norm() for kernel in kernels]
             self.optimizer.step()
