@@ -51,6 +51,8 @@ def test_flax_loop_over_the_step(compare: Callable[..., None]) -> None:
         ("PyTorch with torch.compile, fused Adam", None, {"compiled": True}),
     ],
 )
+# What compiles imports modules that use what torch itself calls outdated.
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
 def test_torch_over_the_step(
     compare: Callable[..., None], said: str, goal: float | None, options: dict[str, bool]
 ) -> None:

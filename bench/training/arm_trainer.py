@@ -22,7 +22,7 @@ from bench.planning.loaded_workload import load_workload
 from bench.plugins.workload import Workload
 from bench.results.records import TrainingRecord
 from bench.training.curves import CurveWriter
-from bench.training.lanes import NUMBERS_AXES, STATE_AXES, beside, keys_of, over_lanes
+from bench.training.lanes import NUMBERS_AXES, STATE_AXES, keys_of, over_lanes
 from bench.training.precision import cast, computing
 from bench.training.programs import Program, program
 from bench.training.record import Run, training_record
@@ -90,7 +90,7 @@ class ArmTrainer:
         self.baseline: Recipe = loaded.baseline
         # On a CPU vectorised trainings are no faster than one after another, and not bit-equal to them.
         self.lanes = 1 if jax.default_backend() == "cpu" else max(self.protocol.rates, self.protocol.seeds)
-        self._scheduled: dict[float, tuple[jax.Array, jax.Array]] = {}
+        self._scheduled: dict[float, tuple[np.ndarray, np.ndarray]] = {}
         self.data_digest, dataset = loaded.digest, loaded.dataset
         self._drawn_from = jax.tree.map(jnp.asarray, Data(dataset.train, dataset.mean))
         held_out = jax.tree.map(jnp.asarray, {"validation": dataset.validation, "test": dataset.test})
@@ -237,7 +237,7 @@ class ArmTrainer:
             left = jax.device_get(self._remains(*validated))
             keep(left if self.lanes == 1 else jax.tree.map(lambda leaf: leaf[0], left))
         # One step more, for its record of the state at the end; what comes after that state is thrown away.
-        last = numbers[-1]._replace(stop=numbers[-1].stop + 1)
+        last = numbers[-1]._replace(stop=jnp.asarray(self.protocol.steps + 1, jnp.int32))
         _, after = self.program(state, keys, last, self.drawn(keys, state.step))
         host = jax.device_get((records, after, final, estimates, state.diverged_at))
         return [self._unstack(host, lane) for lane in range(self.lanes)]
@@ -259,32 +259,26 @@ class ArmTrainer:
         """The numbers of each chunk of a training that ends at a step, for one learning rate to each lane."""
         recipe = self.recipe.traced()
         per_lane = [self._schedules(rate) for rate in rates]
-        learning_rates = beside([lane[0] for lane in per_lane])
-        kl_weights = per_lane[0][1]
-        # In float32 whatever the parameters are: a rate has no more than seven figures to it.
-        learning_rates, kl_weights = cast((learning_rates, kl_weights), "float32")
+        learning_rates = per_lane[0][0] if self.lanes == 1 else np.stack([lane[0] for lane in per_lane], axis=1)
+        end = jnp.asarray(stop, jnp.int32), jnp.asarray(self.limit, jnp.float32)
         return [
-            Numbers(
-                recipe,
-                learning_rates[index] if self.lanes == 1 else learning_rates[:, index],
-                kl_weights[index],
-                jnp.asarray(stop, jnp.int32),
-                jnp.asarray(self.limit, jnp.float32),
-            )
-            for index in range(kl_weights.shape[0])
+            Numbers(recipe, jnp.asarray(rate), jnp.asarray(kl_weight), *end)
+            for rate, kl_weight in zip(learning_rates, per_lane[0][1], strict=True)
         ]
 
-    def _schedules(self, rate: float) -> tuple[jax.Array, jax.Array]:
-        # Asked for by every training, and the same for all of one rate.
+    def _schedules(self, rate: float) -> tuple[np.ndarray, np.ndarray]:
+        # Asked for by every training, and the same for all of one rate. On the host, where a chunk is cut out without
+        # a program; in float32 whatever the parameters are: a rate has no more than seven figures to it.
         if rate not in self._scheduled:
             steps, every = self.protocol.steps, self.protocol.validate_every
-            self._scheduled[rate] = schedules(self.recipe, rate, steps, every)
+            learning_rates, kl_weights = jax.device_get(schedules(self.recipe, rate, steps, every))
+            self._scheduled[rate] = learning_rates.astype(np.float32), kl_weights.astype(np.float32)
         return self._scheduled[rate]
 
     def _begin(self, seeds: list[int], numbers: Numbers) -> tuple[TrainState, jax.Array]:
         keys = keys_of(seeds)
         with computing("float32"):
-            drawn = self._draw_program(keys, self.recipe, self._drawn_from)
+            drawn = self._draw_program.quick(keys, self.recipe, self._drawn_from)
         return self.first_state(numbers, *drawn), keys
 
     def first_state(self, numbers: Numbers, parameters: Any, statistics: Any) -> TrainState:

@@ -19,11 +19,7 @@ def over_lanes(function: Callable[..., Any], in_axes: Any, out_axes: Any, lanes:
     return function if lanes == 1 else jax.vmap(function, in_axes, out_axes)
 
 
-def beside(values: Sequence[jax.Array]) -> jax.Array:
-    """The values of all lanes as one array; of one lane its own."""
-    return values[0] if len(values) == 1 else jnp.stack(values)
-
-
 def keys_of(seeds: Sequence[int]) -> jax.Array:
-    """The training's key of each lane."""
-    return beside([random_key(seed) for seed in seeds])
+    """The training's key of each lane; of one lane its own."""
+    keys = [random_key(seed) for seed in seeds]
+    return keys[0] if len(keys) == 1 else jnp.stack(keys)
