@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from bench.cli.arguments import parse
 from bench.cli.commands.check import check
+from bench.cli.commands.compare import compare
 from bench.cli.commands.data import data
 from bench.cli.commands.decode import decode
 from bench.cli.commands.doctor import doctor
@@ -13,6 +14,7 @@ from bench.cli.commands.encode import encode
 from bench.cli.commands.list_ import list_
 from bench.cli.commands.new_remedy import new_remedy
 from bench.cli.commands.new_workload import new_workload
+from bench.cli.commands.protocol import protocol
 from bench.cli.commands.reconstruct import reconstruct
 from bench.cli.commands.report import report
 from bench.cli.commands.run import run
@@ -23,7 +25,8 @@ from bench.language.errors import InputError
 
 COMMANDS: dict[str, Callable[..., int]] = {
     "run": run, "list": list_, "check": check, "new-remedy": new_remedy, "new-workload": new_workload,
-    "report": report, "show": show, "doctor": doctor, "data": data,
+    "report": report, "show": show, "compare": compare, "protocol": protocol,
+    "doctor": doctor, "data": data,
     "encode": encode, "decode": decode, "sample": sample, "reconstruct": reconstruct,
 }  # fmt: skip
 

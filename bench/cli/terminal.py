@@ -24,13 +24,14 @@ from bench.results.results import Results, Row
 from bench.results.score import Score
 from bench.results.statistics import interval_text, student_t
 from bench.results.tables import plateaus, readable, shown
+from bench.results.two_runs import TwoRuns
 
 if TYPE_CHECKING:
     # What is run imports jax; what is read does not.
     from bench.examination.check_result import CheckResult
     from bench.examination.own_model import Case
     from bench.execution.executor import Executor
-    from bench.execution.run import Work
+    from bench.execution.run import CellConfirmed, Work
 
 # What may take more than one line, and characters of it that stand in one at least.
 _FOLDED = ("arm", "reason")
@@ -70,7 +71,10 @@ def forecast(work: "Work", executor: "Executor") -> str:
     plan = work.plan
     programs = len({cell.program for cell in work.missing})
     seconds = work.expected_seconds(slots)
-    trainings = len(work.missing) * plan.protocol.trainings
+    protocol = plan.protocol
+    trainings = len(work.missing) * protocol.trainings
+    # How often a grid grows nobody knows before.
+    grows = "at least " if protocol.most_trainings > protocol.trainings else ""
     others = Counter(cell.status for cell in plan.cells if cell.status != "planned")
     counts = [
         f"{len(plan.cells)} arm{'s' * (len(plan.cells) != 1)}",
@@ -81,8 +85,8 @@ def forecast(work: "Work", executor: "Executor") -> str:
             else []
         ),
         *(f"{count} {status}" for status, count in others.items()),
-        f"{len(work.missing)} to run ({trainings} trainings of {plan.protocol.steps:,} steps, {programs} programs to "
-        f"compile) on {slots} {executor.slot_words}",
+        f"{len(work.missing)} to run ({grows}{trainings} trainings of {protocol.steps:,} steps, {programs} "
+        f"programs to compile) on {slots} {executor.slot_words}",
     ]
     said = f"{plan.loaded.text}: {', '.join(counts)}: about {seconds / 60:.1f} minutes"
     data = plan.loaded.dataset.description
@@ -115,6 +119,16 @@ def cell_line(record: CellRecord, score: Score, done: int, of: int, kept: bool) 
     elif record.train_seconds is not None:
         took = f"  ({fixed(record.train_seconds, 0)} s)"
     return f"[{done}/{of}] {record.arm}: {record.status}  {came_to}{took}"
+
+
+def confirmed_line(event: "CellConfirmed") -> str:
+    """A line on an arm that was trained on further seeds.
+
+    Args:
+        event: What came of it.
+    """
+    said = f"[{event.done}/{event.of}] {event.arm}: confirmed on {event.seeds} fresh seeds"
+    return said if event.failure is None else f"[{event.done}/{event.of}] {event.arm}: {event.failure.reason}"
 
 
 def summary_table(results: Results, console: Console) -> Table:
@@ -320,6 +334,34 @@ def diagnosis_texts(case: "Case") -> Iterator[Table | Text]:
         table.add_row(*map(Text, row), style="bold" if row[0] == case.diagnosis.blame.block else "")
     yield table
     yield from map(Text, diagnosis_words(case))
+
+
+def two_runs_texts(found: TwoRuns) -> Iterator[RenderableType]:
+    """Two results side by side: what is real, arm by arm, and what else differs.
+
+    Args:
+        found: See `bench.results.two_runs`.
+    """
+    counts = Counter(each.comparison.word for each in found.arms)
+    yield Text(f"{len(found.arms)} arms in both: " + ", ".join(f"{count} {word}" for word, count in counts.items()))
+    if found.machines:
+        yield Text("Speeds come from different machines: compare nothing that is in seconds.", style="bold")
+    several = len({each.workload for each in found.arms}) > 1
+    table = _table()
+    for head in (*["workload"] * several, "arm", "gain, first", "gain, second", "score, second - first", "word"):
+        words = head in ("workload", "arm", "word")
+        table.add_column(head, justify="left" if words else "right", overflow="fold")
+    for each in sorted(found.arms, key=lambda each: -abs(each.comparison.difference.mean)):
+        told, (first, second) = each.comparison, each.gains
+        beside = interval_text(told.difference, like=max(map(abs, each.gains))) + ("" if each.paired else " (unpaired)")
+        names = (*[each.workload] * several, each.arm)
+        style = "bold" if told.word.startswith(("better", "worse")) else ""
+        table.add_row(*map(Text, (*names, figure(first), figure(second), beside, told.text)), style=style)
+    yield table
+    for each in found.arms:
+        for slot, (before, after) in each.changes.items():
+            yield Text(f"{each.arm}: {slot}: {_value_text(before)} -> {_value_text(after)}")
+    yield from map(Text, found.said)
 
 
 def _first(mechanism: str) -> str:

@@ -24,6 +24,7 @@ class Dataset:
         test: One fixed presentation, to report on.
         mean: Mean of the training targets, at which a model's outputs start and by which inputs may be centred; of
             rows that are one array it is theirs.
+        labels: Of the test examples, where they have some: integers; no model sees them.
         description: Where it is from and how it was split, in sentences; empty where the workload makes it.
         vocabulary: Of text, which token each number is: a `Vocabulary`.
         tokens: Of text, how many a sentence of the test set has on average, its end counted; a number.
@@ -38,6 +39,7 @@ class Dataset:
     mean: Any = None
     vocabulary: Any = field(default=None, kw_only=True)
     tokens: Any = field(default=None, kw_only=True)
+    labels: Any = field(default=None, kw_only=True)
     description: str = field(default="", kw_only=True)
 
     def __post_init__(self):

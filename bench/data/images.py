@@ -75,7 +75,7 @@ def flat_images(found: Chosen, binarisation: str) -> Callable[[], Dataset]:
             flat["train"] = (draw < flat["train"]).astype(np.float32)
         if binarisation != "none":
             flat |= {split: binarised(flat[split], split) for split in ("validation", "test")}
-        return Dataset(**flat, mean=mean, description=splits.description)
+        return Dataset(**flat, mean=mean, labels=splits.test.get("labels"), description=splits.description)
 
     return load
 

@@ -168,6 +168,7 @@ def cost_and_time(candidate: Candidate) -> str:
             PlannedCell(workload, candidate.on.arm(arm), "", "", "", 0),
             protocol,
             candidate.on.plateau,
+            candidate.on.plateau,
             candidate.plugins,
         )
         for arm in (candidate.remedy.name, "")

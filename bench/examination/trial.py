@@ -60,7 +60,7 @@ class Trial:
             lanes: Trainings side by side.
             double: Whether to train in float64, from the same draws.
         """
-        trained = ArmTrainer(Job(PlannedCell(workload, arm, "", "", "", 0), PROTOCOL, plateau, plugins))
+        trained = ArmTrainer(Job(PlannedCell(workload, arm, "", "", "", 0), PROTOCOL, plateau, plateau, plugins))
         self._lanes, self._arm = lanes, trained.varied(lanes, "float64" if double else trained.recipe.dtype)
 
     @property
@@ -112,7 +112,7 @@ class Trial:
     def _state(self) -> TrainState:
         with self._arm.computing():
             numbers = self._arm.numbers([1.0] * self._lanes, stop=PROTOCOL.steps)
-            return self._begin([PROTOCOL.tuning_seed] * self._lanes, numbers[0])[0]
+            return self._begin([0] * self._lanes, numbers[0])[0]
 
     def _begin(self, seeds: list[int], numbers: Numbers) -> tuple[TrainState, jax.Array]:
         keys = [random_key(seed) for seed in seeds]

@@ -75,7 +75,13 @@ def _not_finite(curves: pd.DataFrame) -> list[str]:
 def _trains(loaded: LoadedWorkload, base: str, plugins: tuple[str, ...]) -> str:
     """The score and the verdict of a short cell of the base's, and how long its steps took."""
     ends: list[float] = []
-    job = Job(PlannedCell(loaded.text, base, base, "base", "", 0), _PROTOCOL, loaded.plateau, plugins)
+    job = Job(
+        PlannedCell(loaded.text, base, base, "base", "", 0),
+        _PROTOCOL,
+        loaded.plateau,
+        loaded.plateau_validation,
+        plugins,
+    )
     outcome = run_cell(job, lambda: ends.append(time.perf_counter()))
     # Nothing is stored that it could stand for.
     assert not isinstance(outcome, Unchanged)

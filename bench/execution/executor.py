@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from bench.execution.device import Device
 from bench.planning.job import Job
 from bench.results.records import TimingRecord
-from bench.training.cell import Ran, Unchanged
+from bench.training.cell import Confirmed, Ran, Unchanged
 
 
 @dataclass(frozen=True)
@@ -20,8 +20,10 @@ class Failure:
     again: bool = False
 
 
-Outcome = Ran | Unchanged | Failure
-"""A cell's record with its curves and its model, which stored ones stand for them, or the reason why there are none."""
+Outcome = Ran | Unchanged | Confirmed | Failure
+"""A cell's record with its curves and its model, which stored ones stand for them, its confirmation, or the reason why
+there are none.
+"""
 
 
 @dataclass(frozen=True)

@@ -88,7 +88,7 @@ class LocalExecutor:
                     yield TrainingsEnded(-told[index])
                 else:
                     # A cell that ended early has no more trainings to come: the count is of work that is over.
-                    yield TrainingsEnded(job.protocol.trainings - told[index])
+                    yield TrainingsEnded(job.most_trainings - told[index])
                     yield CellEnded(job, outcome)
 
     def time(

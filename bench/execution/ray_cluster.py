@@ -116,7 +116,7 @@ class RayExecutor:
                         continue
                     job = group.jobs.popleft()
                     # A cell that ended early has no more trainings to come: the count is of work that is over.
-                    yield TrainingsEnded(job.protocol.trainings - group.told)
+                    yield TrainingsEnded(job.most_trainings - group.told)
                     group.told = 0
                     yield CellEnded(job, outcome)
                     if stream not in running and group.jobs:

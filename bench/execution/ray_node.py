@@ -85,7 +85,7 @@ def run_group(jobs: Sequence[Job], setup: NodeSetup) -> Iterator[Outcome | None]
                 outcome = replace(outcome, reason=outcome.reason.replace(str(folder), ""))
             if isinstance(outcome, Ran):
                 _require_device(outcome.record.device, setup.device)
-            for _ in range(job.protocol.trainings - told):
+            for _ in range(job.most_trainings - told):
                 yield None
             yield outcome
 

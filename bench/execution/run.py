@@ -10,13 +10,16 @@ from typing import Any, TypeVar
 import pandas as pd
 
 from bench.execution.executor import Executor, Failure, TrainingsEnded
+from bench.language.errors import InputError
 from bench.planning.identity import versions
 from bench.planning.job import Known
 from bench.planning.plan import Plan
+from bench.results.confirmation import to_confirm
 from bench.results.records import CellRecord, PlannedCell
+from bench.results.results import Results
 from bench.results.saved_model import has_model
 from bench.results.store import CURVE_COLUMNS, Store, UnreadableError
-from bench.training.cell import Unchanged
+from bench.training.cell import Confirmed, Ran, Unchanged
 from bench.training.record import cell_record
 
 R = TypeVar("R")
@@ -54,6 +57,17 @@ class ProgramTimed:
     done: int
     of: int
     arm: str
+    failure: Failure | None
+
+
+@dataclass(frozen=True)
+class CellConfirmed:
+    """An arm has been trained on further seeds, or why it could not be."""
+
+    done: int
+    of: int
+    arm: str
+    seeds: int
     failure: Failure | None
 
 
@@ -158,14 +172,14 @@ def find_work(plan: Plan, store: Store, timing: bool = True, verify: bool = Fals
     )  # fmt: skip
 
 
-def execute(work: Work, executor: Executor) -> Generator[TrainingsEnded | CellStored | ProgramTimed]:
-    """Run what is missing, then time what is untimed, storing each as it ends.
+def execute(work: Work, executor: Executor) -> Generator[TrainingsEnded | CellStored | CellConfirmed | ProgramTimed]:
+    """Run what is missing, confirm what is best where that is asked, then time what is untimed; store each as it ends.
 
     Args:
         work: From a plan.
         executor: What runs cells; ended when they are done.
     """
-    if not work.missing and not work.untimed:
+    if not work.missing and not work.untimed and not _unconfirmed(work):
         return
     plan, store, commit = work.plan, work.store, current_commit()
     limit = _PATIENCE_SECONDS + _PATIENCE * plan.expected_seconds([plan.baseline])
@@ -184,6 +198,7 @@ def execute(work: Work, executor: Executor) -> Generator[TrainingsEnded | CellSt
                 about = {"status": failure.status, "reason": failure.reason, "traceback": failure.traceback}
                 record, curves, model = cell_record(event.job, **about, versions=versions()), _no_curves(), None
             else:
+                assert isinstance(event.outcome, Ran)
                 record, curves, model = event.outcome
             stored = store.read(record.identity)
             trusted = stored if stored is not None and stored.status in RESULTS else None
@@ -197,7 +212,37 @@ def execute(work: Work, executor: Executor) -> Generator[TrainingsEnded | CellSt
                 store.write_model(model)
             diverged = work.save and record.status in RESULTS and model is None
             yield CellStored(record, unsaved="its first seed's training diverged" if diverged else "")
+        yield from _confirm(work, executor, commit, limit)
         yield from _time(work, executor, commit, limit)
+
+
+def _unconfirmed(work: Work) -> list[CellRecord]:
+    """The cells that are to be confirmed, and are not."""
+    if not work.plan.confirm:
+        return []
+    try:
+        results = Results.read(work.store, ())
+    except InputError:
+        return []
+    return [row.record for row in to_confirm(results) if row.confirmation is None]
+
+
+def _confirm(
+    work: Work, executor: Executor, commit: str | None, limit: float
+) -> Iterator[TrainingsEnded | CellConfirmed]:
+    cells = {cell.identity: cell for cell in work.plan.planned}
+    wanted = [(cells[record.identity], record.learning_rate) for record in _unconfirmed(work)]
+    jobs = [replace(work.plan.job(cell, commit), confirms=rate) for cell, rate in wanted]
+    done = 0
+    for event in executor.run(jobs, limit) if jobs else ():
+        # Not told: the bar is of the suite's own trainings.
+        if isinstance(event, TrainingsEnded):
+            continue
+        done += 1
+        failure = event.outcome if isinstance(event.outcome, Failure) else None
+        if isinstance(event.outcome, Confirmed):
+            work.store.write_confirmation(event.outcome.record)
+        yield CellConfirmed(done, len(jobs), event.job.cell.arm, event.job.most_trainings, failure)
 
 
 def _time(work: Work, executor: Executor, commit: str | None, limit: float) -> Iterator[ProgramTimed]:

@@ -125,6 +125,24 @@ def with_data(catalogue: Catalogue, text: str, data: str) -> str:
     return str(Term(term.name, (*term.parameters, ("data", typed_data(data)))))
 
 
+def with_split(catalogue: Catalogue, text: str, split: int) -> str:
+    """The text of a workload on another split of its data.
+
+    Raises:
+        InputError: If its data come in one split alone, or its text names one.
+    """
+    term = parse_term(text)[0]
+    takers = [name for name, kind in catalogue.workloads.items() if _default(kind.parameters.get("split")) is int]
+    if term.name in catalogue.workloads and term.name not in takers:
+        raise InputError(
+            f"workload {term.name!r} has its data in one split, got --split {split}: leave it out, or give --workload "
+            f"one of {', '.join(takers)}"
+        )
+    if "split" in dict(term.parameters):
+        raise InputError(f"workload {text!r} names its split, got --split {split} beside it: leave one of them out")
+    return str(Term(term.name, (*term.parameters, ("split", split))))
+
+
 def _default(parameter: inspect.Parameter | None) -> type[Any] | None:
     return None if parameter is None else type(parameter.default)
 

@@ -24,20 +24,29 @@ class Job:
         cell: The cell.
         protocol: How it is tuned and reported.
         plateau: The score that a dead arm sits at on test.
+        plateau_validation: The same on validation, where rates are chosen.
         plugins: Files that its arm needs.
         commit: Of this source tree.
         known: Stored cells that asked the same of other sources, by the fingerprint of their programs.
         identity: The parts of the cell's identity, for a worker to find them once more; None where nothing is stored.
         device_kind: What it is computed on.
         save: Whether its first reporting training's model is wanted too.
+        confirms: The learning rate at which it is only to be confirmed, on fresh seeds; None where it is run.
     """
 
     cell: PlannedCell
     protocol: Protocol
     plateau: float
+    plateau_validation: float
     plugins: tuple[str, ...] = ()
     commit: str | None = None
     known: Mapping[str, Known] = field(default_factory=dict)
     identity: Identity | None = None
     device_kind: str = "cpu"
     save: bool = False
+    confirms: float | None = None
+
+    @property
+    def most_trainings(self) -> int:
+        """Trainings that may be run."""
+        return self.protocol.most_trainings if self.confirms is None else self.protocol.confirming

@@ -10,16 +10,19 @@ from bench.language.arms import Arm, parse_arms, parse_term
 from bench.language.errors import briefly, unknown
 from bench.planning.applicability import slots_read
 from bench.planning.catalogue import Catalogue
-from bench.planning.compose import family, with_data
+from bench.planning.compose import family, with_data, with_split
 from bench.planning.compose_arm import ComposedArm, compose_arm
 from bench.planning.forecast import expected_seconds, model_bytes
 from bench.planning.identity import Identity, identify
 from bench.planning.job import Job, Known
 from bench.planning.loaded_workload import LoadedWorkload, load_workload
 from bench.planning.protocol import Protocol
+from bench.planning.tuning import words as words_of_tuning
 from bench.plugins.own_code import OwnCodeError
 from bench.plugins.reads import Reads
 from bench.plugins.remedy import NotApplicable
+from bench.results.comparison import words as words_of_comparing
+from bench.results.confirmation import words as words_of_confirming
 from bench.results.records import PlannedCell, PlanRecord, ProtocolRecord, WorkloadRecord
 from vae_jax.diagnosis.verdict import RULES
 from vae_jax.models.contract import Architecture
@@ -41,6 +44,7 @@ class Plan:
         device_kind: What the numbers will be computed on.
         identities: The parts of each cell's identity, by its whole.
         recipes: Each cell's recipe, by its identity.
+        confirm: Whether the best arms, and those claimed to be better, are trained on fresh seeds more.
     """
 
     suite: str
@@ -53,6 +57,7 @@ class Plan:
     device_kind: str
     identities: Mapping[str, Identity]
     recipes: Mapping[str, Recipe]
+    confirm: bool = False
 
     @property
     def planned(self) -> list[PlannedCell]:
@@ -62,7 +67,7 @@ class Plan:
     def job(self, cell: PlannedCell, commit: str | None = None, known: Mapping[str, Known] | None = None) -> Job:
         """A cell as work for a worker."""
         return Job(
-            cell, self.protocol, self.loaded.plateau, self.plugins, commit, known or {},
+            cell, self.protocol, self.loaded.plateau, self.loaded.plateau_validation, self.plugins, commit, known or {},
             self.identities.get(cell.identity), self.device_kind,
         )  # fmt: skip
 
@@ -86,13 +91,26 @@ class Plan:
             tuple(loaded.workload.bases), loaded.dataset.tokens,
         )  # fmt: skip
         data = [loaded.dataset.description] if loaded.dataset.description else []
-        words = (*data, *self.protocol.words(loaded.workload.score, bool(sizes.before_z)))
+        judged = loaded.workload.score, loaded.workload.left
+        words = (
+            *data,
+            *words_of_tuning(self.protocol, *judged),
+            *self.protocol.words(judged[0], bool(sizes.before_z)),
+            *words_of_comparing(judged[0], loaded.plateau, self.protocol.seeds),
+            *([words_of_confirming(self.protocol.confirming)] if self.confirm else []),
+        )
         return PlanRecord(
             suite=self.suite,
             command=command,
             plugins=self.plugins,
             workloads={loaded.text: workload},
-            protocol=ProtocolRecord(words, **typed, constants=constants),
+            protocol=ProtocolRecord(
+                words,
+                **typed,
+                constants=constants,
+                reporting_seeds=self.protocol.reporting_seeds,
+                confirming_seeds=self.protocol.confirming_seeds,
+            ),
             verdict_rules=tuple(RULES),
             cells=self.cells,
         )
@@ -104,12 +122,15 @@ def make_plan(
     suite: str,
     workload: str | None = None,
     data: str | None = None,
+    split: int | None = None,
     arms: str | None = None,
     seeds: int | None = None,
     rates: int | None = None,
     steps: int | None = None,
+    patience: int = 0,
     plugins: tuple[str, ...] = (),
     device_kind: str = "cpu",
+    confirm: bool = False,
 ) -> Plan:
     """The cells that a command asks for.
 
@@ -118,12 +139,15 @@ def make_plan(
         suite: Name of the suite.
         workload: Instead of the suite's.
         data: Instead of the workload's: the name of a set, or a path.
+        split: Instead of the workload's own split of its data: a seed.
         arms: Instead of the suite's; without it, each remedy of a plugin is an arm beside the suite's.
         seeds: Instead of the suite's.
         rates: Instead of the suite's.
         steps: Instead of the suite's, or the workload's.
+        patience: Steps up to which a training is followed that has not left the plateau; 0 for no more than any other.
         plugins: Files that were loaded into the catalogue.
         device_kind: What the numbers will be computed on.
+        confirm: Whether the best arms are confirmed, though the suite does not ask for it.
 
     Raises:
         InputError: If a name or number does not hold.
@@ -133,6 +157,7 @@ def make_plan(
     chosen = catalogue.suites[suite][0]
     asked = chosen.workload if workload is None else workload
     asked = asked if data is None else with_data(catalogue, asked, data)
+    asked = asked if split is None else with_split(catalogue, asked, split)
     loaded = load_workload(catalogue, asked)
     built = loaded.workload
     given = dict(parse_term(asked)[0].parameters)
@@ -140,6 +165,7 @@ def make_plan(
         steps=_first(steps, built.steps if "steps" in given else None, chosen.steps, built.steps),
         seeds=_first(seeds, chosen.seeds),
         rates=_first(rates, chosen.rates),
+        patience=patience,
     )
     programs: dict[Any, int] = {}
     identities: dict[str, Identity] = {}
@@ -196,7 +222,8 @@ def make_plan(
         cells.setdefault((cell.identity, "" if cell.status == "planned" else cell.arm), cell)
     description = catalogue.workloads[loaded.text.partition("[")[0]].description.split("\n")[0]
     return Plan(
-        suite, loaded, description, protocol, tuple(cells.values()), baseline, plugins, device_kind, identities, recipes
+        suite, loaded, description, protocol, tuple(cells.values()), baseline, plugins, device_kind, identities,
+        recipes, confirm or chosen.confirm,
     )  # fmt: skip
 
 

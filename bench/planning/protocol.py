@@ -1,12 +1,15 @@
 """The protocol: how every arm is tuned, chosen and reported. One place, in code and in words."""
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from bench.language.errors import InputError
 from bench.results.score import Score
 from bench.results.statistics import CONFIDENCE
+
+LEAST_TO_GROW = 3
+"""Rates of a grid that may grow: fewer are a person's own few, to be taken as they are."""
 
 
 @dataclass(frozen=True)
@@ -18,7 +21,11 @@ class Protocol:
         seeds: Fresh seeds of the reporting pass.
         rates: Learning rates of the tuning pass; of one there is nothing to choose, and no pass.
         spacing: Factor between neighbouring rates.
-        tuning_seed: Seed of the tuning pass; the reporting seeds follow it.
+        extensions: How often a grid of at least `LEAST_TO_GROW` rates may grow by one.
+        finalists: How many rates are tried on all tuning seeds.
+        tuning: How many tuning seeds there are, from 0; the reporting seeds follow them.
+        confirming: How many fresh seeds more, after those, an arm is confirmed on that is asked to be.
+        patience: Steps up to which a training is followed that has not left the plateau, where that is more.
         record_every: Steps between two records of the instruments.
         validate_every: Steps between two evaluations on validation.
         draws: Draws of z for each held-out example.
@@ -31,7 +38,11 @@ class Protocol:
     seeds: int = 5
     rates: int = 5
     spacing: float = math.sqrt(10)
-    tuning_seed: int = 0
+    extensions: int = 3
+    finalists: int = 2
+    tuning: int = 3
+    confirming: int = 10
+    patience: int = 0
     record_every: int = 50
     validate_every: int = 100
     draws: int = 4
@@ -42,11 +53,21 @@ class Protocol:
         for name in ("steps", "seeds", "rates"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if self.patience and self.patience <= self.steps:
+            raise InputError(
+                f"patience must be more than the {self.steps:,} steps of a training, got {self.patience:,}: it is how "
+                "long one is followed that has not left the plateau by then"
+            )
 
     @property
-    def reporting_seeds(self) -> list[int]:
-        """Seeds that no choice was made on."""
-        return [self.tuning_seed + 1 + index for index in range(self.seeds)]
+    def tuning_seeds(self) -> tuple[int, ...]:
+        """Seeds that a rate is chosen on: all rates on the first, the best of them on the others too."""
+        return tuple(range(self.tuning))
+
+    @property
+    def reporting_seeds(self) -> tuple[int, ...]:
+        """Seeds that no choice was made on, whether one is made or not."""
+        return tuple(range(self.tuning, self.tuning + self.seeds))
 
     @classmethod
     def of_length(cls, steps: int, **asked: int) -> "Protocol":
@@ -64,18 +85,43 @@ class Protocol:
         return self.rates > 1
 
     @property
+    def confirming_seeds(self) -> tuple[int, ...]:
+        """Seeds that neither a rate nor a claim was made on."""
+        first = self.tuning + self.seeds
+        return tuple(range(first, first + self.confirming))
+
+    @property
     def trainings(self) -> int:
-        """Trainings of one arm."""
-        return self.rates * self.tunes + self.seeds
+        """Trainings of an arm whose grid does not grow."""
+        again = min(self.finalists, self.rates) * (self.tuning - 1)
+        return (self.rates + again) * self.tunes + self.seeds
+
+    @property
+    def most_trainings(self) -> int:
+        """Trainings of an arm whose grid grows as far as it may, each time on all tuning seeds."""
+        grows = self.tunes and self.rates >= LEAST_TO_GROW
+        return self.trainings + self.extensions * self.tuning * grows
+
+    def learning_rate(self, scale: float, place: int) -> float:
+        """The rate at a place of the grid around an optimizer's own scale, to three digits; 0 is its lowest at first.
+
+        >>> Protocol(steps=1).learning_rate(0.03, 2), Protocol(steps=1).learning_rate(0.03, 5)
+        (0.03, 0.949)
+        """
+        return float(f"{scale * self.spacing ** (place - (self.rates - 1) / 2):.3g}")
 
     def learning_rates(self, scale: float) -> list[float]:
-        """The rates to tune over: log-spaced around an optimizer's own scale, to three digits.
+        """The rates to tune over: log-spaced around an optimizer's own scale.
 
         >>> Protocol(steps=1).learning_rates(0.03)
         [0.003, 0.00949, 0.03, 0.0949, 0.3]
         """
-        middle = (self.rates - 1) / 2
-        return [float(f"{scale * self.spacing ** (index - middle):.3g}") for index in range(self.rates)]
+        return [self.learning_rate(scale, place) for place in range(self.rates)]
+
+    def charged(self, gradients: int) -> "Protocol":
+        """The protocol of an arm that takes so many gradients a step: as many in all, so fewer steps."""
+        steps = max(1, self.steps // gradients)
+        return replace(self, steps=steps, patience=self.patience // gradients if self.patience else 0)
 
     def limit(self, plateau: float) -> float:
         """The score beyond which a training has diverged.
@@ -91,7 +137,7 @@ class Protocol:
         return asdict(self)
 
     def words(self, score: Score, latent: bool = True) -> list[str]:
-        """The protocol in sentences, made from the constants that compute it.
+        """How arms are reported, in sentences, made from the constants that compute it; tuning has its own.
 
         Args:
             score: What trainings are judged by.
@@ -101,18 +147,18 @@ class Protocol:
             f", at KL weight 1, with {self.draws} draws of z per example; the importance-weighted bound has "
             f"{self.importance_samples}"
         )
-        tuned = [
-            f"Every arm trains {self.rates} learning rates, a factor of {self.spacing:.3g} apart around its "
-            f"optimizer's own scale, for {self.steps:,} steps on tuning seed {self.tuning_seed}.",
-            f"The rate with the least {score.name} on validation is kept; a best rate at either end of the grid is "
-            "marked.",
-        ]
-        untuned = [f"No rate is tuned: every arm trains {self.steps:,} steps at its optimizer's own."]
+        patient = (
+            f"A fresh seed that has not left the plateau after {self.steps:,} steps is followed to {self.patience:,}, "
+            "at the rate and KL weight that its schedules ended with; where that rate is 0 it is trained anew with "
+            "schedules of that length. No figure but the step of escape is of these."
+        )
         return [
-            *(tuned if self.tunes else untuned),
             f"At that rate {self.seeds} fresh seeds are trained and reported on test{draws if latent else ''}.",
             f"Intervals are Student's t over seeds, {CONFIDENCE:.0%}; an arm of which a seed diverged has none.",
-            f"A training has diverged when a minibatch's {score.name} is not finite, or above the plateau by more than "
-            f"{self.divergence_distance:g} times the plateau's absolute value, or times 1 where that is less.",
+            f"A training has diverged when a minibatch's {score.name} is not finite, or validation's lies above the "
+            f"plateau by more than {self.divergence_distance:g} times the plateau's absolute value, or times 1 where "
+            "that is less.",
+            *([patient] if self.patience else []),
+            "An arm that takes several gradients a step takes as many in all as any other, in fewer steps.",
             "For one seed all arms share initial draws, batches and noise wherever their shapes allow.",
         ]

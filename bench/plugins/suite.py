@@ -13,6 +13,7 @@ class Suite:
         seeds: Fresh seeds of the reporting pass.
         rates: Learning rates of the tuning pass; with 1 there is none.
         steps: Steps of one training; None for the workload's own.
+        confirm: Whether the best arms, and those claimed to be better, are trained on fresh seeds more.
     """
 
     arms: tuple[str, ...]
@@ -20,3 +21,4 @@ class Suite:
     seeds: int = 5
     rates: int = 5
     steps: int | None = None
+    confirm: bool = False

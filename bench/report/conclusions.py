@@ -1,41 +1,81 @@
 """Conclusions from a summary, in sentences computed from it; nothing about causes."""
 
+import math
 from collections import Counter
 from typing import Any
 
-import pandas as pd
-
 from bench.language.figures import significant
-from bench.results.columns import row_interval
+from bench.results.comparison import WORSE, compare, least_difference
 from bench.results.records import BlameRecord, WorkloadRecord
-from bench.results.results import NO_CODE_NATS
-from bench.results.score import Score
-from bench.results.statistics import CONFIDENCE, interval_text
+from bench.results.results import NO_CODE_NATS, Results, Row
+from bench.results.statistics import interval_text
 from bench.results.tables import holds, plateaus, table_rows
 
 
-def conclusions(table: pd.DataFrame, workload: WorkloadRecord) -> list[str]:
-    """A few sentences on one workload's rows: how many arms left the plateau, which is best, what is not there."""
+def conclusions(results: Results) -> list[str]:
+    """A few sentences on one workload's arms: what to do, how sure that is and what it costs; how many arms left the
+    plateau; what is not ranked, and what is not there.
+    """
+    table, (name,) = results.summary, results.workloads
+    workload = results.plan.workloads[name]
     past = holds(table, "past_z")
     rows = table_rows(table.loc[~past])
-    plateau = f"the plateau of {plateaus(table.loc[~past])} {workload.score.unit}"
     return [
-        *_left(rows, plateau, workload), *_past(list(table.loc[past, "arm"])), *_best(rows, workload.score),
+        *_answer(results, set(table.loc[past, "arm"])),
+        *_left(rows, f"the plateau of {plateaus(table.loc[~past])} {workload.score.unit}", workload),
+        *_past(list(table.loc[past, "arm"])),
         *_absent(rows),
-    ]  # fmt: skip
+    ]
+
+
+def _answer(results: Results, past: set[str]) -> list[str]:
+    """What to do on this workload, how sure that is, and what it costs."""
+    trained = [row for row in results.rows if row.scores and row.cell.arm not in past]
+    ranked = sorted((row for row in trained if row.mostly_left), key=lambda row: -row.gain.mean)
+    if not ranked:
+        few = f"{len(trained)} arm{'s' * (len(trained) != 1)}"
+        return [f"None of {few} left the plateau in more than half of its seeds."] if trained else []
+    best, *others = ranked
+    unit, word = best.workload.score.unit, best.comparison
+    beside = f"; beside {word.other}: {word.text}" if word else ""
+    first = (
+        f"The largest gain is that of {best.cell.arm}: {interval_text(best.gain, like=best.plateau)} {unit} below the "
+        f"plateau, which {len(best.left)} of {len(best.scores)} seeds left{beside}."
+    )
+    least = least_difference(best.workload.score, best.plateau)
+    compared = compare({row.cell.arm: (best.cell.arm, row.scores, best.scores) for row in others}, least)
+    near = [row for row in others if not compared[row.cell.arm].word.startswith(WORSE)]
+    cost = "" if best.timing is None else f" A step takes {_times(best)} as long as the baseline's."
+    if not near:
+        told = "every other arm is worse" if others else "no other arm left the plateau in more than half of its seeds"
+        return [first, f"By the same rule {told}.{cost}"]
+    cheap = min((row for row in near if row.timing), key=lambda row: _slowdown(row), default=None)
+    listed = ", ".join(row.cell.arm for row in near) if len(near) <= 3 else f"{len(near)} others"
+    least_cost = "" if cheap is None or best.timing is None or _slowdown(cheap) >= _slowdown(best) else (
+        f", the cheapest of them {cheap.cell.arm} at {_times(cheap)}"
+    )  # fmt: skip
+    return [first, f"It is not told apart from {listed}{least_cost}.{cost}"]
+
+
+def _slowdown(row: Row) -> float:
+    return row.timing.slowdown if row.timing else math.inf
+
+
+def _times(row: Row) -> str:
+    return f"{_slowdown(row):.2f} times"
 
 
 def _left(rows: list[Any], plateau: str, workload: WorkloadRecord) -> list[str]:
-    if not rows:
-        return []
-    judged = [row for row in rows if row.left is not None]
+    judged = [row for row in rows if row.seeds]
     if not judged:
-        return [f"No arm has an interval yet, so none can be said to have left {plateau}."]
-    seeds = sorted({row.seeds for row in judged})
-    over = f"{seeds[0]} seeds" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]} seeds"
+        return []
+    every, some = (sum(told(row) for row in judged) for told in (
+        lambda row: row.left == row.seeds, lambda row: 0 < row.left < row.seeds
+    ))  # fmt: skip
+    arms = f"{len(judged)} arm{'s' * (len(judged) != 1)}"
     return [
-        f"{sum(row.left for row in judged)} of {len(judged)} arm{'s' * (len(judged) != 1)} with an interval left "
-        f"{plateau}: with the whole {CONFIDENCE:.0%} interval over {over} {workload.left.words(workload.score)}."
+        f"All seeds of {every} of {arms}, and some of {some} more, left {plateau}: "
+        f"{workload.left.words(workload.score)}."
     ]
 
 
@@ -46,22 +86,6 @@ def _past(arms: list[str]) -> list[str]:
         f"Not counted and not ranked: {', '.join(arms)}, below the plateau without a code (KL under {NO_CODE_NATS} "
         "nats): x reaches the decoder past z."
     ]
-
-
-def _best(rows: list[Any], score: Score) -> list[str]:
-    known = [row for row in rows if row.score is not None]
-    if not known:
-        return []
-    best = min(known, key=lambda row: row.score)
-    text = f"The lowest mean {score.name} is that of {best.arm}: {interval_text(row_interval(best))} {score.unit}"
-    if best.score_high is None:
-        return [f"{text}, from one seed."]
-    near = [row.arm for row in known if row is not best
-            and (row.score if row.score_low is None else row.score_low) <= best.score_high]  # fmt: skip
-    if not near:
-        return [f"{text}; no other arm's interval reaches that one."]
-    listed = ", ".join(near) if len(near) <= 3 else f"{len(near)} others"
-    return [f"{text}; its interval overlaps with that of {listed}, so the order among them is open."]
 
 
 def _absent(rows: list[Any]) -> list[str]:

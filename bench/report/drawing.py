@@ -34,6 +34,7 @@ class Drawn:
         pieces: Its figures as SVG.
         image: All of them side by side as PNG.
         sheet: And as SVG.
+        left_out: How many of its figures are not among the pieces, and in the files alone.
     """
 
     plot: Plot
@@ -41,6 +42,7 @@ class Drawn:
     pieces: tuple[str, ...]
     image: bytes
     sheet: str
+    left_out: int = 0
 
 
 def draw(results: Results, plots: Iterable[Plot]) -> tuple[list[Drawn], list[str]]:

@@ -14,6 +14,18 @@ for (const button of document.querySelectorAll(".summary thead button")) {
     body.append(...rows);
   });
 }
+// Show only the arms of a family, or of a word; without a script all are shown.
+for (const form of document.querySelectorAll("form.filters")) {
+  form.hidden = false;
+  const rows = [...form.nextElementSibling.querySelectorAll("tbody tr")];
+  form.addEventListener("submit", (event) => event.preventDefault());
+  form.addEventListener("change", () => {
+    const asked = [...form.querySelectorAll("select")].filter((select) => select.value);
+    for (const row of rows) row.hidden = asked.some((select) => row.dataset[select.dataset.column] !== select.value);
+    const shown = rows.filter((row) => !row.hidden).length;
+    form.querySelector("output").textContent = asked.length ? `${shown} of ${rows.length} arms` : "";
+  });
+}
 // A link to an arm opens it.
 const open = () => { const arm = document.getElementById(location.hash.slice(1)); if (arm && "open" in arm) arm.open = true; };
 addEventListener("hashchange", open);

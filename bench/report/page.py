@@ -1,6 +1,7 @@
 """The page: one HTML file of all results, which asks no host for anything. No jax."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,10 @@ from bench.results.column import Column
 from bench.results.results import Results
 from bench.results.statistics import CONFIDENCE
 from bench.results.store import write_atomically
-from bench.results.tables import holds, missing, readable, shown, table_rows
+from bench.results.tables import missing, mostly_left, readable, shown, table_rows
+
+PAGE_BYTES = 5_000_000
+"""Most that a page takes, of however many arms: it is sent by mail and opened on a phone."""
 
 
 def write_page(results: Results, drawn: Sequence[Drawn], complaints: Sequence[str]) -> Path:
@@ -22,29 +26,59 @@ def write_page(results: Results, drawn: Sequence[Drawn], complaints: Sequence[st
         drawn: The plots.
         complaints: What could not be shown, a sentence each.
     """
+    # A page is for reading: what is too much for it is in the files beside it, and the page says so.
+    bare = len(_page(results, [], complaints).encode())
+    page = _page(results, fitting(drawn, PAGE_BYTES - bare), complaints)
+    path = results.directory / "report.html"
+    write_atomically(path, page.encode())
+    return path
+
+
+def fitting(drawn: Sequence[Drawn], room: int) -> list[Drawn]:
+    """The plots with as many of their figures, the first ones, as there is room for.
+
+    Args:
+        drawn: The plots.
+        room: Bytes for all; small plots take what they need, and the others share what is left.
+    """
+    kept: dict[int, Drawn] = {}
+    for left, each in zip(
+        range(len(drawn), 0, -1), sorted(drawn, key=lambda each: sum(map(len, each.pieces))), strict=True
+    ):
+        share, pieces = room / left, []
+        for piece in each.pieces:
+            share -= len(piece.encode())
+            if share < 0:
+                break
+            pieces.append(piece)
+        room -= sum(len(piece.encode()) for piece in pieces)
+        kept[id(each)] = replace(each, pieces=tuple(pieces), left_out=len(each.pieces) - len(pieces))
+    return [kept[id(each)] for each in drawn]
+
+
+def _page(results: Results, drawn: Sequence[Drawn], complaints: Sequence[str]) -> str:
     workloads = [{
         "name": name,
         "about": results.plan.workloads[name],
-        "conclusions": conclusions(part.summary, results.plan.workloads[name]),
+        "conclusions": conclusions(part),
         "table": (table := _table(part, number)),
+        "words": sorted({row["word"] for row in table["rows"] if row["word"]}),
+        "families": sorted({row["family"] for row in table["rows"]}),
         "plots": [each for each in drawn if each.workload == name],
         "arms": _arms(table, part),
     } for number, (name, part) in enumerate(results.workloads.items())]  # fmt: skip
-    page = environment().get_template("page.html.j2").render(
+    return environment().get_template("page.html.j2").render(
         plan=results.plan, score=results.score, workloads=workloads, missing=missing(results.summary),
         cells=len(results.rows), machines=_machines(results), confidence=f"{CONFIDENCE:.0%}",
         blame_sentence=blame_sentence, inline=inline, complaints=complaints,
     )  # fmt: skip
-    path = results.directory / "report.html"
-    write_atomically(path, page.encode())
-    return path
 
 
 def _table(results: Results, number: int) -> dict[str, Any]:
     """The summary as the page shows it: each cell's text and what it is sorted by."""
     text = readable(results)
     columns = [column for column in shown(results) if column.name != "workload"]
-    left = holds(results.summary, "left").to_list()
+    left = mostly_left(results.summary).to_list()
     rows = table_rows(results.summary)
     texts = {column.name: dict(text[column.name]) for column in columns}
     kinds = {column.name: _kind(column) for column in columns}
@@ -53,6 +87,8 @@ def _table(results: Results, number: int) -> dict[str, Any]:
         "rows": [{
             "id": f"arm-{number}-{index}",
             "left": left[index],
+            "family": _family(rows[index].family),
+            "word": rows[index].word or "",
             "row": results.rows[index],
             "score": texts["score"][index],
             "status": texts["status"][index],
@@ -60,6 +96,11 @@ def _table(results: Results, number: int) -> dict[str, Any]:
             "cells": [(texts[name][index], getattr(rows[index], name), kind) for name, kind in kinds.items()],
         } for index in text.index],
     }  # fmt: skip
+
+
+def _family(family: str | None) -> str:
+    """What an arm is filtered by: the family of its one remedy."""
+    return "composition" if family and "+" in family else family or "other"
 
 
 def _kind(column: Column) -> str:

@@ -1,18 +1,29 @@
 """The columns of the summary, in their order: each a function of one cell. No jax."""
 
 import math
+import statistics
 from typing import Any
 
 from bench.language.figures import fixed, significant, thousands
 from bench.results.column import ALWAYS, NEVER, Column, column
+from bench.results.comparison import BETTER
 from bench.results.results import Row, geometric_mean
 from bench.results.score import NEGATIVE_LOG_LIKELIHOOD
-from bench.results.statistics import CONFIDENCE, Interval, interval_text
+from bench.results.statistics import CONFIDENCE, Interval, exact_binomial, interval_text, student_t
+from bench.results.tuned import NO_RATE_LEFT
 
 
 def row_interval(row: Any) -> Interval:
-    """The interval of a table's row."""
-    values = (row.score, row.score_low, row.score_high)
+    """The score of a table's row."""
+    return _interval(row.score, row.score_low, row.score_high)
+
+
+def gain_interval(row: Any) -> Interval:
+    """The gain of a table's row."""
+    return _interval(row.gain, row.gain_low, row.gain_high)
+
+
+def _interval(*values: float | None) -> Interval:
     return Interval(*(math.nan if value is None else value for value in values))
 
 
@@ -38,23 +49,146 @@ def status(row: Row) -> str:
     return row.status
 
 
-@column(unit="the score's, per example", title=f"{{score}}, {{unit}} [{CONFIDENCE:.0%}]", terminal=ALWAYS,
-        text=lambda row: interval_text(row_interval(row)),
-        says="mean over seeds of what the workload is judged by: -ELBO in nats, of a model without z its own score in "
-        "its own unit, as `plan.json` names it; lower is better")  # fmt: skip
-def score(row: Row) -> float:
-    return row.over_seeds("score").mean
+@column(unit="the score's, per example", title=f"gain, {{unit}} [{CONFIDENCE:.0%}]", terminal=ALWAYS,
+        text=lambda row: interval_text(gain_interval(row), like=row.plateau),
+        says="how far the mean over all seeds lies below the plateau: what has been learnt; it carries over to other "
+        "splits, where the score itself moves with the plateau; a seed that diverged has gained nothing")  # fmt: skip
+def gain(row: Row) -> float | None:
+    return row.gain.mean
 
 
 @column(unit="the score's, per example", title="",
         says="lower end of its 95 % Student t interval over seeds; empty with one seed")  # fmt: skip
-def score_low(row: Row) -> float:
-    return row.over_seeds("score").low
+def gain_low(row: Row) -> float | None:
+    return row.gain.low
 
 
 @column(unit="the score's, per example", title="", says="upper end of that interval")
-def score_high(row: Row) -> float:
-    return row.over_seeds("score").high
+def gain_high(row: Row) -> float | None:
+    return row.gain.high
+
+
+@column(unit="", title="beside its base", terminal=9, text=lambda row: row.word_text,
+        says="`better`, `worse`, `no difference shown` or `too few seeds`, by the page's printed rule; with fewer than "
+        "5 seeds `screened` stands behind it; empty of a base, and where the base is not in the run")  # fmt: skip
+def word(row: Row) -> str:
+    return row.comparison.word if row.comparison else ""
+
+
+@column(unit="", title="", says="the same; where no difference was shown, with half the interval's width: what could "
+        "have been seen")  # fmt: skip
+def word_text(row: Row) -> str:
+    return row.comparison.text if row.comparison else ""
+
+
+@column(unit="", title="confirmed", terminal=6,
+        says="of an arm that was trained with its base on ten fresh seeds more: `confirmed` where it is `better` there "
+        "too, by the same rule, over those seeds alone, else `not confirmed`; empty of arms that are not said to be "
+        "better, and where nothing was confirmed")  # fmt: skip
+def confirmed(row: Row) -> str:
+    if row.comparison is None or row.confirmed is None or not row.comparison.word.startswith(BETTER):
+        return ""
+    return "confirmed" if row.confirmed.word == BETTER else "not confirmed"
+
+
+@column(unit="the score's, per example", title="",
+        says="its score minus its base's on those seeds")  # fmt: skip
+def confirmed_difference(row: Row) -> float | None:
+    return row.confirmed and row.confirmed.difference.mean
+
+
+@column(unit="the score's, per example", title="",
+        says="its score minus its base's, paired by seed, over all seeds: below 0 it is the better one")  # fmt: skip
+def difference(row: Row) -> float | None:
+    return row.comparison and row.comparison.difference.mean
+
+
+@column(unit="the score's, per example", title="",
+        says="lower end of its 95 % Student t interval, not adjusted for other arms")  # fmt: skip
+def difference_low(row: Row) -> float | None:
+    return row.comparison and row.comparison.difference.low
+
+
+@column(unit="the score's, per example", title="", says="upper end of that interval")
+def difference_high(row: Row) -> float | None:
+    return row.comparison and row.comparison.difference.high
+
+
+@column(unit="", title="", says="two-sided, of paired Student's t, adjusted for all arms of the suite that have a "
+        "base: Holm's way from 5 seeds on, with fewer Benjamini and Hochberg's")  # fmt: skip
+def p_adjusted(row: Row) -> float | None:
+    return row.comparison and row.comparison.p
+
+
+@column(unit="count", title="left", terminal=ALWAYS, text=lambda row: f"{row.left} of {row.seeds}",
+        says="seeds that left the plateau by the workload's rule: for most, the score lies below it by more than a "
+        "margin (0.2 nats of -ELBO); of an autoregressive decoder, z shuffled between examples costs more than 0.5 "
+        "nats and KL is above 0.5; one that diverged, failed or ran out of time has not left")  # fmt: skip
+def left(row: Row) -> int:
+    return len(row.left)
+
+
+@column(unit="share", title="", says="lower end of the exact 95 % binomial interval of the share that left")
+def left_low(row: Row) -> float:
+    return exact_binomial(len(row.left), len(row.scores)).low
+
+
+@column(unit="share", title="", says="upper end of that interval")
+def left_high(row: Row) -> float:
+    return exact_binomial(len(row.left), len(row.scores)).high
+
+
+@column(unit="count", title="", says="fresh seeds: those that diverged, failed or ran out of time among them")
+def seeds(row: Row) -> int:
+    return len(row.scores)
+
+
+@column(unit="the score's, per example", title=f"{{score}}, {{unit}} [{CONFIDENCE:.0%}]", terminal=8,
+        text=lambda row: interval_text(row_interval(row)),
+        says="mean over all seeds of what the workload is judged by: -ELBO in nats, of a model without z its own score "
+        "in its own unit; lower is better; a seed that diverged enters with the plateau's, and where none has a score "
+        "there is none. The interval is of seeds alone: other splits and draws of the test set move the plateau "
+        "itself")  # fmt: skip
+def score(row: Row) -> float | None:
+    return row.score.mean
+
+
+@column(unit="the score's, per example", title="",
+        says="lower end of its 95 % Student t interval over seeds; empty with one seed")  # fmt: skip
+def score_low(row: Row) -> float | None:
+    return row.score.low
+
+
+@column(unit="the score's, per example", title="", says="upper end of that interval")
+def score_high(row: Row) -> float | None:
+    return row.score.high
+
+
+@column(unit="", title="", planned=True, says="the unit of the score, one example's")
+def score_unit(row: Row) -> str:
+    return row.workload.score.unit
+
+
+@column(unit="the score's, per example", title="",
+        says="mean score among the seeds that left, as a description: which seeds those are is the arm's own "
+        "doing")  # fmt: skip
+def score_left(row: Row) -> float | None:
+    return student_t([value for training in row.left if (value := training.score) is not None]).mean
+
+
+@column(unit="steps", title="escape, steps", terminal=5, text=lambda row: thousands(row.escape_step),
+        says="the step from which on half of the seeds had left the plateau for good, by validations: Kaplan and "
+        "Meier's median; empty where more than half never did")  # fmt: skip
+def escape_step(row: Row) -> float | None:
+    return row.escape.median if row.escape else None
+
+
+@column(unit="s", title="escape, s", terminal=NEVER, text=lambda row: fixed(row.escape_seconds, 2),
+        says="the same times the time of a step; empty where that was not measured")  # fmt: skip
+def escape_seconds(row: Row) -> float | None:
+    if row.escape is None or row.timing is None:
+        return None
+    return row.escape.median * statistics.median(row.timing.seconds_per_step)
 
 
 @column(unit="the score's, per example", title="", planned=True,
@@ -68,15 +202,6 @@ def plateau(row: Row) -> float:
         says="the same on validation, where the curves over steps are measured")  # fmt: skip
 def plateau_validation(row: Row) -> float | None:
     return row.plateau_validation
-
-
-@column(unit="true or false", title="",
-        says="left the plateau by the workload's rule, with the whole interval of each figure that the rule asks for: "
-        "for most, the score lies below the plateau by more than a margin (0.2 nats of -ELBO); of an autoregressive "
-        "decoder, z shuffled between examples costs more than 0.5 nats and KL is above 0.5; empty without an "
-        "interval")  # fmt: skip
-def left(row: Row) -> bool | None:
-    return row.left
 
 
 @column(unit="true or false", title="",
@@ -122,6 +247,21 @@ def perplexity(row: Row) -> float | None:
         "alone")  # fmt: skip
 def accuracy(row: Row) -> float:
     return row.over_seeds("accuracy").mean
+
+
+@column(unit="the score's, per example", title="on training, {unit}", terminal=NEVER,
+        text=lambda row: fixed(row.train_score),
+        says="the score on as many training examples, judged as the test set is: beside `score` it tells what was not "
+        "learnt from what was learnt by heart; mean over seeds")  # fmt: skip
+def train_score(row: Row) -> float:
+    return row.over_seeds("train_score").mean
+
+
+@column(unit="share", title="neighbours", terminal=NEVER, text=lambda row: fixed(row.neighbours, 3),
+        says="where test examples have labels, which no model sees: the share of them whose label is the commonest "
+        "among the 5 others with the nearest posterior means; mean over seeds")  # fmt: skip
+def neighbours(row: Row) -> float:
+    return row.over_seeds("neighbours").mean
 
 
 @column(unit="nats per example", title="KL, nats", terminal=4, text=lambda row: fixed(row.kl_nats),
@@ -228,20 +368,42 @@ def mean_cosine_end(row: Row) -> float:
     return row.over_seeds("mean_cosine_end").mean
 
 
-@column(unit="per step", title="learning rate", terminal=5,
-        text=lambda row: significant(row.learning_rate) + (" (edge)" if row.rate_at_edge else ""),
-        says="the rate with the lowest score on validation, on the tuning seed; where only one was asked for, that "
-        "one")  # fmt: skip
+def _rate(row: Any) -> str:
+    edge = {"no": "", "": "", NO_RATE_LEFT: ""}.get(row.rate_at_edge or "", f" ({row.rate_at_edge} edge)")
+    return significant(row.learning_rate) + edge
+
+
+@column(unit="per step", title="learning rate", terminal=5, text=_rate,
+        says="the rate that tuning chose, by the page's rule; where only one was asked for, that one")  # fmt: skip
 def learning_rate(row: Row) -> float | None:
     return row.record.learning_rate
 
 
-@column(unit="true or false", title="",
-        says="the chosen rate was the lowest or highest tried: a better one may lie beyond. Not where every rate that "
-        "finished ended on the plateau, less than the score's margin (0.2 nats of -ELBO) apart on validation: none of "
-        "them is better than another")  # fmt: skip
-def rate_at_edge(row: Row) -> bool:
-    return row.at_edge
+@column(unit="", title="",
+        says="`no`; `low` or `high` where the chosen rate is the lowest or highest tried, so that a better one may lie "
+        "beyond; `none left` where at no rate the median tuning seed left the plateau; empty where nothing was "
+        "tuned")  # fmt: skip
+def rate_at_edge(row: Row) -> str:
+    return row.grid.edge if row.grid else ""
+
+
+@column(unit="the score's, per example", title="",
+        says="the score on validation, on the first tuning seed, at the optimizer's own rate: the middle of the grid; "
+        "empty where that diverged")  # fmt: skip
+def default_rate_score(row: Row) -> float | None:
+    return row.grid and row.grid.default_score
+
+
+@column(unit="the score's, per example", title="", says="the same at the chosen rate")
+def tuned_rate_score(row: Row) -> float | None:
+    return row.grid and row.grid.score
+
+
+@column(unit="ratio", title="rates that work", terminal=NEVER, text=lambda row: fixed(row.rate_band, 0, "x"),
+        says="the highest over the lowest of the rates around the chosen one, next to one another, at which the first "
+        "tuning seed left the plateau; 1 where the chosen one alone did, empty where none did")  # fmt: skip
+def rate_band(row: Row) -> float | None:
+    return row.grid and row.grid.band
 
 
 @column(unit="1/s", title="examples/s", terminal=2, text=lambda row: thousands(row.examples_per_second, "/s"),
@@ -305,14 +467,9 @@ def gradient_evaluations(row: Row) -> int:
     return row.record.gradient_evaluations
 
 
-@column(unit="count", title="seeds", terminal=NEVER, says="fresh seeds trained at the chosen learning rate")
-def seeds(row: Row) -> int:
-    return len(row.trainings)
-
-
 @column(unit="count", title="",
-        says="seeds whose score was not finite, or above the plateau by more than 9 times its absolute value, or times "
-        "1 where that is less")  # fmt: skip
+        says="seeds whose score was not finite, or on validation above the plateau by more than 9 times its absolute "
+        "value, or times 1 where that is less")  # fmt: skip
 def seeds_diverged(row: Row) -> int:
     return sum(training.diverged_at is not None for training in row.trainings)
 

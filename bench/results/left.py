@@ -3,7 +3,8 @@
 import math
 from typing import NamedTuple
 
-from bench.results.records import TrainingRecord, WorkloadRecord
+from bench.results.records import TrainingRecord
+from bench.results.score import Left, Score
 
 
 class Figures(NamedTuple):
@@ -24,22 +25,22 @@ def figures(training: TrainingRecord) -> Figures:
     return Figures(*(math.nan if value is None else value for value in values))
 
 
-def beyond(workload: WorkloadRecord, plateau: float, found: Figures) -> list[float]:
-    """How far each figure that the workload's rule asks for lies beyond its limit; NaN where the figure is not there.
+def beyond(score: Score, left: Left, plateau: float, found: Figures) -> list[float]:
+    """How far each figure that a rule asks for lies beyond its limit; NaN where the figure is not there.
 
     Args:
-        workload: With its rule, and its score's margin.
+        score: What the workload is judged by, with its margin.
+        left: The workload's rule.
         plateau: On the split that the figures are of.
         found: The figures.
     """
-    rule = workload.left
-    if rule.by_score:
-        return [plateau - workload.score.margin - found.score]
-    asked = ((found.shuffled - found.reconstruction, rule.shuffled_nats), (found.kl_nats, rule.kl_nats))
+    if left.by_score:
+        return [plateau - score.margin - found.score]
+    asked = ((found.shuffled - found.reconstruction, left.shuffled_nats), (found.kl_nats, left.kl_nats))
     return [figure - limit for figure, limit in asked if limit is not None]
 
 
-def has_left(workload: WorkloadRecord, plateau: float, found: Figures) -> bool | None:
+def has_left(score: Score, left: Left, plateau: float, found: Figures) -> bool | None:
     """Whether a training has left, or had at a validation; None where a figure that would tell is not there."""
-    excess = beyond(workload, plateau, found)
+    excess = beyond(score, left, plateau, found)
     return None if any(map(math.isnan, excess)) else all(each > 0 for each in excess)

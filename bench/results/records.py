@@ -8,7 +8,7 @@ from typing import Any
 
 from bench.results.score import Left, Score
 
-SCHEMA = 3
+SCHEMA = 4
 """The version of these records; to be raised by whoever adds, removes or renames a field."""
 
 
@@ -39,6 +39,8 @@ class TrainingRecord:
     kl_nats: float | None = None
     shuffled: float | None = None
     accuracy: float | None = None
+    train_score: float | None = None
+    neighbours: float | None = None
     gradient_ratio_init: float | None = None
     gradient_ratio_end: float | None = None
     gradient_per_layer_init: float | None = None
@@ -102,7 +104,8 @@ class CellRecord:
         recipe: Every slot's value.
         changes: The baseline's value and its own, of every slot that it changes.
         learning_rate: The one it is reported at.
-        tuning: A training for each rate; none where there was only one.
+        tuning: All trainings that the rate was chosen from, in the order in which they were run; none where there was
+            only one rate.
         trainings: A training for each fresh seed.
         parameters: How many numbers are trained.
         compile_seconds: Of its program.
@@ -145,6 +148,17 @@ class CellRecord:
     blame: BlameRecord | None = None
     versions: dict[str, str] = field(default_factory=dict)
     device: DeviceRecord | None = None
+
+
+@dataclass(frozen=True)
+class ConfirmationRecord:
+    """A cell's trainings on seeds that no claim was made on, at the rate that it was reported at."""
+
+    identity: str
+    learning_rate: float
+    trainings: tuple[TrainingRecord, ...]
+    commit: str | None
+    finished: str
 
 
 @dataclass(frozen=True)
@@ -227,13 +241,17 @@ class WorkloadRecord:
 
 @dataclass(frozen=True)
 class ProtocolRecord:
-    """How every cell is tuned and reported: what can be typed, the other constants by name, and all of it in words."""
+    """How every cell is tuned and reported: what can be typed, the other constants by name, all of it in words, and
+    the fresh seeds that are reported on and confirmed on.
+    """
 
     words: tuple[str, ...]
     steps: int
     seeds: int
     rates: int
     constants: dict[str, float]
+    reporting_seeds: tuple[int, ...]
+    confirming_seeds: tuple[int, ...]
 
 
 @dataclass(frozen=True)

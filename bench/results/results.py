@@ -5,19 +5,30 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import pandas as pd
 
 from bench.language.errors import InputError
 from bench.results.column import Column
-from bench.results.left import beyond, figures, has_left
-from bench.results.records import CellRecord, PlannedCell, PlanRecord, TimingRecord, TrainingRecord, WorkloadRecord
+from bench.results.comparison import Comparison, compare, least_difference
+from bench.results.escape import Escape, escape
+from bench.results.left import Figures, figures, has_left
+from bench.results.records import (
+    CellRecord,
+    ConfirmationRecord,
+    PlannedCell,
+    PlanRecord,
+    TimingRecord,
+    TrainingRecord,
+    WorkloadRecord,
+)
 from bench.results.saved_model import EXAMPLES, unpack_examples
 from bench.results.score import Score, common
-from bench.results.statistics import Interval, student_t
+from bench.results.statistics import NOTHING, Interval, Survival, kaplan_meier, student_t
 from bench.results.store import CURVE_COLUMNS, Store, StoredCell, UnreadableError
+from bench.results.tuned import Grid, grid, rank
 
 F = TypeVar("F")
 
@@ -40,6 +51,7 @@ class Row:
         workload: The plan's record of its workload.
         stored: Its record and curves; None of a cell that has none.
         timing: How fast it is; None where that was not measured.
+        confirmation: Its trainings on further seeds; None where it was not confirmed, or at another rate.
         unreadable: Why what is stored of it cannot be read, in a sentence; empty where nothing is wrong.
         results: All cells of the run, this one among them.
     """
@@ -48,6 +60,7 @@ class Row:
     workload: WorkloadRecord
     stored: StoredCell | None
     timing: TimingRecord | None
+    confirmation: ConfirmationRecord | None
     unreadable: str
     results: "Results" = field(repr=False, compare=False)
 
@@ -101,14 +114,81 @@ class Row:
         return self.workload.plateau_validation if math.isclose(self.plateau, self.workload.plateau) else None
 
     @property
-    def left(self) -> bool | None:
-        """Whether it has left the plateau: the whole interval of each figure that the workload's rule asks for.
+    def scores(self) -> dict[int, float]:
+        """The score of each fresh seed; of one that diverged, failed or ran out of time the plateau's.
 
-        None where there is no interval.
+        Empty of a cell that is not stored.
         """
-        excess = [beyond(self.workload, self.plateau, figures(training)) for training in self.trainings]
-        lows = [student_t(of_seeds).low for of_seeds in zip(*excess, strict=True)]
-        return None if not lows or any(map(math.isnan, lows)) else all(low > 0 for low in lows)
+        if self.stored is None:
+            return {}
+        # A cell that ended before its reporting pass was asked for as many seeds as any other.
+        return self._scores(self.trainings) or dict.fromkeys(self.results.plan.protocol.reporting_seeds, self.plateau)
+
+    @property
+    def confirming_scores(self) -> dict[int, float]:
+        """The same of the seeds that it was confirmed on; empty where it was not."""
+        return {} if self.confirmation is None else self._scores(self.confirmation.trainings)
+
+    def _scores(self, trainings: Sequence[TrainingRecord]) -> dict[int, float]:
+        return {each.seed: self.plateau if each.score is None else each.score for each in trainings}
+
+    @property
+    def left(self) -> list[TrainingRecord]:
+        """The trainings of fresh seeds that left the plateau, by the workload's rule."""
+        judged = self.workload.score, self.workload.left, self.plateau
+        return [training for training in self.trainings if training.score is not None
+                and has_left(*judged, figures(training))]  # fmt: skip
+
+    @property
+    def mostly_left(self) -> bool:
+        """Whether more than half of its fresh seeds left."""
+        return 2 * len(self.left) > len(self.scores)
+
+    @property
+    def score(self) -> Interval:
+        """The mean of `scores` with its interval; none where no seed has a score of its own."""
+        own = any(training.score is not None for training in self.trainings)
+        return student_t(list(self.scores.values())) if own else NOTHING
+
+    @property
+    def gain(self) -> Interval:
+        """How far that lies below the plateau."""
+        mean, low, high = self.score
+        return Interval(self.plateau - mean, self.plateau - high, self.plateau - low)
+
+    @property
+    def escape(self) -> Survival | None:
+        """What share of seeds is still on the plateau, over steps; None where nothing tells."""
+        found = self.escapes.values()
+        return kaplan_meier([each.step for each in found], [each.left for each in found]) if found else None
+
+    @property
+    def comparison(self) -> Comparison | None:
+        """It beside its base; None of a base, and where the base is not in the run."""
+        return self.results.comparisons.get((self.cell.workload, self.cell.arm))
+
+    @property
+    def confirmed(self) -> Comparison | None:
+        """It beside its base on the seeds that it was confirmed on; None where one of them was not."""
+        return self.results.confirmed.get((self.cell.workload, self.cell.arm))
+
+    @cached_property
+    def escapes(self) -> dict[int, Escape]:
+        """When each fresh seed left the plateau for good, as far as validations tell."""
+        plateau = self.plateau_validation
+        curves = self.curves(*Figures._fields)
+        curves = curves[(curves["split"] == "validation") & curves["phase"].isin(("reporting", "prolonged"))]
+        if plateau is None or curves.empty:
+            return {}
+
+        def last(rows: pd.DataFrame) -> pd.DataFrame:
+            """One that was prolonged was followed from its first step."""
+            prolonged = rows["phase"] == "prolonged"
+            rows = rows[prolonged] if prolonged.any() else rows
+            return rows.pivot(index="step", columns="instrument", values="value")
+
+        found = {int(seed): escape(self.workload, plateau, last(rows)) for seed, rows in curves.groupby("seed")}
+        return {seed: each for seed, each in found.items() if each is not None}
 
     @property
     def past_z(self) -> bool:
@@ -121,23 +201,13 @@ class Row:
         return self.workload.left.by_score and below and self.over_seeds("kl_nats").mean < NO_CODE_NATS
 
     @property
-    def at_edge(self) -> bool:
-        """Whether its rate is the lowest or highest tried, so that a better one may lie beyond.
-
-        Not where only one was, nor where every rate that finished ended on the plateau, less than the score's margin
-        apart: none of them is better than another.
-        """
-        if self.stored is None or self.record.learning_rate is None or len(self.record.tuning) < 2:
-            return False
-        plateau, margin, tuning = self.plateau_validation, self.workload.score.margin, self.record.tuning
-        ended = [found for found in map(figures, tuning) if not math.isnan(found.score)]
-        scores = [found.score for found in ended]
-        alike = (
-            plateau is not None
-            and max(scores) - min(scores) < margin
-            and not any(has_left(self.workload, plateau, found) for found in ended)
-        )
-        return self.record.learning_rate in (tuning[0].learning_rate, tuning[-1].learning_rate) and not alike
+    def grid(self) -> Grid | None:
+        """How its rate lies among those tried; None where none was tuned, or none could be told from another."""
+        plateau = self.plateau_validation
+        if self.stored is None or self.record.learning_rate is None or not self.record.tuning or plateau is None:
+            return None
+        ranks = [rank(self.workload.score, self.workload.left, plateau, each) for each in self.record.tuning]
+        return grid(self.record.tuning, self.record.learning_rate, self.results.plan.protocol.rates, ranks)
 
     def over_seeds(self, name: str) -> Interval:
         """The mean of a figure over seeds with its interval; none where a seed diverged, whatever it reached."""
@@ -171,14 +241,16 @@ class Results:
         directory: The store's folder.
         plan: The plan.
         columns: What its table shows of each cell.
-        found: What is stored of each cell of the plan, in its order: its record with curves, its timing, and what is
-            wrong with either.
+        found: What is stored of each cell of the plan, in its order: its record with curves, its timing, its
+            confirmation, and what is wrong with any.
+        whole: What these are a part of: comparisons are adjusted for all arms of a suite, whichever are looked at.
     """
 
     directory: Path
     plan: PlanRecord
     columns: tuple[Column, ...]
-    found: tuple[tuple[StoredCell | None, TimingRecord | None, str], ...] = field(repr=False)
+    found: tuple["Found", ...] = field(repr=False)
+    whole: "Results | None" = field(default=None, repr=False)
 
     @classmethod
     def read(cls, store: Store, columns: Sequence[Column], arms: Sequence[str] | None = None) -> "Results":
@@ -192,17 +264,16 @@ class Results:
             plan = replace(plan, cells=tuple(cell for cell in plan.cells if cell.arm in arms))
         # Two arms may be one cell.
         found = {cell.identity: _find(store, cell.identity) for cell in plan.cells if cell.status == "planned"}
-        nothing = (None, None, "")
         return cls(store.directory, plan, tuple(columns), tuple(
-            found[cell.identity] if cell.status == "planned" else nothing for cell in plan.cells
+            found[cell.identity] if cell.status == "planned" else Found() for cell in plan.cells
         ))  # fmt: skip
 
     @cached_property
     def rows(self) -> tuple[Row, ...]:
         """The cells of the plan, in its order."""
         return tuple(
-            Row(cell, self.plan.workloads[cell.workload], stored, timing, unreadable, self)
-            for cell, (stored, timing, unreadable) in zip(self.plan.cells, self.found, strict=True)
+            Row(cell, self.plan.workloads[cell.workload], *found, self)
+            for cell, found in zip(self.plan.cells, self.found, strict=True)
         )
 
     @property
@@ -236,6 +307,30 @@ class Results:
         """One row per cell of the plan; a cell that diverged on any seed has no mean and no interval."""
         return self.table.frame
 
+    @cached_property
+    def comparisons(self) -> dict[tuple[str, str], Comparison]:
+        """Each arm beside its base, by workload and arm; adjusted for all arms of the workload."""
+        return self.whole.comparisons if self.whole else self._beside_bases(lambda row: row.scores)
+
+    @cached_property
+    def confirmed(self) -> dict[tuple[str, str], Comparison]:
+        """The same of the arms that were confirmed, on the seeds of that alone."""
+        return self.whole.confirmed if self.whole else self._beside_bases(lambda row: row.confirming_scores)
+
+    def _beside_bases(self, scores_of: Callable[["Row"], dict[int, float]]) -> dict[tuple[str, str], Comparison]:
+        scores = {(row.cell.workload, row.cell.arm): scores_of(row) for row in self.rows}
+        found: dict[tuple[str, str], Comparison] = {}
+        for name, workload in self.plan.workloads.items():
+            cells = [row.cell for row in self.rows if row.cell.workload == name and row.cell.arm != row.cell.base]
+            pairs = {
+                cell.arm: (cell.base, own, base)
+                for cell in cells
+                if (own := scores[name, cell.arm]) and (base := scores.get((name, cell.base)))
+            }
+            compared = compare(pairs, least_difference(workload.score, workload.plateau))
+            found |= {(name, arm): each for arm, each in compared.items()}
+        return found
+
     def curves(self, instruments: Iterable[str] | None = None) -> pd.DataFrame:
         """The tidy curves of the stored cells, or the named instruments' part, with the types of `CURVE_TYPES`."""
         if instruments is None:
@@ -257,6 +352,11 @@ class Results:
         return {name: self._part([cell.workload == name for cell in self.plan.cells]) for name in names}
 
     @property
+    def mostly_left(self) -> bool:
+        """Whether more than half of its fresh seeds left."""
+        return 2 * len(self.left) > len(self.scores)
+
+    @property
     def score(self) -> Score:
         """What its figures are judged by; of several workloads that differ, no name in particular."""
         return common(self.plan.workloads[cell.workload].score for cell in self.plan.cells)
@@ -270,7 +370,8 @@ class Results:
             return self
         cells, found = ([each for each, is_in in zip(all_, wanted, strict=True) if is_in]
                         for all_ in (self.plan.cells, self.found))  # fmt: skip
-        return replace(self, plan=replace(self.plan, cells=tuple(cells)), found=tuple(found))
+        plan = replace(self.plan, cells=tuple(cells))
+        return replace(self, plan=plan, found=tuple(found), whole=self.whole or self)
 
 
 def geometric_mean(ratios: Sequence[float]) -> float:
@@ -280,7 +381,16 @@ def geometric_mean(ratios: Sequence[float]) -> float:
         return float(np.exp(np.mean(np.log(ratios)))) if ratios else math.nan
 
 
-def _find(store: Store, identity: str) -> tuple[StoredCell | None, TimingRecord | None, str]:
+class Found(NamedTuple):
+    """What is stored of a cell; nothing where there is none."""
+
+    stored: StoredCell | None = None
+    timing: TimingRecord | None = None
+    confirmation: ConfirmationRecord | None = None
+    unreadable: str = ""
+
+
+def _find(store: Store, identity: str) -> Found:
     """Read a cell's record, or say in a sentence what is there and cannot be read."""
     wrong: list[UnreadableError] = []
 
@@ -293,12 +403,14 @@ def _find(store: Store, identity: str) -> tuple[StoredCell | None, TimingRecord 
             wrong.append(error)
             return None
 
-    stored, timing = usable(store.load), usable(store.load_timing)
+    stored, timing, confirmation = map(usable, (store.load, store.load_timing, store.load_confirmation))
+    if confirmation and not (stored and stored.record.learning_rate == confirmation.learning_rate):
+        confirmation = None
     model = usable(lambda identity: store.load_model(identity, (EXAMPLES,)))
     if stored and model:
         stored = replace(stored, examples=model.files[EXAMPLES])
     cure = "give the run's command again, which keeps that file and measures anew"
-    return stored, timing, "".join(f"{error}: {cure}" for error in wrong[:1])
+    return Found(stored, timing, confirmation, "".join(f"{error}: {cure}" for error in wrong[:1]))
 
 
 def _tidy(rows: Iterable[Row], instruments: Iterable[str] | None) -> pd.DataFrame:

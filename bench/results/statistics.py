@@ -1,15 +1,19 @@
-"""Statistics over seeds. No jax."""
+"""Statistics over seeds: a handful of independent trainings. No jax."""
 
 import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import stdtrit
+
+# Not scipy.stats, which takes longer to import than all else that a table needs.
+from scipy.special import betaincinv, stdtr, stdtrit
 
 from bench.language.figures import decimals, fixed
 
 CONFIDENCE = 0.95
+LEVEL = 1 - CONFIDENCE
+"""Of a test, and of what a correction for many tests keeps to."""
 
 
 class Interval(NamedTuple):
@@ -20,6 +24,9 @@ class Interval(NamedTuple):
     high: float
 
 
+NOTHING = Interval(math.nan, math.nan, math.nan)
+
+
 def student_t(values: Sequence[float]) -> Interval:
     """The mean of independent values and Student's t interval around it, at `CONFIDENCE`.
 
@@ -28,23 +35,152 @@ def student_t(values: Sequence[float]) -> Interval:
             diverged) there is no mean either.
     """
     if not values or not np.isfinite(values).all():
-        return Interval(math.nan, math.nan, math.nan)
+        return NOTHING
     mean = float(np.mean(values))
     if len(values) < 2:
         return Interval(mean, math.nan, math.nan)
-    # Not scipy.stats, which takes longer to import than all else that a table needs.
-    half = float(stdtrit(len(values) - 1, 0.5 + CONFIDENCE / 2) * np.std(values, ddof=1) / math.sqrt(len(values)))
+    half = float(stdtrit(len(values) - 1, 0.5 + CONFIDENCE / 2)) * _standard_error(values)
     return Interval(mean, mean - half, mean + half)
 
 
-def interval_text(interval: Interval) -> str:
+def p_value(differences: Sequence[float]) -> float:
+    """Of paired Student's t, two-sided: how likely differences as far from 0 are where there is none.
+
+    Args:
+        differences: One per pair. Of fewer than two there is none. Where all are exactly 0, t is 0/0: nothing speaks
+            against there being no difference, which is 1.
+    """
+    if len(differences) < 2:
+        return math.nan
+    mean, error = float(np.mean(differences)), _standard_error(differences)
+    if error == 0:
+        return float(mean == 0)
+    return 2 * float(stdtr(len(differences) - 1, -abs(mean) / error))
+
+
+class Sample(NamedTuple):
+    """What is known of one group of independent values."""
+
+    mean: float
+    deviation: float
+    size: int
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> "Sample":
+        """The sample of some values, of which there are at least two."""
+        return cls(float(np.mean(values)), float(np.std(values, ddof=1)), len(values))
+
+    @classmethod
+    def behind(cls, interval: Interval, size: int) -> "Sample":
+        """The sample of so many values that Student's t interval is of."""
+        half = (interval.high - interval.low) / 2
+        return cls(interval.mean, half * math.sqrt(size) / float(stdtrit(size - 1, 0.5 + CONFIDENCE / 2)), size)
+
+
+def welch(one: Sample, other: Sample) -> tuple[Interval, float]:
+    """One mean minus another's with its interval, and how likely one as far from 0 is where there is none: of groups
+    that are not paired and need not vary alike.
+
+    Source:
+        Welch 1947, doi:10.1093/biomet/34.1-2.28.
+    """
+    squares = [each.deviation**2 / each.size for each in (one, other)]
+    mean, error = one.mean - other.mean, math.sqrt(sum(squares))
+    if error == 0:
+        return Interval(mean, mean, mean), float(mean == 0)
+    freedom = sum(squares) ** 2 / sum(
+        square**2 / (each.size - 1) for square, each in zip(squares, (one, other), strict=True)
+    )
+    half = float(stdtrit(freedom, 0.5 + CONFIDENCE / 2)) * error
+    return Interval(mean, mean - half, mean + half), 2 * float(stdtr(freedom, -abs(mean) / error))
+
+
+def exact_binomial(successes: int, of: int) -> Interval:
+    """The share of successes with its exact interval, at `CONFIDENCE`.
+
+    Source:
+        Clopper & Pearson 1934, doi:10.1093/biomet/26.4.404.
+    """
+    tail = LEVEL / 2
+    low = float(betaincinv(successes, of - successes + 1, tail)) if successes else 0.0
+    high = float(betaincinv(successes + 1, of - successes, 1 - tail)) if successes < of else 1.0
+    return Interval(successes / of, low, high)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """p-values adjusted so that the chance of any false claim among them all is at most the level.
+
+    Source:
+        Holm 1979, "A simple sequentially rejective multiple test procedure".
+    """
+    order, count = np.argsort(p_values), len(p_values)
+    adjusted = np.empty(count)
+    adjusted[order] = np.maximum.accumulate(np.sort(p_values) * np.arange(count, 0, -1))
+    return np.minimum(adjusted, 1).tolist()
+
+
+def benjamini_hochberg(p_values: Sequence[float]) -> list[float]:
+    """p-values adjusted so that of all claims the share that is false is at most the level, in expectation.
+
+    Source:
+        Benjamini & Hochberg 1995, doi:10.1111/j.2517-6161.1995.tb02031.x.
+    """
+    order, count = np.argsort(p_values), len(p_values)
+    scaled = np.sort(p_values) * count / np.arange(1, count + 1)
+    adjusted = np.empty(count)
+    adjusted[order] = np.minimum.accumulate(scaled[::-1])[::-1]
+    return np.minimum(adjusted, 1).tolist()
+
+
+class Survival(NamedTuple):
+    """What share has not met an event yet, after each time at which one was met."""
+
+    times: list[float]
+    shares: list[float]
+
+    @property
+    def median(self) -> float:
+        """The first time after which at most half is left; NaN where more than half was never seen to meet it."""
+        return next((time for time, share in zip(self.times, self.shares, strict=True) if share <= 0.5), math.nan)
+
+
+def kaplan_meier(times: Sequence[float], met: Sequence[bool]) -> Survival:
+    """The product-limit estimate.
+
+    Args:
+        times: When each met the event, or was last seen without having met it.
+        met: Whether it did.
+
+    Source:
+        Kaplan & Meier 1958, doi:10.1080/01621459.1958.10501452.
+    """
+    share, shares = 1.0, []
+    events = sorted({time for time, event in zip(times, met, strict=True) if event})
+    for time in events:
+        at_risk = sum(each >= time for each in times)
+        share *= 1 - sum(each == time and event for each, event in zip(times, met, strict=True)) / at_risk
+        shares.append(share)
+    return Survival(events, shares)
+
+
+def interval_text(interval: Interval, like: float | None = None) -> str:
     """A mean with its interval, as 23.41 [23.22, 23.60]; the mean alone with one seed, empty without a mean.
+
+    Args:
+        interval: See above.
+        like: A figure that has as many decimals as are wanted; without it the mean itself.
 
     >>> interval_text(Interval(23.41, 23.22, 23.6))
     '23.41 [23.22, 23.60]'
     >>> interval_text(Interval(0.0712, 0.0705, 0.072))
     '0.0712 [0.0705, 0.0720]'
+    >>> interval_text(Interval(0.0012, -0.002, 0.0044), like=27.2)
+    '0.00 [0.00, 0.00]'
     """
-    digits = decimals(interval.mean)
+    digits = decimals(interval.mean if like is None else like)
     bounds = "" if math.isnan(interval.low) else f" [{fixed(interval.low, digits)}, {fixed(interval.high, digits)}]"
     return fixed(interval.mean, digits) + bounds
+
+
+def _standard_error(values: Sequence[float]) -> float:
+    return float(np.std(values, ddof=1)) / math.sqrt(len(values))

@@ -22,7 +22,7 @@ import pandas as pd
 from filelock import FileLock, Timeout
 
 from bench.language.errors import InputError
-from bench.results.records import SCHEMA, CellRecord, PlanRecord, TimingRecord
+from bench.results.records import SCHEMA, CellRecord, ConfirmationRecord, PlanRecord, TimingRecord
 from bench.results.saved_model import EXAMPLES, MODEL_SCHEMA, TENSORS, ModelRecord, SavedModel, checksum
 from bench.results.typed_json import dump, typed
 
@@ -129,7 +129,11 @@ class Store:
             ) from None
         try:
             # Only a run that was killed leaves these, and it holds the lock no more.
-            for folder in (self.directory, self.cells, self.directory / "timings", self.directory / "models"):
+            for folder in (
+                self.directory,
+                self.cells,
+                *map(self.directory.joinpath, ("timings", "confirmations", "models")),
+            ):
                 for path in folder.glob(".*.tmp"):
                     path.unlink()
             yield
@@ -235,6 +239,8 @@ class Store:
         if timing is not None:
             self.write_timing(identity, timing)
         with contextlib.suppress(OSError, UnreadableError):
+            self.write_confirmation(replace(self.load_confirmation(stored), identity=identity))
+        with contextlib.suppress(OSError, UnreadableError):
             model = self.load_model(stored)
             self.write_model(replace(model, record=replace(model.record, identity=identity)))
         return record
@@ -261,6 +267,25 @@ class Store:
             return self.load_timing(identity)
         except (OSError, UnreadableError):
             return None
+
+    def write_confirmation(self, record: ConfirmationRecord) -> None:
+        """Store a cell's confirmation; it comes after the cell, so it is a record of its own."""
+        path = self._confirmation(record.identity)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._make_way(lambda: self.load_confirmation(record.identity), path)
+        write_atomically(path, _json(record))
+
+    def load_confirmation(self, identity: str) -> ConfirmationRecord:
+        """A cell's confirmation.
+
+        Raises:
+            FileNotFoundError: If it was not confirmed.
+            UnreadableError: If it was, and that cannot be used.
+        """
+        record = _read(self._confirmation(identity), ConfirmationRecord)
+        if record.identity != identity:
+            raise DamagedError(f"damaged: {identity}.json in confirmations/ holds the identity of another cell")
+        return record
 
     def write_model(self, model: SavedModel) -> None:
         """Store the model of a cell, whole or not at all. What cannot be read there is set aside."""
@@ -339,6 +364,9 @@ class Store:
 
     def _timing(self, identity: str) -> Path:
         return self.directory / "timings" / f"{identity}.json"
+
+    def _confirmation(self, identity: str) -> Path:
+        return self.directory / "confirmations" / f"{identity}.json"
 
     def _model(self, identity: str) -> Path:
         return self.directory / "models" / f"{identity}.json"

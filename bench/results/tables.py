@@ -1,5 +1,6 @@
 """Tables of results: the summary for reading, and the files that hold it. No jax."""
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ from bench.language.errors import unknown
 from bench.language.figures import figure
 from bench.results.column import ALWAYS, Column
 from bench.results.columns import COLUMNS
+from bench.results.published import ABOUT, TRAININGS, about, trainings
 from bench.results.results import Results
 from bench.results.store import Store, write_atomically
 
@@ -23,6 +25,11 @@ def missing(table: pd.DataFrame) -> list[str]:
 def holds(table: pd.DataFrame, name: str) -> pd.Series:
     """Whether a column of true, false and empty is true, in each row of a summary."""
     return pd.Series(table[name].to_numpy(dtype=bool, na_value=False), index=table.index)
+
+
+def mostly_left(table: pd.DataFrame) -> pd.Series:
+    """Whether more than half of an arm's fresh seeds left the plateau, in each row of a summary."""
+    return (2 * table["left"] > table["seeds"]).fillna(False).astype(bool)
 
 
 def plateaus(table: pd.DataFrame) -> str:
@@ -52,10 +59,14 @@ def shown(results: Results) -> list[Column]:
 
 
 def readable(results: Results) -> pd.DataFrame:
-    """The summary as text, a column for each of `shown` by its name: sorted by score, rows without a number last, each
-    under the summary's own index.
+    """The summary as text, a column for each of `shown` by its name, each row under the summary's own index: the
+    largest gain first, then what is below the plateau without a code, then what has no figure.
     """
-    order = results.summary.sort_values(["workload", "score"], na_position="last", kind="stable")
+    table = results.summary.assign(past=holds(results.summary, "past_z"))
+    # What has no figure is past nothing.
+    order = table.assign(none=table["gain"].isna()).sort_values(
+        ["workload", "none", "past", "gain"], ascending=[True, True, True, False], kind="stable"
+    )
     rows = table_rows(order)
     text = {column.name: [column.text(row) for row in rows] for column in shown(results)}
     return pd.DataFrame(text, index=order.index, dtype="str")
@@ -94,11 +105,19 @@ def load(
 
 
 def write_tables(results: Results) -> list[Path]:
-    """Write summary.csv, summary.md and curves.parquet of whatever is stored; returns their paths."""
-    paths = [results.directory / name for name in ("summary.csv", "summary.md", "curves.parquet")]
-    write_atomically(paths[0], results.summary.to_csv(index=False).encode())
-    write_atomically(paths[1], _markdown(results).encode())
-    write_atomically(paths[2], results.curves().to_parquet(index=False))
+    """Write summary.csv, summary.md, trainings.parquet, about.json and curves.parquet of whatever is stored; returns
+    their paths.
+    """
+    contents = {
+        "summary.csv": results.summary.to_csv(index=False).encode(),
+        "summary.md": _markdown(results).encode(),
+        TRAININGS: trainings(results).to_parquet(index=False),
+        ABOUT: (json.dumps(about(results), indent=1) + "\n").encode(),
+        "curves.parquet": results.curves().to_parquet(index=False),
+    }
+    paths = [results.directory / name for name in contents]
+    for path, content in zip(paths, contents.values(), strict=True):
+        write_atomically(path, content)
     return paths
 
 

@@ -62,8 +62,8 @@ class Training:
         data = Data(jnp.asarray(dataset.train), jnp.asarray(dataset.mean))
         rates, weights = schedules(recipe, recipe.learning_rate, setting.chunk, setting.chunk)
         # As if the training were long: with the real length, chunks past its end would be empty and fast.
-        stop, limit = jnp.asarray(2**30), jnp.asarray(1e9)
-        numbers = Numbers(recipe.traced(), rates[0], weights[0], stop, limit)
+        stop = jnp.asarray(2**30)
+        numbers = Numbers(recipe.traced(), rates[0], weights[0], stop)
         draw = jax.jit(init, static_argnums=2)
         keys = [jax.random.key(seed) for seed in range(setting.lanes)]
         states = [start(numbers, *draw(named_key(key, "init"), recipe, setting.architecture, data)) for key in keys]
@@ -73,7 +73,7 @@ class Training:
             # In numpy: a program that stacks a thousand arrays takes long to compile.
             state = jax.tree.map(lambda *leaves: jnp.asarray(np.stack(leaves)), *states)._replace(step=states[0].step)
             rate = jnp.tile(rates[0], (setting.lanes, 1))
-            numbers = Numbers(recipe.traced(), rate, weights[0], stop, limit)
+            numbers = Numbers(recipe.traced(), rate, weights[0], stop)
             self._arguments = (state, jnp.stack(keys), numbers, data)
 
     def compile(self) -> tuple[Callable[[], Any], float]:

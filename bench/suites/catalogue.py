@@ -10,4 +10,4 @@ one leaves the plateau in every seed, and the first on the trainable base (resul
 
 from bench.plugins.suite import Suite
 
-SUITE = Suite(arms=("baseline", "trainable", "*", "trainable+*"), seeds=3, rates=3)
+SUITE = Suite(arms=("baseline", "trainable", "*", "trainable+*"), seeds=3, rates=3, confirm=True)

@@ -29,8 +29,10 @@ from bench.training.record import Run, training_record
 from vae_jax.evaluation.coding import Trained, remains
 from vae_jax.evaluation.estimates import estimate
 from vae_jax.evaluation.evaluate import Evaluation, validate
-from vae_jax.models.batch import Batch, Noise
+from vae_jax.models.batch import Batch, Noise, examples
 from vae_jax.models.equal_size import comparable
+from vae_jax.models.pieces import evenly
+from vae_jax.models.presentations import as_held_out
 from vae_jax.optimization.gradients import gradient_evaluations
 from vae_jax.recipe.keys import named_key, random_key
 from vae_jax.recipe.recipe import Recipe
@@ -49,7 +51,7 @@ from vae_jax.training.train import (
 )
 
 # The evaluation's draws are part of the benchmark's definition, the same for every arm and run.
-_EVALUATION_SEED = 20_000
+EVALUATION_SEED = 20_000
 
 # Of the importance-weighted bound: as many as keep the decoder's matrices busy.
 _SAMPLES_AT_ONCE = 10
@@ -74,7 +76,8 @@ class ArmTrainer:
         loaded = load_workload(catalogue, job.cell.workload)
         (arm,) = parse_arms(job.cell.arm, tuple(loaded.workload.bases))
         composed = compose_arm(catalogue, loaded, arm)
-        self.protocol = job.protocol
+        self._gradients = gradient_evaluations(composed.recipe.gradient_function)
+        self.protocol = job.protocol.charged(self._gradients)
         self.limit = job.protocol.limit(job.plateau)
         self.instruments = tuple(catalogue.instruments.values())
         if job.identity is not None:
@@ -90,16 +93,29 @@ class ArmTrainer:
         self.baseline: Recipe = loaded.baseline
         # On a CPU vectorised trainings are no faster than one after another, and not bit-equal to them.
         self.lanes = 1 if jax.default_backend() == "cpu" else max(self.protocol.rates, self.protocol.seeds)
+        # Where schedules end, which a training may outlast.
+        self._scheduled_steps = self.protocol.steps
         self._scheduled: dict[float, tuple[np.ndarray, np.ndarray]] = {}
         self.data_digest, dataset = loaded.digest, loaded.dataset
         self._drawn_from = jax.tree.map(jnp.asarray, Data(dataset.train, dataset.mean))
+        self._labels = dataset.labels
         held_out = jax.tree.map(jnp.asarray, {"validation": dataset.validation, "test": dataset.test})
         with self.computing():
+            # As many as of the test set, which are judged by the same program.
+            some = evenly(self._drawn_from.train, examples(held_out["test"]))
+            key = named_key(random_key(EVALUATION_SEED), "train")
+            held_out["train"] = as_held_out(architecture.present, key, some, self._drawn_from.mean)
             self.data, self.held_out = cast((self._drawn_from, held_out), self.recipe.dtype)
 
     def computing(self) -> contextlib.AbstractContextManager[None]:
         """In which all that an arm does is done: its recipe's type of numbers exists inside it alone."""
         return computing(self.recipe.dtype)
+
+    def patient(self) -> "ArmTrainer":
+        """The same arm, followed to the end of its protocol's patience."""
+        other = copy.copy(self)
+        other.protocol, other._scheduled = replace(self.protocol, steps=self.protocol.patience, patience=0), {}
+        return other
 
     def varied(self, lanes: int, dtype: str) -> "ArmTrainer":
         """The same arm, from the same draws, with another number of lanes and type of numbers; before it is used."""
@@ -110,11 +126,6 @@ class ArmTrainer:
         return other
 
     @property
-    def rates(self) -> list[float]:
-        """The learning rates to tune over."""
-        return self.protocol.learning_rates(self.recipe.learning_rate)
-
-    @property
     def parameters(self) -> int:
         """How many numbers one training trains."""
         return sum(leaf.size for leaf in jax.tree.leaves(self._state.parameters)) // self.lanes
@@ -122,7 +133,7 @@ class ArmTrainer:
     @property
     def gradient_evaluations(self) -> int:
         """How many gradients one training takes, each on one minibatch."""
-        return self.protocol.steps * gradient_evaluations(self.recipe.gradient_function)
+        return self.protocol.steps * self._gradients
 
     @functools.cached_property
     def program(self) -> Program:
@@ -144,8 +155,9 @@ class ArmTrainer:
         if self.workload.architecture.before_z:
             programs.append(self._estimation)
         digest.update("".join(each.digest for each in programs).encode())
-        digest.update(repr((self.lanes, self.limit, _EVALUATION_SEED, self.gradient_evaluations)).encode())
-        numbers = [self._schedules(rate) for rate in self.rates]
+        digest.update(repr((self.lanes, self.limit, EVALUATION_SEED, self.gradient_evaluations)).encode())
+        # Of rates that the grid grows by the schedules differ by a factor only.
+        numbers = [self._schedules(rate) for rate in self.protocol.learning_rates(self.recipe.learning_rate)]
         for leaf in jax.tree.leaves((numbers, self.recipe, self.data, self.held_out)):
             digest.update(np.asarray(leaf).tobytes())
         return digest.hexdigest()
@@ -164,7 +176,7 @@ class ArmTrainer:
         Args:
             wanted: Seeds and rates.
             split: `validation` or `test`.
-            phase: `tuning` or `reporting`.
+            phase: `tuning`, `reporting`, `prolonged` or `confirming`.
             curves: Where the readings go.
             tell: Called after each training.
             keep: Called with what is left of the first, on the host.
@@ -177,16 +189,18 @@ class ArmTrainer:
             group = list(wanted[first : first + self.lanes])
             # One program has one number of lanes: the last group is filled up and the filling thrown away.
             filled = group + group[-1:] * (self.lanes - len(group))
-            runs = self._train(filled, split, phase == "reporting" and latent, keep if first == 0 else None)
+            reported = phase == "reporting"
+            runs = self._train(filled, split, reported, reported and latent, keep if first == 0 else None)
             for (seed, rate), run in zip(group, runs, strict=False):
-                curves.add(phase, seed, rate, run.readings, run.validation)
+                curves.add(self.protocol, phase, seed, rate, run.readings, run.validation)
                 results.append(self._record(seed, rate, run, phase == "reporting"))
                 tell()
         return results
 
     def _record(self, seed: int, rate: float, run: Run, judged: bool) -> TrainingRecord:
         reads_data = next(iter(self.workload.architecture.stacks))
-        return training_record(seed, rate, run, self.protocol.steps, self.limit, reads_data, judged)
+        limits = self.protocol.steps, self.limit
+        return training_record(seed, rate, run, *limits, reads_data, judged, self._labels)
 
     def initial(self, seed: int) -> tuple[Any, Any, Batch, Noise]:
         """A training's parameters and statistics before its first step, a presentation of the data, and noise."""
@@ -202,7 +216,7 @@ class ArmTrainer:
         """A function that takes some chunks of steps and waits for them: for timing."""
         rate = self.recipe.learning_rate if learning_rate is None else learning_rate
         numbers = self.numbers([rate] * self.lanes, stop=_NO_END)[0]
-        state, keys = self._begin([self.protocol.tuning_seed] * self.lanes, numbers)
+        state, keys = self._begin([0] * self.lanes, numbers)
 
         def run(chunks: int) -> None:
             ended = state
@@ -214,22 +228,31 @@ class ArmTrainer:
         return run
 
     def _train(
-        self, group: list[tuple[int, float]], split: str, estimated: bool, keep: Callable[[Trained], None] | None
+        self,
+        group: list[tuple[int, float]],
+        split: str,
+        reported: bool,
+        estimated: bool,
+        keep: Callable[[Trained], None] | None,
     ) -> list[Run]:
         numbers = self.numbers([rate for _, rate in group], stop=self.protocol.steps)
         state, keys = self._begin([seed for seed, _ in group], numbers[0])
         records: list[Any] = []
+        diverged = np.zeros(self.lanes, bool)
         for index, chunk in enumerate(numbers[:-1]):
             state, readings = self.program(state, keys, chunk, self.drawn(keys, state.step))
             validation, selected = self._validate(state, "validation", ended=False)
             state = state._replace(selected=selected)
             records.append((readings, validation, state.diverged_at))
             # The chunk before is read while this one runs, so that the device never waits for the host.
-            if index and np.all(np.asarray(records[-2][2]) >= 0):
+            if index:
+                diverged |= self._beyond(*records[-2][1:])
+            if diverged.all():
                 break
         final, _ = self._validate(state, split, ended=True)
+        seen = self._validate(state, "train", ended=True)[0].score if reported else None
         # Of trainings that have all diverged no estimate is told and no model kept.
-        ended = not np.all(np.asarray(state.diverged_at) >= 0)
+        ended = not (diverged | self._beyond(*records[-1][1:])).all()
         validated = self._validated(state, split, ended=True)
         # So few times that what compiles sooner is done sooner.
         estimates = self._estimation.quick(*validated) if estimated and ended else None
@@ -239,30 +262,43 @@ class ArmTrainer:
         # One step more, for its record of the state at the end; what comes after that state is thrown away.
         last = numbers[-1]._replace(stop=jnp.asarray(self.protocol.steps + 1, jnp.int32))
         _, after = self.program(state, keys, last, self.drawn(keys, state.step))
-        host = jax.device_get((records, after, final, estimates, state.diverged_at))
+        host = jax.device_get((records, after, final, seen, estimates, state.diverged_at))
         return [self._unstack(host, lane) for lane in range(self.lanes)]
 
     def _unstack(self, host: Any, lane: int) -> Run:
-        records, after, final, estimates, diverged_at = host
+        records, after, final, seen, estimates, diverged_at = host
         if self.lanes > 1:
             records = [jax.tree.map(lambda leaf: leaf[lane], record[:2]) for record in records]
-            ended = (after, final, estimates, diverged_at)
-            after, final, estimates, diverged_at = jax.tree.map(lambda leaf: leaf[lane], ended)
+            ended = (after, final, seen, estimates, diverged_at)
+            after, final, seen, estimates, diverged_at = jax.tree.map(lambda leaf: leaf[lane], ended)
         # The last chunk may be longer than the training: its records past the end mean nothing.
         kept = -(-self.protocol.steps // self.protocol.record_every)
         chunks = jax.tree.map(lambda *leaves: np.concatenate(leaves)[:kept], *[record[0] for record in records])
         readings = jax.tree.map(lambda leaf, end: np.concatenate([leaf, end[:1]]), chunks, after)
         validation = jax.tree.map(lambda *leaves: np.stack(leaves), *[record[1] for record in records])
-        return Run(readings, validation, final, int(diverged_at), estimates)
+        return Run(readings, validation, final, self._diverged_at(int(diverged_at), validation.score), seen, estimates)
+
+    def _beyond(self, validation: Any, diverged_at: Any) -> np.ndarray:
+        """Of each lane whether it has met a score that is not finite, or stands beyond the limit at a validation."""
+        # A comparison with NaN is false, so this is true of every score that is not a number below the limit.
+        return (np.asarray(diverged_at) >= 0) | ~(np.asarray(validation.score) <= self.limit)
+
+    def _diverged_at(self, not_finite: int, validated: np.ndarray) -> int:
+        """The step at which a training diverged, or -1: its first score that is not finite, or its first validation
+        beyond the limit.
+        """
+        steps = [not_finite] if not_finite >= 0 else []
+        if (beyond := np.flatnonzero(~(validated <= self.limit))).size:
+            steps.append(min((int(beyond[0]) + 1) * self.protocol.validate_every, self.protocol.steps))
+        return min(steps, default=-1)
 
     def numbers(self, rates: list[float], stop: int) -> list[Numbers]:
         """The numbers of each chunk of a training that ends at a step, for one learning rate to each lane."""
         recipe = self.recipe.traced()
         per_lane = [self._schedules(rate) for rate in rates]
         learning_rates = per_lane[0][0] if self.lanes == 1 else np.stack([lane[0] for lane in per_lane], axis=1)
-        end = jnp.asarray(stop, jnp.int32), jnp.asarray(self.limit, jnp.float32)
         return [
-            Numbers(recipe, jnp.asarray(rate), jnp.asarray(kl_weight), *end)
+            Numbers(recipe, jnp.asarray(rate), jnp.asarray(kl_weight), jnp.asarray(stop, jnp.int32))
             for rate, kl_weight in zip(learning_rates, per_lane[0][1], strict=True)
         ]
 
@@ -271,7 +307,15 @@ class ArmTrainer:
         # a program; in float32 whatever the parameters are: a rate has no more than seven figures to it.
         if rate not in self._scheduled:
             steps, every = self.protocol.steps, self.protocol.validate_every
-            learning_rates, kl_weights = jax.device_get(schedules(self.recipe, rate, steps, every))
+            found = jax.device_get(schedules(self.recipe, rate, self._scheduled_steps, every))
+            if steps > self._scheduled_steps:
+                # At a rate of 0 nothing would come of more steps.
+                anew = found[0].flat[-1] == 0
+                found = jax.device_get(schedules(self.recipe, rate, steps, every)) if anew else found
+                chunks = -(-steps // every) + 1
+                found = [np.pad(each.ravel(), (0, chunks * every - each.size), "edge").reshape(chunks, every)
+                         for each in found]  # fmt: skip
+            learning_rates, kl_weights = found
             self._scheduled[rate] = learning_rates.astype(np.float32), kl_weights.astype(np.float32)
         return self._scheduled[rate]
 
@@ -303,10 +347,9 @@ class ArmTrainer:
         return jax.eval_shape(self.first_state, self._shapes(1), *self._draw_program.results)
 
     def _shapes(self, chunk: int) -> Numbers:
-        number, whole = jax.ShapeDtypeStruct((), jnp.float32), jax.ShapeDtypeStruct((), jnp.int32)
         rates = jax.ShapeDtypeStruct((chunk,) if self.lanes == 1 else (self.lanes, chunk), jnp.float32)
         weights = jax.ShapeDtypeStruct((chunk,), jnp.float32)
-        return Numbers(self.recipe.traced(), rates, weights, whole, number)  # type: ignore
+        return Numbers(self.recipe.traced(), rates, weights, jax.ShapeDtypeStruct((), jnp.int32))  # type: ignore
 
     def train_program(self, state: TrainState, chunk: int, record_every: int, instruments: tuple[Any, ...]) -> Program:
         """The program of a chunk of steps.
@@ -360,7 +403,7 @@ class ArmTrainer:
         return program(mapped, arguments, name="remains", lanes=self.lanes, **sizes)
 
     def _validated(self, state: TrainState, split: str, *, ended: bool) -> tuple[Any, ...]:
-        key = random_key(_EVALUATION_SEED)
+        key = random_key(EVALUATION_SEED)
         return state, jnp.asarray(ended), Evaluation(key, self.recipe.traced(), self.data, self.held_out[split])
 
 

@@ -1,6 +1,6 @@
 """One cell, from its question to its record: tuned, chosen, reported."""
 
-import math
+import functools
 import platform
 import time
 from collections.abc import Callable
@@ -12,14 +12,16 @@ import pandas as pd
 from bench.language.errors import InputError
 from bench.planning.identity import versions
 from bench.planning.job import Job
+from bench.planning.tuning import tune
 from bench.plugins.reads import recorded
-from bench.results.records import CellRecord, TrainingRecord
+from bench.results.records import CellRecord, ConfirmationRecord, TrainingRecord
 from bench.results.saved_model import SavedModel, has_model
+from bench.results.tuned import STUCK, rank
 from bench.training.arm_trainer import ArmTrainer
 from bench.training.curves import CurveWriter
 from bench.training.explanation import explain
 from bench.training.machine import describe_device
-from bench.training.record import cell_record, choose, commonest_verdict, outcome
+from bench.training.record import cell_record, commonest_verdict, confirmation_record, outcome
 from bench.training.saving import saved
 from vae_jax.evaluation.coding import Trained
 
@@ -37,6 +39,12 @@ class Unchanged:
     explanation: dict[str, Any]
 
 
+class Confirmed(NamedTuple):
+    """A cell that was confirmed: only trained on other seeds, at its rate."""
+
+    record: ConfirmationRecord
+
+
 class Ran(NamedTuple):
     """A cell that was run: its record, its curves, and its model where one was wanted and did not diverge."""
 
@@ -45,8 +53,8 @@ class Ran(NamedTuple):
     model: SavedModel | None = None
 
 
-def run_cell(job: Job, tell: Callable[[], None]) -> Ran | Unchanged:
-    """Tune and report one arm, unless a stored cell has the figures already.
+def run_cell(job: Job, tell: Callable[[], None]) -> Ran | Unchanged | Confirmed:
+    """Tune and report one arm, unless a stored cell has the figures already; or confirm it, where that is asked.
 
     Args:
         job: What to run.
@@ -58,7 +66,13 @@ def run_cell(job: Job, tell: Callable[[], None]) -> Ran | Unchanged:
     started = time.perf_counter()
     trainer = ArmTrainer(job)
     with trainer.computing():
-        return _run(trainer, job, tell, started)
+        return _run(trainer, job, tell, started) if job.confirms is None else _confirm(trainer, job, tell)
+
+
+def _confirm(trainer: ArmTrainer, job: Job, tell: Callable[[], None]) -> Confirmed:
+    wanted = [(seed, job.confirms) for seed in trainer.protocol.confirming_seeds if job.confirms is not None]
+    trainings = trainer.trainings(wanted, "test", "confirming", CurveWriter(), tell)
+    return Confirmed(confirmation_record(job, tuple(trainings)))
 
 
 def _run(trainer: ArmTrainer, job: Job, tell: Callable[[], None], started: float) -> Ran | Unchanged:
@@ -73,18 +87,23 @@ def _run(trainer: ArmTrainer, job: Job, tell: Callable[[], None], started: float
     if fingerprint in job.known:
         known = job.known[fingerprint]
         return Unchanged(known.identity, explain(trainer, job.protocol.reporting_seeds[0], known.verdict))
-    protocol, curves, rates = job.protocol, CurveWriter(job.protocol), trainer.rates
-    tuning: list[TrainingRecord] = []
-    chosen: int | None = 0
-    if protocol.tunes:
-        seeds = [(protocol.tuning_seed, rate) for rate in rates]
-        tuning = trainer.trainings(seeds, "validation", "tuning", curves, tell)
-        chosen = choose([math.nan if each.score is None else each.score for each in tuning])
+    protocol, curves = trainer.protocol, CurveWriter()
+    judged = functools.partial(rank, trainer.workload.score, trainer.workload.left, job.plateau_validation)
+    tuning, chosen = tune(
+        protocol,
+        trainer.recipe.learning_rate,
+        lambda wanted: trainer.trainings(wanted, "validation", "tuning", curves, tell),
+        judged,
+    )
     reporting: list[TrainingRecord] = []
     left: list[Trained] = []
     if chosen is not None:
-        seeds = [(seed, rates[chosen]) for seed in protocol.reporting_seeds]
+        seeds = [(seed, chosen) for seed in protocol.reporting_seeds]
         reporting = trainer.trainings(seeds, "test", "reporting", curves, tell, left.append if job.save else None)
+    if protocol.patience:
+        judge = functools.partial(rank, trainer.workload.score, trainer.workload.left, job.plateau)
+        stuck = [(each.seed, each.learning_rate) for each in reporting if judge(each).kind == STUCK]
+        trainer.patient().trainings(stuck, "validation", "prolonged", curves, tell)
     status, reason = outcome(tuning, reporting)
     verdict, agreeing = commonest_verdict(reporting)
     found = cell_record(
@@ -96,8 +115,8 @@ def _run(trainer: ArmTrainer, job: Job, tell: Callable[[], None], started: float
             slot: (trainer.baseline.describe()[slot], trainer.recipe.describe()[slot])
             for slot in trainer.recipe.changes(trainer.baseline)
         },
-        learning_rate=None if chosen is None else rates[chosen],
-        tuning=tuple(tuning),
+        learning_rate=chosen,
+        tuning=tuning,
         trainings=tuple(reporting),
         parameters=trainer.parameters,
         gradient_evaluations=trainer.gradient_evaluations,

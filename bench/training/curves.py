@@ -14,16 +14,18 @@ _NUMBERS = ("step", "layer", "value")
 class CurveWriter:
     """Collects the readings of one cell's trainings."""
 
-    def __init__(self, protocol: Protocol):
-        self._protocol = protocol
+    def __init__(self):
         self._columns: dict[str, list[Any]] = {name: [] for name in (*_ABOUT, *_NUMBERS)}
         self._lengths: list[int] = []
 
-    def add(self, phase: str, seed: int, learning_rate: float, readings: dict[str, Any], validation: Any) -> None:
+    def add(
+        self, protocol: Protocol, phase: str, seed: int, learning_rate: float, readings: dict[str, Any], validation: Any
+    ) -> None:
         """Add one training.
 
         Args:
-            phase: `tuning` or `reporting`.
+            protocol: Its length, and how far records and validations are apart.
+            phase: `tuning`, `reporting`, or `prolonged` beyond that.
             seed: Its seed.
             learning_rate: Its rate.
             readings: For each instrument "records", or for each tower "records layers".
@@ -34,12 +36,12 @@ class CurveWriter:
             towers = reading.items() if isinstance(reading, dict) else [("", reading)]
             for tower, values in towers:
                 # The last record is of the state after the last step.
-                step = np.minimum(np.arange(len(values)) * self._protocol.record_every, self._protocol.steps)
+                step = np.minimum(np.arange(len(values)) * protocol.record_every, protocol.steps)
                 self._append(about | {"split": "train", "instrument": instrument, "tower": tower}, step, values)
         for instrument, values in validation._asdict().items():
             if values is None:
                 continue
-            step = np.minimum((np.arange(len(values)) + 1) * self._protocol.validate_every, self._protocol.steps)
+            step = np.minimum((np.arange(len(values)) + 1) * protocol.validate_every, protocol.steps)
             self._append(about | {"split": "validation", "instrument": instrument, "tower": ""}, step, values)
 
     def frame(self) -> pd.DataFrame:

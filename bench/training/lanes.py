@@ -11,7 +11,7 @@ from vae_jax.training.train import Numbers, TrainState
 
 # What differs between lanes: all of the state but the step, and of the numbers the learning rates.
 STATE_AXES: Any = TrainState(*[0] * len(TrainState._fields))._replace(step=None)  # type: ignore
-NUMBERS_AXES: Any = Numbers(recipe=None, learning_rates=0, kl_weights=None, stop=None, limit=None)  # type: ignore
+NUMBERS_AXES: Any = Numbers(recipe=None, learning_rates=0, kl_weights=None, stop=None)  # type: ignore
 
 
 def over_lanes(function: Callable[..., Any], in_axes: Any, out_axes: Any, lanes: int) -> Callable[..., Any]:

@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 
 from bench.planning.job import Job
-from bench.results.records import CellRecord, TrainingRecord
+from bench.results.records import CellRecord, ConfirmationRecord, TrainingRecord
 from vae_jax.diagnosis.verdict import Code, judge, ratio_of_norms
+
+_NEIGHBOURS = 5
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,7 @@ class Run:
         validation: The score and its parts after each chunk: `LossParts`, None for what is not there.
         final: The same on the split asked for.
         diverged_at: The step at which it diverged, or -1.
+        train_score: The score on training examples; None of a training that only tunes.
         estimates: `vae_jax.evaluation.estimates.Estimates` on that split; None of a training that only tunes,
             and of a model without z.
     """
@@ -31,12 +34,14 @@ class Run:
     validation: Any
     final: Any
     diverged_at: int
+    train_score: Any = None
     estimates: Any = None
 
 
 def training_record(
-    seed: int, learning_rate: float, run: Run, steps: int, limit: float, reads_data: str, judged: bool
-) -> TrainingRecord:
+    seed: int, learning_rate: float, run: Run, steps: int, limit: float, reads_data: str, judged: bool,
+    labels: np.ndarray | None = None,
+) -> TrainingRecord:  # fmt: skip
     """A training's figures: the score and its parts (none where it diverged), when it diverged, what its signal was
     like; and of one that is reported on, the estimates and the verdict. None for what its model has not.
 
@@ -48,6 +53,7 @@ def training_record(
         limit: The score beyond which it has diverged.
         reads_data: The stack whose signal is looked at: the one that reads the data.
         judged: Whether it is reported on.
+        labels: Of the examples that it is reported on, where they have some.
     """
     final: dict[str, Any] = {
         name: None if value is None else float(value) for name, value in run.final._asdict().items()
@@ -63,8 +69,12 @@ def training_record(
     if not judged or diverged:
         return finite(record)
     code = None
+    if run.train_score is not None:
+        record = replace(record, train_score=float(run.train_score))
     if run.estimates is not None:
         estimated = _estimated(run.estimates)
+        if labels is not None:
+            record = replace(record, neighbours=neighbours_accuracy(run.estimates.codes, labels))
         record = replace(record, **estimated)
         code = Code(final["kl_nats"], estimated["active_units"], signal["reconstruction_share_end"])
     ratio, cosine, flat = (signal.get(name) for name in ("gradient_ratio_init", "mean_cosine_init", "flat_init"))
@@ -128,10 +138,20 @@ def _estimated(estimates: Any) -> dict[str, Any]:
     }
 
 
-def choose(validation: Sequence[float]) -> int | None:
-    """The index of the rate to report at: the least score on validation among those that ended; None if none did."""
-    finished = [index for index, figure in enumerate(validation) if math.isfinite(figure)]
-    return min(finished, key=lambda index: validation[index]) if finished else None
+def neighbours_accuracy(codes: np.ndarray, labels: np.ndarray) -> float:
+    """The share of examples whose label is the commonest among the `_NEIGHBOURS` others with the nearest codes.
+
+    Args:
+        codes: "examples latent".
+        labels: Integers from 0.
+    """
+    from sklearn.neighbors import NearestNeighbors
+
+    nearest = (
+        NearestNeighbors(n_neighbors=min(_NEIGHBOURS, len(codes) - 1)).fit(codes).kneighbors(return_distance=False)
+    )
+    votes = np.stack([np.bincount(row, minlength=int(labels.max()) + 1) for row in labels[nearest]])
+    return float(np.mean(votes.argmax(axis=1) == labels))
 
 
 def outcome(tuning: Sequence[TrainingRecord], reporting: Sequence[TrainingRecord]) -> tuple[str, str]:
@@ -158,7 +178,22 @@ def cell_record(job: Job, **found: Any) -> CellRecord:
     """
     about = {name: getattr(job.cell, name) for name in ("identity", "workload", "arm", "base", "family")}
     asked = {"plateau": job.plateau, "gradient_evaluations": job.protocol.steps, "commit": job.commit}
-    return CellRecord(**about, **finite({**asked, **found}), finished=datetime.now(UTC).isoformat(timespec="seconds"))
+    return CellRecord(**about, **finite({**asked, **found}), finished=_now())
+
+
+def confirmation_record(job: Job, trainings: tuple[TrainingRecord, ...]) -> ConfirmationRecord:
+    """A confirmation's record.
+
+    Args:
+        job: The cell's, with its rate.
+        trainings: Its trainings; none where they failed.
+    """
+    assert job.confirms is not None
+    return ConfirmationRecord(job.cell.identity, job.confirms, trainings, job.commit, _now())
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def finite(value: Any) -> Any:

@@ -27,7 +27,7 @@ def save(directory: Path, workload: str, arms: str, *, steps: int = 30, plugins:
     store.write_plan(plan.describe("python -m bench run"))
     for cell in plan.planned:
         job = plan.job(cell)
-        trainer, curves, left = ArmTrainer(replace(job, save=True)), CurveWriter(job.protocol), []
+        trainer, curves, left = ArmTrainer(replace(job, save=True)), CurveWriter(), []
         trainer.instruments = ()
         with trainer.computing():
             wanted = [(1, trainer.recipe.learning_rate)]

@@ -40,6 +40,7 @@ class Estimates(NamedTuple):
         active_units: Units whose posterior mean varies by more than `ACTIVE_VARIANCE`.
         mean_variances: Variance over examples of each unit's posterior mean.
         kl_units: Each unit's KL, in nats, averaged over examples.
+        codes: Each example's posterior mean.
         mutual_information: See `MutualInformation`; over the held-out examples, or over the training set where those
             are fewer than `FEWEST_POSTERIORS`.
     """
@@ -51,6 +52,7 @@ class Estimates(NamedTuple):
     active_units: Int[Array, ""]
     mean_variances: Float[Array, " latent"]
     kl_units: Float[Array, " latent"]
+    codes: Float[Array, "examples latent"]
     mutual_information: MutualInformation
 
 
@@ -112,5 +114,6 @@ def estimate(
         active_units=active,
         mean_variances=variances,
         kl_units=gaussian_kl(mean, log_var).mean(axis=0),
+        codes=mean,
         mutual_information=mutual_information(named_key(key, "aggregate"), *many, chunk=chunk),
     )

@@ -16,7 +16,7 @@ Mask = Bool[Array, "batch ..."] | None
 
 # Pixels that are never (or always) lit in training are given this much doubt: without it their logit is infinite.
 # The reference implementation of Burda et al. 2016 clips the same way.
-_DOUBT = 1e-3
+DOUBT = 1e-3
 
 
 @runtime_checkable
@@ -59,7 +59,7 @@ class Bernoulli:
         return _over_entries(-optax.sigmoid_binary_cross_entropy(outputs, x), mask)
 
     def output_bias(self, mean: Float[Array, " data"]) -> Float[Array, " data"]:
-        return jax.scipy.special.logit(jnp.clip(mean, _DOUBT, 1 - _DOUBT))
+        return jax.scipy.special.logit(jnp.clip(mean, DOUBT, 1 - DOUBT))
 
     def reconstruction(self, outputs: Images) -> Images:
         return jax.nn.sigmoid(outputs)
@@ -111,7 +111,7 @@ class Recall:
         return jnp.sum(first * jax.nn.log_softmax(logits), axis=(1, 2))
 
     def output_bias(self, mean: Float[Array, " data"]) -> Float[Array, " outputs"]:
-        return jnp.tile(jnp.log(jnp.maximum(mean[: self.symbols], _DOUBT)), self.slots)
+        return jnp.tile(jnp.log(jnp.maximum(mean[: self.symbols], DOUBT)), self.slots)
 
     def reconstruction(self, outputs: Outputs) -> Float[Array, "batch outputs"]:
         return jax.nn.softmax(outputs.reshape(-1, self.slots, self.symbols)).reshape(outputs.shape)
@@ -162,7 +162,7 @@ class SquaredError:
         return squares.mean(axis=tuple(range(1, squares.ndim)), where=mask)
 
     def output_bias(self, mean: Float[Array, " data"]) -> Float[Array, " data"]:
-        return jax.scipy.special.logit(jnp.clip(mean, _DOUBT, 1 - _DOUBT)) if self.sigmoid else mean
+        return jax.scipy.special.logit(jnp.clip(mean, DOUBT, 1 - DOUBT)) if self.sigmoid else mean
 
     def reconstruction(self, outputs: Images) -> Images:
         return jax.nn.sigmoid(outputs) if self.sigmoid else outputs
@@ -196,7 +196,7 @@ class Categorical:
 
     def output_bias(self, mean: Float[Array, " symbols"]) -> Float[Array, " symbols"]:
         # All the symbols that are never seen have no more doubt between them than one pixel has.
-        return jnp.log(jnp.maximum(mean, _DOUBT / len(mean)))
+        return jnp.log(jnp.maximum(mean, DOUBT / len(mean)))
 
     def reconstruction(self, outputs: Outputs) -> Int[Array, "batch ..."]:
         return jnp.argmax(outputs, axis=-1).astype(jnp.int32)

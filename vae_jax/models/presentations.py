@@ -1,7 +1,7 @@
 """Presentations: how stored rows become what a step sees."""
 
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -82,7 +82,13 @@ class Corrupted:
 
 @dataclass(frozen=True)
 class Binarised:
-    """Intensities in [0, 1], binarised anew at every presentation; the encoder sees them centred."""
+    """Intensities in [0, 1], binarised anew at every presentation; the encoder sees them centred.
+
+    Attributes:
+        drawn: See `as_held_out`.
+    """
+
+    drawn: ClassVar[bool] = True
 
     def __call__(self, key: PRNGKeyArray | None, rows: Images, mean: Mean) -> Batch:
         x = rows if key is None else jax.random.bernoulli(key, rows).astype(rows.dtype)
@@ -95,8 +101,10 @@ class DrawnSymbols:
 
     Attributes:
         symbols: How many there are; the probabilities of a step sum to 1.
+        drawn: See `as_held_out`.
     """
 
+    drawn: ClassVar[bool] = True
     symbols: int
 
     def __call__(self, key: PRNGKeyArray | None, rows: Images, mean: Mean) -> Batch:
@@ -139,3 +147,15 @@ class Sentences:
             blank = jax.random.bernoulli(key, self.word_dropout, before.shape)
             before = jnp.where(blank & (places > 0)[None], PAD, before)
         return Batch(tokens, tokens, mask, before) if self.encoded else Batch(before, tokens, mask)
+
+
+def as_held_out(present: Any, key: PRNGKeyArray, rows: Rows, mean: Float[Array, "..."]) -> Rows:
+    """Training rows in one presentation, as held-out examples are stored in theirs.
+
+    Args:
+        present: Their `Presentation`; of one whose targets are drawn of the rows, that is `drawn`, they are drawn once.
+        key: Of the draw.
+        rows: Stored examples.
+        mean: Of the training targets.
+    """
+    return present(key, rows, mean).target if getattr(present, "drawn", False) else rows

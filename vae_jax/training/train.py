@@ -60,7 +60,7 @@ class TrainState(NamedTuple):
         evaluated: State of the recipe's `evaluated_parameters`.
         selected: State of the recipe's `selected_parameters`.
         step: Steps taken.
-        diverged_at: The first step whose loss was not finite or beyond the limit, or -1.
+        diverged_at: The first step whose score was not finite, or -1.
     """
 
     parameters: Parameters
@@ -81,14 +81,12 @@ class Numbers(NamedTuple):
         learning_rates: Rate of each step of this chunk.
         kl_weights: Weight of the KL term at each step of this chunk.
         stop: The training's length: no step is taken at or after it.
-        limit: The score of a minibatch beyond which the training has diverged.
     """
 
     recipe: Recipe
     learning_rates: Float[Array, " chunk"]
     kl_weights: Float[Array, " chunk"]
     stop: Int[Array, ""]
-    limit: Float[Array, ""]
 
 
 Drawn = tuple[Batch, Noise]
@@ -292,8 +290,8 @@ def train(
         if loop.instruments:
             seen = (state.parameters, gradient, updates)
             readings = jax.lax.cond(index == 0, lambda: read(watched, *seen), lambda: readings)
-        # A comparison with NaN is false, so this is true of every loss that is not a number below the limit.
-        diverged = ~(parts.score <= numbers.limit)
+        # A finite spike may pass: whether a training is beyond where it could come back from, validations tell.
+        diverged = ~jnp.isfinite(parts.score)
         parameters, taken = optax.apply_updates(state.parameters, updates), state.step + 1
         evaluate_at = recipe.evaluated_parameters()
         after = TrainState(

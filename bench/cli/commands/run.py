@@ -11,7 +11,7 @@ from bench.cli.interruption import unwinding
 from bench.cli.plugins import with_plugins
 from bench.cli.progress import bar
 from bench.cli.publish import publish
-from bench.cli.terminal import cell_line, forecast
+from bench.cli.terminal import cell_line, confirmed_line, forecast
 from bench.data.fetching.places import use_folder
 from bench.execution.choose import choose_executor
 from bench.results.store import Store
@@ -27,10 +27,12 @@ def run(
     suite: str = "quick",
     workload: str | None = None,
     data: str | None = None,
+    split: int | None = None,
     arms: str | None = None,
     seeds: int | None = None,
     rates: int | None = None,
     steps: int | None = None,
+    patience: int = 0,
     plugin: UseAppendAction[tuple[str, ...]] = (),
     out: str | None = None,
     workers: int | None = None,
@@ -41,6 +43,7 @@ def run(
     timing: bool = True,
     verify: bool = False,
     save: bool = False,
+    confirm: bool = False,
     dry_run: bool = False,
 ) -> int:
     """Run a suite: train, time, and write tables, plots and a page. What is stored already is not run again.
@@ -51,11 +54,13 @@ def run(
         workload: Another workload than the suite's, as "digits-dense[depth=16,width=128]".
         data: What the workload is of instead: the name of a set (`data list` shows them), or your own .npy, .npz, .csv
             or .txt file, or folder of images.
+        split: Another split of the data, and draw of the test set, than 0: a seed.
         arms: Other arms than the suite's, as "baseline,gelu,gelu+rezero[alpha=0.1]"; a list value is a sweep,
             and "trainable+*" stands for every remedy on that base.
         seeds: Fresh seeds to report on.
         rates: Learning rates to tune over; with 1 each arm's own is taken, and nothing is tuned.
         steps: Steps of each training.
+        patience: Follow a training that has not left the plateau up to so many steps, to tell slow from stuck.
         plugin: A Python file, or a folder of them, with remedies, workloads or instruments of your own; each remedy in
             it becomes an arm.
         out: Where to write; by default results/runs/SUITE.
@@ -68,6 +73,7 @@ def run(
         verify: Lower every stored cell again, and run anew those whose programs or arguments came out different.
         save: Keep each arm's model, of the first fresh seed, for encode, decode, sample and reconstruct; an arm that is
             stored without its model is run again.
+        confirm: Train the best arms, and those claimed to be better, on ten fresh seeds more.
         dry_run: Only say what would be run, and how long it may take.
     """
     from bench.execution.run import find_work
@@ -79,8 +85,8 @@ def run(
     views = BUILT_IN.with_more(catalogue.views)
     engine = choose_executor(executor, address, workers, device)
     plan = make_plan(
-        catalogue, suite=suite, workload=workload, data=data, arms=arms, seeds=seeds, rates=rates, steps=steps,
-        plugins=plugins, device_kind=engine.device.kind,
+        catalogue, suite=suite, workload=workload, data=data, split=split, arms=arms, seeds=seeds, rates=rates,
+        steps=steps, patience=patience, plugins=plugins, device_kind=engine.device.kind, confirm=confirm,
     )  # fmt: skip
     store = Store(out if out is not None else Path("results", "runs", suite))
     if not dry_run:
@@ -108,11 +114,11 @@ def run(
 def _follow(work: "Work", executor: "Executor") -> list[str]:
     """Run, with one bar and a line per finished cell; the statuses of what was run, and of what was only timed."""
     from bench.execution.executor import TrainingsEnded
-    from bench.execution.run import CellStored, execute
+    from bench.execution.run import CellConfirmed, CellStored, execute
 
     screen = console()
     score = work.plan.loaded.workload.score
-    total = len(work.missing) * work.plan.protocol.trainings
+    total = len(work.missing) * work.plan.protocol.most_trainings
     statuses: list[str] = []
     with bar(screen, "trainings", total) as advance, contextlib.closing(execute(work, executor)) as events:
         for event in events:
@@ -123,6 +129,9 @@ def _follow(work: "Work", executor: "Executor") -> list[str]:
                 line = cell_line(event.record, score, len(statuses), len(work.missing), event.kept)
                 line += f"; no model is saved: {event.unsaved}" if event.unsaved else ""
                 screen.print(line, markup=False, highlight=False)
+            elif isinstance(event, CellConfirmed):
+                statuses.append("confirmed")
+                screen.print(confirmed_line(event), markup=False, highlight=False)
             else:
                 statuses.append("timed")
                 advance(0, f"timing {event.done} of {event.of}")

@@ -113,7 +113,16 @@ def svg(figure: Figure, name: str) -> str:
     text = buffer.getvalue()
     text = re.sub(r'\bid="', f'id="{name}-', text)
     text = re.sub(r'href="#', f'href="#{name}-', text)
-    return text.replace("url(#", f"url(#{name}-")
+    return _TAG.sub(_compact, text.replace("url(#", f"url(#{name}-"))
+
+
+# Inside of a tag, not of a text: a hundredth of a point is less than anyone sees, and six decimals are half the file.
+_TAG = re.compile(r"<[^<>]+>")
+_DECIMALS = re.compile(r"(\d\.\d\d)\d+")
+
+
+def _compact(tag: re.Match[str]) -> str:
+    return re.sub(r"\s+", " ", _DECIMALS.sub(r"\1", tag.group()))
 
 
 def png(figure: Figure) -> bytes:

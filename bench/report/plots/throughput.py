@@ -16,7 +16,7 @@ from bench.results.plot import plot
 from bench.results.results import Results
 from bench.results.score import Score
 from bench.results.statistics import CONFIDENCE
-from bench.results.tables import holds
+from bench.results.tables import holds, mostly_left
 
 SIZE = (9.2, 6.2)
 LEFT, STAYED, LEADER = "#0072B2", "#7a7a7a", "#9a9a9a"
@@ -42,8 +42,8 @@ class Points(NamedTuple):
 @plot(
     title="{score} against throughput", columns=1, layout="scroll card-box",
     caption=f"Look to the lower right: better and faster. Bars are {CONFIDENCE:.0%} intervals over seeds. Filled "
-    "points have left the plateau, hollow ones have not. Where there are many arms only the bases are named, and those "
-    "that no other beats in both; an arm that needs no code is not drawn.",
+    "points have left the plateau in more than half of the seeds, hollow ones have not. Where there are many arms "
+    "only the bases are named, and those that no other beats in both; an arm that needs no code is not drawn.",
 )  # fmt: skip
 def score_against_throughput(results: Results) -> Figure | None:
     """Each arm's mean score on test with its interval, against its throughput over the baseline's.
@@ -59,7 +59,7 @@ def score_against_throughput(results: Results) -> Figure | None:
 def _against(drawn: pd.DataFrame, score: Score) -> Figure:
     slowdown, y, high = (drawn[name].to_numpy(float) for name in ("slowdown", "score", "score_high"))
     x = 1 / slowdown
-    left = holds(drawn, "left").to_numpy()
+    left = mostly_left(drawn).to_numpy()
     few = len(drawn) <= NAMED_AT_MOST
     named = np.full(len(x), few) | (drawn["family"] == "base").to_numpy() | (left & unbeaten(x, y))
     points = Points(x, y, np.nan_to_num(high - y), left, named)

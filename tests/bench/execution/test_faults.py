@@ -71,7 +71,7 @@ class Replay:
 
     def run(self, jobs, limit_seconds):
         for job in jobs:
-            yield TrainingsEnded(job.protocol.trainings)
+            yield TrainingsEnded(job.most_trainings)
             outcome = self.outcomes[job.cell.identity]
             yield CellEnded(job, outcome if job.save else outcome._replace(model=None))
 

@@ -30,7 +30,7 @@ def left(job):
     """What is left of a job's training."""
     trainer, found = ArmTrainer(job), []
     wanted = [(seed, trainer.recipe.learning_rate) for seed in job.protocol.reporting_seeds]
-    trainer.trainings(wanted, "test", "reporting", CurveWriter(job.protocol), lambda: None, found.append)
+    trainer.trainings(wanted, "test", "reporting", CurveWriter(), lambda: None, found.append)
     (trained,) = found
     return trained
 

@@ -320,10 +320,10 @@ def test_labels_avoid_obstacles() -> None:
 
 def with_examples(results: Results, **examples: Any) -> Results:
     """The same results, with examples of what the first arm's model does."""
-    (stored, timing, unreadable), *others = results.found
-    assert stored
+    first, *others = results.found
+    assert first.stored
     packed = pack_examples({name: np.asarray(each) for name, each in examples.items()})
-    return replace(results, found=((replace(stored, examples=packed), timing, unreadable), *others))
+    return replace(results, found=(first._replace(stored=replace(first.stored, examples=packed)), *others))
 
 
 @pytest.mark.parametrize("colour", [(), (3,)])

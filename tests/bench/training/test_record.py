@@ -10,12 +10,12 @@ from bench.report.conclusions import blame_sentence
 from bench.results.records import BlameRecord, PlannedCell, TheoryRecord
 from bench.results.store import CURVE_COLUMNS, Store
 from bench.training.curves import CurveWriter
-from bench.training.record import Run, cell_record, choose, training_record
+from bench.training.record import Run, cell_record, training_record
 from vae_jax.objective.bound import LossParts
 
 
 def test_a_record_holds_what_json_can(tmp_path):
-    job = Job(PlannedCell("digits-dense", "tanh", "baseline", "activation", "a-b", 0), Protocol(steps=1), 27.2)
+    job = Job(PlannedCell("digits-dense", "tanh", "baseline", "activation", "a-b", 0), Protocol(steps=1), 27.2, 27.0)
     found = cell_record(
         job, status="ok", reason="", blame=BlameRecord("", "matrix", math.inf), learning_rate=0.1,
         theory={"encoder": TheoryRecord(gradient_ratio=(0.5, math.nan))}, changes={"dtype": ("float32", math.inf)},
@@ -31,11 +31,6 @@ def test_a_record_holds_what_json_can(tmp_path):
     store.require_writable()
     store.write(found, pd.DataFrame({name: [] for name in CURVE_COLUMNS}))
     assert asdict(store.load("a-b").record) == asdict(found)
-
-
-def test_the_best_rate_on_validation_is_chosen_among_those_that_ended():
-    assert choose([5.0, 4.0, math.nan]) == 1
-    assert choose([math.nan, math.inf]) is None
 
 
 def read(**stacks):
@@ -91,9 +86,9 @@ def test_a_score_that_ends_beyond_the_limit_has_diverged():
 
 
 def test_curves_have_no_row_of_what_is_not_there():
-    writer = CurveWriter(Protocol(steps=3, validate_every=2, record_every=1))
-    writer.add("tuning", 0, 0.1, {}, parts([2.0, 1.0], [2.0, 1.0]))
-    writer.add("tuning", 1, 0.1, {}, parts(*np.arange(8.0).reshape(4, 2)))
+    writer, protocol = CurveWriter(), Protocol(steps=3, validate_every=2, record_every=1)
+    writer.add(protocol, "tuning", 0, 0.1, {}, parts([2.0, 1.0], [2.0, 1.0]))
+    writer.add(protocol, "tuning", 1, 0.1, {}, parts(*np.arange(8.0).reshape(4, 2)))
     rows = writer.frame()
     assert rows.groupby("seed")["instrument"].unique().map(list).to_dict() == {
         0: ["score", "reconstruction"], 1: ["score", "reconstruction", "kl_nats", "shuffled"],
