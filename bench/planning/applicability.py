@@ -103,7 +103,7 @@ def _trace(
         data = Data(examples, mean)
         drawn = init(named_key(key, "init"), recorded, architecture, data)
         rates, weights = schedules(recorded, 1.0, 1, 1)
-        numbers = Numbers(recorded, rates[0], weights[0], jnp.asarray(1), jnp.asarray(1.0))
+        numbers = Numbers(recorded, rates[0], weights[0], jnp.asarray(1))
         state = start(numbers, *drawn)
         chunk = draw_chunk(key, state.step, data, architecture=architecture, batch=_LOOP.batch, chunk=_LOOP.chunk)
         state, _ = train(

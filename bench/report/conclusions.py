@@ -90,7 +90,7 @@ def _past(arms: list[str]) -> list[str]:
 
 def _absent(rows: list[Any]) -> list[str]:
     counts = Counter(row.status for row in rows if row.status != "ok")
-    return [f"Without a mean: {', '.join(f'{count} {status}' for status, count in counts.items())}."] if counts else []
+    return [f"Other than ok: {', '.join(f'{count} {status}' for status, count in counts.items())}."] if counts else []
 
 
 def blame_sentence(blame: BlameRecord) -> str:

@@ -1,5 +1,6 @@
 """The page: one HTML file of all results, which asks no host for anything. No jax."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -8,9 +9,10 @@ from typing import Any
 from bench.report.conclusions import blame_sentence, conclusions
 from bench.report.drawing import Drawn
 from bench.report.template import environment, inline
+from bench.results.carry_over import agreements, carry_over
 from bench.results.column import Column
 from bench.results.results import Results
-from bench.results.statistics import CONFIDENCE
+from bench.results.statistics import CONFIDENCE, interval_text
 from bench.results.store import write_atomically
 from bench.results.tables import missing, mostly_left, readable, shown, table_rows
 
@@ -70,7 +72,7 @@ def _page(results: Results, drawn: Sequence[Drawn], complaints: Sequence[str]) -
     return environment().get_template("page.html.j2").render(
         plan=results.plan, score=results.score, workloads=workloads, missing=missing(results.summary),
         cells=len(results.rows), machines=_machines(results), confidence=f"{CONFIDENCE:.0%}",
-        blame_sentence=blame_sentence, inline=inline, complaints=complaints,
+        blame_sentence=blame_sentence, inline=inline, complaints=complaints, carried=_carried(results),
     )  # fmt: skip
 
 
@@ -96,6 +98,19 @@ def _table(results: Results, number: int) -> dict[str, Any]:
             "cells": [(texts[name][index], getattr(rows[index], name), kind) for name, kind in kinds.items()],
         } for index in text.index],
     }  # fmt: skip
+
+
+def _carried(results: Results) -> dict[str, Any]:
+    """Of several workloads: arm by workload, and how far one orders the arms as another does; empty of one."""
+    if len(results.workloads) < 2:
+        return {}
+    table = carry_over(results)
+    pairs = [
+        f"{each.workloads[0]} and {each.workloads[1]}, {each.arms} arms: {interval_text(each.tau, like=1.0)}"
+        for each in agreements(results)
+        if not math.isnan(each.tau.mean)
+    ]
+    return {"heads": list(table), "rows": [(str(arm), list(row)) for arm, row in table.iterrows()], "pairs": pairs}
 
 
 def _family(family: str | None) -> str:

@@ -68,7 +68,7 @@ def gain_high(row: Row) -> float | None:
     return row.gain.high
 
 
-@column(unit="", title="beside its base", terminal=9, text=lambda row: row.word_text,
+@column(unit="", title="beside its base", terminal=9, text=lambda row: row.word_text or "",
         says="`better`, `worse`, `no difference shown` or `too few seeds`, by the page's printed rule; with fewer than "
         "5 seeds `screened` stands behind it; empty of a base, and where the base is not in the run")  # fmt: skip
 def word(row: Row) -> str:
@@ -120,7 +120,11 @@ def p_adjusted(row: Row) -> float | None:
     return row.comparison and row.comparison.p
 
 
-@column(unit="count", title="left", terminal=ALWAYS, text=lambda row: f"{row.left} of {row.seeds}",
+def _left(row: Any) -> str:
+    return "" if row.left is None else f"{row.left} of {row.seeds}"
+
+
+@column(unit="count", title="left", terminal=ALWAYS, text=_left,
         says="seeds that left the plateau by the workload's rule: for most, the score lies below it by more than a "
         "margin (0.2 nats of -ELBO); of an autoregressive decoder, z shuffled between examples costs more than 0.5 "
         "nats and KL is above 0.5; one that diverged, failed or ran out of time has not left")  # fmt: skip

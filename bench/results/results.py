@@ -177,17 +177,15 @@ class Row:
         """When each fresh seed left the plateau for good, as far as validations tell."""
         plateau = self.plateau_validation
         curves = self.curves(*Figures._fields)
-        curves = curves[(curves["split"] == "validation") & curves["phase"].isin(("reporting", "prolonged"))]
-        if plateau is None or curves.empty:
+        curves = curves.loc[curves["split"] == "validation"]
+        if plateau is None:
             return {}
-
-        def last(rows: pd.DataFrame) -> pd.DataFrame:
-            """One that was prolonged was followed from its first step."""
-            prolonged = rows["phase"] == "prolonged"
-            rows = rows[prolonged] if prolonged.any() else rows
-            return rows.pivot(index="step", columns="instrument", values="value")
-
-        found = {int(seed): escape(self.workload, plateau, last(rows)) for seed, rows in curves.groupby("seed")}
+        found: dict[int, Escape | None] = {}
+        # One that was prolonged was followed from its first step.
+        for phase in ("reporting", "prolonged"):
+            for seed, rows in curves.loc[curves["phase"] == phase].groupby("seed"):
+                validation = rows.pivot(index="step", columns="instrument", values="value")
+                found[int(str(seed))] = escape(self.workload, plateau, validation)
         return {seed: each for seed, each in found.items() if each is not None}
 
     @property
@@ -352,11 +350,6 @@ class Results:
         return {name: self._part([cell.workload == name for cell in self.plan.cells]) for name in names}
 
     @property
-    def mostly_left(self) -> bool:
-        """Whether more than half of its fresh seeds left."""
-        return 2 * len(self.left) > len(self.scores)
-
-    @property
     def score(self) -> Score:
         """What its figures are judged by; of several workloads that differ, no name in particular."""
         return common(self.plan.workloads[cell.workload].score for cell in self.plan.cells)
@@ -403,7 +396,7 @@ def _find(store: Store, identity: str) -> Found:
             wrong.append(error)
             return None
 
-    stored, timing, confirmation = map(usable, (store.load, store.load_timing, store.load_confirmation))
+    stored, timing, confirmation = usable(store.load), usable(store.load_timing), usable(store.load_confirmation)
     if confirmation and not (stored and stored.record.learning_rate == confirmation.learning_rate):
         confirmation = None
     model = usable(lambda identity: store.load_model(identity, (EXAMPLES,)))

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 # Not scipy.stats, which takes longer to import than all else that a table needs.
-from scipy.special import betaincinv, stdtr, stdtrit
+from scipy.special import betaincinv, ndtri, stdtr, stdtrit
 
 from bench.language.figures import decimals, fixed
 
@@ -130,6 +130,25 @@ def benjamini_hochberg(p_values: Sequence[float]) -> list[float]:
     adjusted = np.empty(count)
     adjusted[order] = np.minimum.accumulate(scaled[::-1])[::-1]
     return np.minimum(adjusted, 1).tolist()
+
+
+def kendall(one: Sequence[float], other: Sequence[float]) -> Interval:
+    """Kendall's tau-b of pairs with its interval, at `CONFIDENCE`; none of fewer than five pairs, or where one is flat.
+
+    The interval is of Fisher's z, whose variance is 0.437 / (n - 4).
+
+    Source:
+        Fieller, Hartley & Pearson 1957, doi:10.1093/biomet/44.3-4.470.
+    """
+    if len(one) < 5 or len(set(one)) == 1 or len(set(other)) == 1:
+        return NOTHING
+    from scipy.stats import kendalltau
+
+    tau = float(kendalltau(one, other)[0])  # pyright: ignore[reportArgumentType]
+    # Of a perfect order z is infinite.
+    z = math.atanh(max(-1 + 1e-12, min(1 - 1e-12, tau)))
+    half = float(ndtri(0.5 + CONFIDENCE / 2)) * math.sqrt(0.437 / (len(one) - 4))
+    return Interval(tau, math.tanh(z - half), math.tanh(z + half))
 
 
 class Survival(NamedTuple):

@@ -45,6 +45,9 @@ _STORED_TYPES = {
     "value": "float32",
 }
 
+FOLDERS = ("cells", "timings", "confirmations", "models")
+"""What a store holds beside its plan: files by a cell's identity."""
+
 _CHECKSUM = "curves_sha256"
 
 _OTHERS_CURE = "read it with the version that wrote it, or give its command again, which keeps what is there"
@@ -129,11 +132,7 @@ class Store:
             ) from None
         try:
             # Only a run that was killed leaves these, and it holds the lock no more.
-            for folder in (
-                self.directory,
-                self.cells,
-                *map(self.directory.joinpath, ("timings", "confirmations", "models")),
-            ):
+            for folder in (self.directory, *map(self.directory.joinpath, FOLDERS)):
                 for path in folder.glob(".*.tmp"):
                     path.unlink()
             yield

@@ -29,7 +29,8 @@ def holds(table: pd.DataFrame, name: str) -> pd.Series:
 
 def mostly_left(table: pd.DataFrame) -> pd.Series:
     """Whether more than half of an arm's fresh seeds left the plateau, in each row of a summary."""
-    return (2 * table["left"] > table["seeds"]).fillna(False).astype(bool)
+    left, seeds = (table[name].to_numpy(dtype=float, na_value=0.0) for name in ("left", "seeds"))
+    return pd.Series(2 * left > seeds, index=table.index)
 
 
 def plateaus(table: pd.DataFrame) -> str:

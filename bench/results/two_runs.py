@@ -102,7 +102,7 @@ def _scored(side: Published, arms: list[str] | None) -> pd.DataFrame:
         raise InputError(
             f"{str(side.directory)!r} has no arm {' and '.join(map(repr, unknown))}: give some of its table"
         )
-    return table[table["arm"].isin(arms)]
+    return table.loc[table["arm"].isin(arms)]
 
 
 def _workload(name: str, one: Published, other: Published, tables: list[pd.DataFrame]) -> list[Beside]:
@@ -164,7 +164,12 @@ def _left_out(name: str, one: Published, other: Published, tables: list[pd.DataF
     for side, table, beside in ((one, own[0], own[1]), (other, own[1], own[0])):
         only = [arm for arm in table["arm"] if arm not in set(beside["arm"])]
         said += [f"Only in {side.directory}: {_some(only)}."] if only else []
-        bare = [f"{row.arm} ({row.status})" for row in table[table["score"].isna()].itertuples() if row.arm not in only]
+        without = table.loc[table["score"].isna()]
+        bare = [
+            f"{arm} ({status})"
+            for arm, status in zip(without["arm"], without["status"], strict=True)
+            if arm not in only
+        ]
         said += [f"Without a score in {side.directory}: {_some(bare)}."] if bare else []
     return said
 

@@ -25,7 +25,8 @@ _CUT_AT, _CUT_DEVIATION = 2, 0.87962566103423978
 def protocol_page() -> str:
     """The page, in Markdown."""
     workload = digits_dense()
-    protocol, data, sizes = Protocol(workload.steps), digits(), workload.architecture
+    sizes: Any = workload.architecture
+    protocol, data = Protocol(workload.steps), digits()
     plateau = workload.plateau(data, data.test)
     counts = " / ".join(f"{len(rows):,}" for rows in (data.train, data.validation, data.test))
     sections = {

@@ -24,7 +24,6 @@ LOOP = Loop(batch=32, chunk=10, record_every=5, instruments=(score, reconstructi
 # With all instruments a program takes twice as long to compile.
 WATCHED = Loop(LOOP.batch, LOOP.chunk, LOOP.record_every, INSTRUMENTS)
 DATASET = digits()
-LIMIT = 272.0
 TANH = Recipe().replace(activation=jnp.tanh, kernel_init=configure(orthogonal, scale=1.0))
 ERF = jax.scipy.special.erf
 GELU = configure(jax.nn.gelu, approximate=False)
@@ -68,7 +67,7 @@ def numbers(recipe: Recipe, learning_rate: float, stop: int, loop: Loop = LOOP) 
     """The numbers of every chunk."""
     rates, weights = schedules(recipe, learning_rate, stop, loop.chunk)
     traced = recipe.traced()
-    return [Numbers(traced, rates[i], weights[i], jnp.asarray(stop), jnp.asarray(LIMIT)) for i in range(len(rates))]
+    return [Numbers(traced, rates[i], weights[i], jnp.asarray(stop)) for i in range(len(rates))]
 
 
 def drawing(architecture: Any, loop: Loop) -> Callable[..., tuple[TrainState, dict[str, Any]]]:

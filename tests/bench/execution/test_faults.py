@@ -19,6 +19,7 @@ from bench.execution.local import LocalExecutor
 from bench.execution.run import find_work
 from bench.planning.catalogue import load_catalogue
 from bench.planning.plan import make_plan
+from bench.results.records import SCHEMA
 from bench.results.saved_model import TENSORS, unpack
 from bench.results.store import Store
 
@@ -203,7 +204,7 @@ def test_a_damaged_record_is_set_aside_and_its_cell_runs_anew(replay, tmp_path):
     assert status == 0
     assert "3 arms, 1 stored, 2 to run" in said
     assert f"damaged: {records[0].name} has another checksum than {records[0].stem}.json says" in said
-    assert f"cells/{manifest.name} is of schema 99, and this version reads schema 3; its cell runs anew" in said
+    assert f"cells/{manifest.name} is of schema 99, and this version reads schema {SCHEMA}; its cell runs anew" in said
     assert len(list((out / "set_aside").iterdir())) == 4
     after = contents(out)
     assert {name: after[name] for name in before if name.endswith(".parquet")} == {

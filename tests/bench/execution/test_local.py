@@ -16,6 +16,7 @@ from bench.execution.worker import _in_process
 from bench.planning.catalogue import load_catalogue
 from bench.planning.plan import make_plan
 from bench.plugins.source_file import load_plugin
+from bench.training.cell import Ran
 
 TROUBLE = '''
 import os
@@ -82,9 +83,9 @@ def test_cells_of_one_program_are_compiled_once(cache):
     plan = make("baseline,orthogonal,kl_warmup")
     with LocalExecutor(CPU, 1, cache) as executor:
         events = list(executor.run([plan.job(cell) for cell in plan.planned], limit_seconds=120))
-    assert sum(event.count for event in events if isinstance(event, TrainingsEnded)) == 3 * 7
+    assert sum(event.count for event in events if isinstance(event, TrainingsEnded)) == 3 * plan.protocol.most_trainings
     ended = [event.outcome for event in events if isinstance(event, CellEnded)]
-    records = [outcome[0] for outcome in ended if isinstance(outcome, tuple)]
+    records = [outcome.record for outcome in ended if isinstance(outcome, Ran)]
     assert len(records) == 3
     # The later cells of a program report the same compilation, to the last digit: it was not compiled again.
     assert len({record.compile_seconds for record in records}) == 1

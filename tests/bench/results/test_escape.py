@@ -54,5 +54,6 @@ def test_an_arms_median_is_over_its_seeds(tmp_path):
     assert 0 < table.loc["tanh", "escape_step"] < 1000
     assert math.isnan(table.loc["baseline", "escape_step"])
     (row,) = (row for row in results.rows if row.cell.arm == "tanh")
+    assert row.timing is not None
     seconds = sorted(row.timing.seconds_per_step)[1]
     assert table.loc["tanh", "escape_seconds"] == pytest.approx(table.loc["tanh", "escape_step"] * seconds)

@@ -11,6 +11,7 @@ from bench.planning.catalogue import load_catalogue
 from bench.planning.plan import make_plan
 from bench.results.arm_record import arm_record
 from bench.results.columns import COLUMNS
+from bench.results.records import SCHEMA
 from bench.results.store import Store
 from bench.results.views import Views
 from tests.bench.fake_store import build, change, read
@@ -47,16 +48,16 @@ def test_a_column_and_a_plot_of_a_plugin_retrain_nothing(said, tmp_path, cache):
     assert code == 0
     assert "2 arms, 2 stored, 0 to run" in printed
     # In the terminal, the summaries, the page and the plots.
-    assert any(line.split()[-1:] == ["gain"] for line in printed.splitlines())
+    assert any(line.split()[-1:] == ["lead"] for line in printed.splitlines())
     assert times(out) == before
     table = pd.read_csv(out / "summary.csv")
-    assert not table["gain"].hasnans
-    assert "| gain |" in " ".join((out / "summary.md").read_text().split())
+    assert not table["lead"].hasnans
+    assert "| lead |" in " ".join((out / "summary.md").read_text().split())
     assert "<h3>Gain of each arm</h3>" in (out / "report.html").read_text()
     assert {"gains.svg", "gains.png"} <= {path.name for path in (out / "plots").iterdir()}
     # A report has those of its run, and another's where they are named.
     (out / "report.html").unlink()
-    assert "gain" in said("report", out)[1]
+    assert "lead" in said("report", out)[1]
     assert "Gain of each arm" in (out / "report.html").read_text()
     other = plugin.rename(tmp_path / "other.py")
     code, printed = said("report", out)
@@ -65,7 +66,7 @@ def test_a_column_and_a_plot_of_a_plugin_retrain_nothing(said, tmp_path, cache):
         f"plugin {plugin} of this run is gone: give the file with --plugin; its columns and plots are left" in printed
     )
     assert "Gain of each arm" not in (out / "report.html").read_text()
-    assert "gain" in said("report", out, "--plugin", other)[1]
+    assert "lead" in said("report", out, "--plugin", other)[1]
     assert times(out) == before
 
 
@@ -79,7 +80,9 @@ def test_another_versions_file_is_said_by_show_and_report(said, tmp_path, monkey
     identity = store.read_plan().cells[1].identity
     name = {"plan": "plan.json", "cell": f"cells/{identity}.json", "timing": f"timings/{identity}.json"}[kind]
     change(out / name, schema=schema, unheard="of")
-    sentence = f"{'names no schema' if schema is None else f'is of schema {schema}'}, and this version reads schema 3"
+    sentence = (
+        f"{'names no schema' if schema is None else f'is of schema {schema}'}, and this version reads schema {SCHEMA}"
+    )
     shown = [said("show", out, "tanh"), said("report", out)]
     if kind == "plan":
         assert [code for code, _ in shown] == [2, 2]
@@ -110,7 +113,7 @@ def test_a_folder_of_another_version_is_resumed_and_loses_nothing(said, tmp_path
     dry = said("run", *ASKED, "--out", out, "--dry-run")[1]
     assert "2 arms, 1 stored, 1 to run" in dry
     for name in names:
-        assert f"{name} is of schema 1, and this version reads schema 3" in dry
+        assert f"{name} is of schema 1, and this version reads schema {SCHEMA}" in dry
     assert {name: (out / name).read_bytes() for name in names} == kept
     code, printed = said("run", *ASKED, "--out", out)
     assert code == 0

@@ -9,6 +9,7 @@ import pytest
 import bench.results.store
 from bench.language.errors import InputError
 from bench.results.records import (
+    SCHEMA,
     BlameRecord,
     CellRecord,
     DeviceRecord,
@@ -31,7 +32,7 @@ RECORD = CellRecord(
 )  # fmt: skip
 TIMING = TimingRecord((1.0, 2.0), (1.0, 2.0), 3.0, 1.2, 1.1, 1.3, 6e7, 128, DeviceRecord("cpu", "c", 2))
 PLAN = PlanRecord(
-    "quick", "run", (), {}, ProtocolRecord((), 1, 1, 1, {}), (), (PlannedCell("w", "a", "b", "f", ID, 0),)
+    "quick", "run", (), {}, ProtocolRecord((), 1, 1, 1, {}, (), ()), (), (PlannedCell("w", "a", "b", "f", ID, 0),)
 )
 
 
@@ -228,7 +229,7 @@ def test_what_another_version_wrote_is_said_and_kept(full, file, schema, said):
     change(path, schema=schema, another_versions="field")
     before = path.read_bytes()
     read = {"plan": full.load_plan, "cell": lambda: full.load(ID), "timing": lambda: full.load_timing(ID)}[FILES[file]]
-    with pytest.raises(OtherSchemaError, match=rf"{path.name} {said}, and this version reads schema 3"):
+    with pytest.raises(OtherSchemaError, match=rf"{path.name} {said}, and this version reads schema {SCHEMA}"):
         read()
     write_again(full)
     read()

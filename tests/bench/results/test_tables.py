@@ -17,10 +17,11 @@ from bench.report.conclusions import conclusions
 from bench.report.plots import PLOTS
 from bench.report.publish import publish
 from bench.results.columns import COLUMNS
-from bench.results.records import CellRecord, TrainingRecord
+from bench.results.records import CellRecord, ConfirmationRecord, TrainingRecord
 from bench.results.score import NEGATIVE_LOG_LIKELIHOOD, Score
+from bench.results.statistics import student_t
 from bench.results.store import CURVE_COLUMNS, Store
-from bench.results.tables import columns_markdown, holds, load, missing, readable, shown, write_tables
+from bench.results.tables import columns_markdown, load, missing, mostly_left, readable, shown, write_tables
 from tests.bench.fake_store import PLATEAU, build, read
 
 NAMES = [column.name for column in COLUMNS]
@@ -72,11 +73,15 @@ def test_underflowed_gradient_has_ratio_zero(tmp_path: Path) -> None:
     assert row["gradient_ratio_init"] > 0
 
 
-def test_diverged_arm_has_no_mean(table: pd.DataFrame) -> None:
+def test_a_seed_that_diverged_has_gained_nothing_and_is_not_dropped(store: Store, table: pd.DataFrame) -> None:
     row = table.loc["pre_activation_residual"]
-    assert row["seeds_diverged"] == 1
-    figures = ["score", "score_low", "score_high", "reconstruction", "kl_nats"]
-    assert row[[*figures, "gradient_ratio_end"]].isna().all()
+    assert (row["seeds_diverged"], row["seeds"]) == (1, 3)
+    scores = [training.score for training in record(store, "pre_activation_residual").trainings]
+    imputed = [PLATEAU if score is None else score for score in scores]
+    assert row[["score", "score_low", "score_high"]].tolist() == pytest.approx(list(student_t(imputed)))
+    assert row["gain"] == pytest.approx(PLATEAU - row["score"])
+    # What it would have come to nobody knows.
+    assert row[["reconstruction", "kl_nats", "gradient_ratio_end"]].isna().all()
     # It had not diverged yet at initialisation.
     assert row["gradient_ratio_init"] > 0
 
@@ -87,9 +92,43 @@ def test_one_seed_has_a_mean_and_no_interval(tmp_path: Path) -> None:
     assert math.isnan(row["score_low"])
 
 
-def test_only_an_interval_well_below_the_plateau_has_left_it(table: pd.DataFrame) -> None:
-    assert holds(table, "left").to_dict() == {arm: arm == "tanh" for arm in ARMS}
-    assert table["left"].isna().to_dict() == {arm: arm not in ("baseline", "tanh") for arm in ARMS}
+def test_of_each_arm_it_is_told_how_many_seeds_left(table: pd.DataFrame) -> None:
+    # A cell that failed has left with none of the seeds that were asked for; one that is not there has none.
+    left = {"baseline": 0, "tanh": 3, "pre_activation_residual": 0, "free_bits": 0}
+    assert table["left"].dropna().to_dict() == left
+    assert table["seeds"].dropna().to_dict() == dict.fromkeys(left, 3)
+    assert table.loc["tanh", ["left_low", "left_high"]].tolist() == pytest.approx([0.2924, 1], abs=1e-4)
+    assert mostly_left(table).to_dict() == {arm: arm == "tanh" for arm in ARMS}
+    assert table.loc["tanh", "score_left"] == pytest.approx(table.loc["tanh", "score"])
+    assert math.isnan(table.loc["baseline", "score_left"])
+
+
+def test_an_arm_is_compared_with_its_base(table: pd.DataFrame) -> None:
+    assert table.loc["tanh", "word"] == "better, screened"
+    assert table.loc["tanh", "difference"] == pytest.approx(table.loc["tanh", "score"] - table.loc["baseline", "score"])
+    assert table.loc["baseline", "word"] == ""
+    # A cell that failed is as if all its seeds were on the plateau.
+    assert table.loc["free_bits", "word"] == "no difference shown, screened"
+    assert pd.isna(table.loc["clip_by_global_norm", "word"])
+
+
+def test_what_was_confirmed_is_said(tmp_path: Path) -> None:
+    store = build(tmp_path, ["baseline", "tanh", "selu"], seeds=5, steps=50, depth=1)
+    for arm, better in (("baseline", 0.0), ("tanh", 2.0), ("selu", 0.0)):
+        cell = record(store, arm)
+        again = tuple(
+            replace(each, seed=9 + each.seed, score=PLATEAU - better + 0.01 * each.seed) for each in cell.trainings
+        )
+        rate = cell.learning_rate
+        assert rate is not None
+        store.write_confirmation(ConfirmationRecord(cell.identity, rate, again, None, "2026-11-27"))
+    table = read(store).summary.set_index("arm")
+    assert table["confirmed"].to_dict() == {"baseline": "", "tanh": "confirmed", "selu": "not confirmed"}
+    assert table.loc["tanh", "confirmed_difference"] == pytest.approx(-2)
+    # At another rate than the cell's it is of no use.
+    cell = record(store, "tanh")
+    store.write(replace(cell, learning_rate=0.5), store.load(cell.identity).curves())
+    assert read(store).summary.set_index("arm").loc["tanh", "confirmed"] == ""
 
 
 def test_a_workload_is_judged_by_its_own_score(tmp_path: Path) -> None:
@@ -117,15 +156,16 @@ def test_a_workload_is_judged_by_its_own_score(tmp_path: Path) -> None:
     store.write_plan(replace(plan, workloads={"digits-dense": workload}))
     results = read(store)
     table = results.summary.set_index("arm")
-    assert table["left"].to_dict() == {"baseline": False, "tanh": True, "gelu": False}
+    assert table["left"].to_dict() == {"baseline": 0, "tanh": 3, "gelu": 0}
     assert table["past_z"].tolist() == [False] * 3
     # What such a model has not is empty, and not 0.
     absent = ["kl_nats", "shuffled", "active_units", "mutual_information", "importance_weighted", "gradient_ratio_init"]
     assert table[absent].isna().to_numpy().all()
     assert "squared error, per image [95%]" in [column.title for column in shown(results)]
     assert "Plateau of digits-dense: -1279.00 per image." in write_tables(results)[1].read_text()
-    (left, *_) = conclusions(results.summary, workload)
-    assert left.startswith("1 of 3 arms with an interval left the plateau of -1279.00 per image: ")
+    best, _, left, *_ = conclusions(results)
+    assert best.startswith("The largest gain is that of tanh: 2")
+    assert left.startswith("All seeds of 1 of 3 arms, and some of 0 more, left the plateau of -1279.00 per image: ")
     assert left.endswith("squared error lies more than 50 per image below the plateau.")
     assert publish(results, PLOTS) == []
     page = (store.directory / "report.html").read_text()
@@ -154,7 +194,7 @@ def test_readable_sorts_and_rounds(store: Store, table: pd.DataFrame) -> None:
     interval = f"{row['score']:.2f} [{row['score_low']:.2f}, {row['score_high']:.2f}]"
     assert first["-ELBO, nats [95%]"] == interval
     assert (first["examples/s"], first["slowdown [95%]"], first["learning rate"]) == (
-        "179k/s", "1.04x [1.02, 1.06]", "0.010 (edge)",
+        "179k/s", "1.04x [1.02, 1.06]", "0.010 (high edge)",
     )  # fmt: skip
     assert dict(zip(text["arm"], text["status"], strict=True))["pre_activation_residual"] == "diverged (1 of 3 seeds)"
     assert "workload" not in text
@@ -162,7 +202,7 @@ def test_readable_sorts_and_rounds(store: Store, table: pd.DataFrame) -> None:
 
 
 def test_written_tables_hold_everything(store: Store, table: pd.DataFrame) -> None:
-    csv, markdown, parquet = write_tables(read(store))
+    csv, markdown, _, _, parquet = write_tables(read(store))
     again = pd.read_csv(csv)
     assert list(again.columns) == NAMES
     assert again["score"].to_numpy() == pytest.approx(table["score"].to_numpy(), nan_ok=True, rel=1e-15)
@@ -219,29 +259,13 @@ def test_each_file_is_read_once_for_everything_that_is_published(store: Store, m
     assert set(opened.values()) == {1}
 
 
-def test_a_rate_is_at_the_edge_only_where_one_rate_is_better_than_another(tmp_path: Path) -> None:
-    store = build(tmp_path, ["gelu", "tanh"], seeds=2, steps=50, depth=1)
-
-    def at_edge(arm: str, *validation: float | None) -> bool:
-        cell = record(store, arm)
-        tuning = tuple(
-            replace(cell.tuning[0], learning_rate=0.01 * 3**place, score=value, diverged_at=None)
-            for place, value in enumerate(validation)
-        )
-        store.write(replace(cell, tuning=tuning, learning_rate=0.01), store.load(cell.identity).curves())
-        return bool(read(store).summary.set_index("arm").loc[arm, "rate_at_edge"])
-
-    flat = PLATEAU - 0.15
-    assert not at_edge("gelu", flat, flat + 0.01, flat + 0.02)
-    # What diverged is no rate that ended.
-    assert not at_edge("gelu", flat, flat + 0.01, None)
-    # One that is worse leaves the question open, and one that has left the plateau answers it.
-    assert at_edge("gelu", flat, flat + 0.3, flat + 0.3)
-    assert at_edge("gelu", flat - 0.3, flat - 0.25, flat - 0.28)
-    assert not at_edge("gelu", flat)
-    # Of one rate alone there is no grid that it could be at the edge of.
-    assert not at_edge("gelu", flat - 0.3)
-    assert read(store).summary.set_index("arm").loc["tanh", "rate_at_edge"]
+def test_how_a_rate_lies_in_its_grid_is_told(tmp_path: Path) -> None:
+    table = read(build(tmp_path, ["gelu", "tanh", "selu"], seeds=2, steps=50, depth=1)).summary.set_index("arm")
+    # At no rate gelu left; of tanh none higher was tried; selu's five are around its own.
+    assert table["rate_at_edge"].to_dict() == {"gelu": "none left", "tanh": "high", "selu": "no"}
+    assert table.loc["selu", "default_rate_score"] == table.loc["selu", "tuned_rate_score"]
+    assert table.loc["selu", "rate_band"] == pytest.approx(30)
+    assert math.isnan(table.loc["gelu", "rate_band"])
 
 
 def test_an_old_figure_stands_beside_the_plateau_of_its_own_data(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ def runs(tmp_path):
         if name == "other":
             cell = next(cell for cell in store.read_plan().cells if cell.arm == "tanh")
             stored = store.load(cell.identity)
-            better = tuple(replace(each, score=each.score - 0.5) for each in stored.record.trainings)
+            better = tuple(replace(each, score=(each.score or 0) - 0.5) for each in stored.record.trainings)
             changed = replace(
                 stored.record, trainings=better, versions={"jax": "0.11.2"}, recipe={"activation": "mish"}
             )
@@ -38,7 +38,8 @@ def runs(tmp_path):
 
 
 def beside(runs, **asked):
-    found = two_runs(*map(Published.read, runs), **asked)
+    one, other = map(Published.read, runs)
+    found = two_runs(one, other, **asked)
     return {each.arm: each for each in found.arms}, found
 
 

@@ -20,8 +20,8 @@ OWN = """
 from matplotlib.figure import Figure
 from bench import column, plot
 
-@column(unit="nats", title="gain", says="how far below the plateau the mean lies")
-def gain(row) -> float | None:
+@column(unit="nats", title="lead", says="how far below the plateau the mean lies")
+def lead(row) -> float | None:
     return row.plateau - row.over_seeds("score").mean
 
 @column(unit="count", title="readings", says="of the hidden gradient, in all trainings", terminal=0)
@@ -32,7 +32,7 @@ def readings(row) -> int:
 def gains(results):
     figure = Figure(figsize=(3, 2))
     axes = figure.add_subplot()
-    axes.barh(results.summary["arm"], results.summary["gain"])
+    axes.barh(results.summary["arm"], results.summary["lead"])
     return figure
 """
 
@@ -55,34 +55,34 @@ def published(store, views):
 def test_a_column_and_a_plot_are_in_table_page_and_files(tmp_path, store):
     assert published(store, load_views([written(tmp_path)])) == []
     table = pd.read_csv(store.directory / "summary.csv").set_index("arm")
-    assert list(table.columns[-2:]) == ["gain", "readings"]
-    assert table.loc["tanh", "gain"] == pytest.approx(table.loc["tanh", "plateau"] - table.loc["tanh", "score"])
+    assert list(table.columns[-2:]) == ["lead", "readings"]
+    assert table.loc["tanh", "lead"] == pytest.approx(table.loc["tanh", "plateau"] - table.loc["tanh", "score"])
     assert table.loc["tanh", "readings"] == 2 * 3 * 4
     # A figure that does not exist is empty, and never zero.
-    assert list(table.loc["clip_by_global_norm", ["gain", "readings"]].isna()) == [True, True]
+    assert list(table.loc["clip_by_global_norm", ["lead", "readings"]].isna()) == [True, True]
     page = (store.directory / "report.html").read_text()
-    assert '<button type="button">gain</button>' in page
+    assert '<button type="button">lead</button>' in page
     assert "<h3>Gain of each arm</h3>" in page
-    assert re.search(r"\| *gain \| *readings \|$", (store.directory / "summary.md").read_text(), re.MULTILINE)
+    assert re.search(r"\| *lead \| *readings \|$", (store.directory / "summary.md").read_text(), re.MULTILINE)
     assert (store.directory / "plots" / "gains.svg").exists()
     assert (store.directory / "plots" / "gains.png").exists()
 
 
 def test_a_column_can_be_given_to_load(tmp_path, store):
-    (gain, _) = load_views([written(tmp_path)]).columns[len(BUILT_IN.columns) :]
-    assert load(store.directory, arms="tanh", columns=[gain])[0]["gain"].iloc[0] > 2
+    (lead, _) = load_views([written(tmp_path)]).columns[len(BUILT_IN.columns) :]
+    assert load(store.directory, arms="tanh", columns=[lead])[0]["lead"].iloc[0] > 2
 
 
 def test_a_plugin_of_views_alone_is_a_plugin(tmp_path):
     views = load_catalogue([written(tmp_path)]).views
-    assert [each.name for each in (*views.columns, *views.plots)] == ["gain", "readings", "gains"]
+    assert [each.name for each in (*views.columns, *views.plots)] == ["lead", "readings", "gains"]
 
 
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
         ("    return row.plateau - row", "    return row.no_such - row",
-         "column 'gain' in {file}, line 7, raised AttributeError: 'Row' object has no attribute 'no_such', "
+         "column 'lead' in {file}, line 7, raised AttributeError: 'Row' object has no attribute 'no_such', "
          "of 'baseline' first: it is left empty there"),
         ("    return row.plateau - row", "    assert row.cell.arm != 'tanh'\n    return row.plateau - row",
          "line 7, raised AssertionError, of 'tanh' first"),
@@ -105,10 +105,10 @@ def test_what_raises_is_a_sentence_and_costs_nothing_else(tmp_path, store, old, 
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("-> float | None", "", "column 'gain' in {file}, line 5, does not say what it returns"),
+        ("-> float | None", "", "column 'lead' in {file}, line 5, does not say what it returns"),
         ('"how far below the plateau the mean lies"', '""', "says nothing"),
-        ("def gain(row)", "def gain(row, other)", "takes 2 arguments: it is given 1"),
-        ("def gain(", "def kl_nats(", "takes a name that is taken by"),
+        ("def lead(row)", "def lead(row, other)", "takes 2 arguments: it is given 1"),
+        ("def lead(", "def kl_nats(", "takes a name that is taken by"),
         ('"Gain of each arm"', '""', "has no title"),
     ],
 )
@@ -148,6 +148,6 @@ def test_what_is_gone_or_broken_since_is_said_and_skipped(tmp_path):
 def test_views_that_one_file_imports_from_another_count_once(tmp_path):
     (module,) = load_plugin(written(tmp_path))
     other = types.ModuleType("other")
-    vars(other)["gain"] = vars(module)["gain"]
+    vars(other)["lead"] = vars(module)["lead"]
     assert views_of([module, other]) == views_of([module])
     assert views_of([types]) == Views()

@@ -43,8 +43,8 @@ def trained():
 
 
 def left(plan, training):
-    record = plan.describe("").workloads[plan.loaded.text]
-    return has_left(record, plan.loaded.plateau, figures(training))
+    workload = plan.loaded.workload
+    return has_left(workload.score, workload.left, plan.loaded.plateau, figures(training))
 
 
 def test_the_baseline_does_without_z_and_the_trainable_base_does_not(trained):

@@ -53,7 +53,7 @@ def test_what_is_allowed_initializes_updates_and_is_evaluated(first):
         require_compatible(recipe)
 
         def step(parameters, recipe=recipe):
-            numbers = Numbers(recipe, RATE[None], RATE[None], STEPS, RATE)
+            numbers = Numbers(recipe, RATE[None], RATE[None], STEPS)
             optimizer, evaluated = _optimizer(numbers, RATE), recipe.evaluated_parameters()
             extra = {"value": RATE, "grad": parameters, "value_fn": optax.tree.norm, "key": jax.random.key(0)}
             state = optimizer.init(parameters)
