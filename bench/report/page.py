@@ -92,7 +92,7 @@ def _table(results: Results, number: int) -> dict[str, Any]:
             "family": _family(rows[index].family),
             "word": rows[index].word or "",
             "row": results.rows[index],
-            "score": texts["score"][index],
+            "gain": texts["gain"][index],
             "status": texts["status"][index],
             # Text, key and classes: unpacked, since a page of thousands of arms has a hundred thousand cells.
             "cells": [(texts[name][index], getattr(rows[index], name), kind) for name, kind in kinds.items()],

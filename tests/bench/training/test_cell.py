@@ -77,7 +77,7 @@ def test_readers_use_the_workloads_own_words(ran):
     assert (row.workload.latent, list(row.workload.layers)) == (4 if kind == "coded" else None, ["reads", "writes"])
     # A limit of ten times a plateau below 0 would lie below it.
     assert all(training.diverged_at is None for training in record.trainings)
-    assert row.left is False
+    assert row.left == []
     text = " ".join(results.plan.protocol.words)
     assert ("error" in text, "draws of z" in text) == (kind == "plain", kind == "coded")
     assert not [said for said in publish(results, PLOTS) if "plot" not in said]
