@@ -7,8 +7,8 @@ if TYPE_CHECKING:
     from bench.plugins.remedy import NotApplicable, remedy
     from bench.plugins.workload import Workload, workload
     from bench.results.column import column
+    from bench.results.judging.score import BELOW_PLATEAU, Z_IS_USED, Score
     from bench.results.plot import plot
-    from bench.results.score import BELOW_PLATEAU, Z_IS_USED, Score
     from bench.results.tables import load
     from vae_jax.training.instruments import instrument
 
@@ -18,13 +18,13 @@ __all__ = [
 ]  # fmt: skip
 
 _HOME = {
-    "BELOW_PLATEAU": "bench.results.score",
+    "BELOW_PLATEAU": "bench.results.judging.score",
     "Images": "bench.data.reading.medium",
     "NotApplicable": "bench.plugins.remedy",
-    "Score": "bench.results.score",
+    "Score": "bench.results.judging.score",
     "Values": "bench.data.reading.medium",
     "Workload": "bench.plugins.workload",
-    "Z_IS_USED": "bench.results.score",
+    "Z_IS_USED": "bench.results.judging.score",
     "column": "bench.results.column",
     "instrument": "vae_jax.training.instruments",
     "load": "bench.results.tables",

@@ -28,7 +28,7 @@ ROOMS = {
 READERS = ("language", "data", "results", "report", "cli.terminal")
 
 ENTRIES = 14
-CROWDED = {"remedies", "layers", "workloads", "suites"}
+CROWDED = {"remedies", "layers", "workloads", "suites", "commands"}
 
 
 def sources(package):

@@ -3,7 +3,7 @@
 from bench.cli.console import complain, console
 from bench.cli.terminal import plateau_line, summary_table
 from bench.results.results import Results
-from bench.results.store import Store
+from bench.results.stored.store import Store
 from bench.results.tables import missing
 from bench.results.views import Views
 

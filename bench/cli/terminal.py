@@ -19,10 +19,10 @@ from bench.language.figures import figure, fixed, rates_words, significant, thou
 from bench.report.conclusions import blame_sentence
 from bench.report.diagnosis_words import diagnosis_table, diagnosis_words
 from bench.results.column import ALWAYS, NEVER, Column
-from bench.results.records import CellRecord, TrainingRecord
+from bench.results.judging.score import Score
+from bench.results.judging.statistics import interval_text, student_t
 from bench.results.results import Results, Row
-from bench.results.score import Score
-from bench.results.statistics import interval_text, student_t
+from bench.results.stored.records import CellRecord, TrainingRecord
 from bench.results.tables import plateaus, readable, shown
 from bench.results.two_runs import TwoRuns
 

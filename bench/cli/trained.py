@@ -43,7 +43,7 @@ class Opened:
         Raises:
             InputError: If there is none, or none that can be used.
         """
-        from bench.results.store import Store
+        from bench.results.stored.store import Store
         from bench.training.restoring import restore
 
         self.directory, self.arm = Path(directory), arm
@@ -90,7 +90,7 @@ class Opened:
 
 def write(path: Path, content: bytes, said: str) -> int:
     """Write an output, and say what it is; the exit code."""
-    from bench.results.store import write_atomically
+    from bench.results.stored.store import write_atomically
 
     write_atomically(path, content)
     print(f"{path} holds {said}")

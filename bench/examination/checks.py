@@ -14,7 +14,7 @@ from bench.planning.job import Job
 from bench.planning.protocol import Protocol
 from bench.plugins.own_code import location
 from bench.plugins.watching import watched
-from bench.results.records import PlannedCell
+from bench.results.stored.records import PlannedCell
 from bench.training.timing import time_cell
 
 # Time is measured on layers of their real width.

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from bench.planning.applicability import slots_drawn_from
 from bench.planning.job import Job
 from bench.planning.protocol import Protocol
-from bench.results.records import PlannedCell
+from bench.results.stored.records import PlannedCell
 from bench.training.arm_trainer import ArmTrainer, draw
 from bench.training.lanes import STATE_AXES, over_lanes
 from bench.training.precision import computing

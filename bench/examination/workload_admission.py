@@ -13,7 +13,7 @@ from bench.planning.compose import build_workload
 from bench.planning.job import Job
 from bench.planning.loaded_workload import LoadedWorkload, digest, load_workload
 from bench.planning.protocol import Protocol
-from bench.results.records import PlannedCell
+from bench.results.stored.records import PlannedCell
 from bench.training.cell import Ran, run_cell
 from vae_jax.models.batch import examples
 

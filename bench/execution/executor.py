@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from bench.execution.device import Device
 from bench.planning.job import Job
-from bench.results.records import TimingRecord
+from bench.results.stored.records import TimingRecord
 from bench.training.cell import Confirmed, Ran, Unchanged
 
 

@@ -12,7 +12,7 @@ from bench.execution.executor import CellEnded, Failure, TrainingsEnded
 from bench.execution.waiting import Waiting
 from bench.execution.worker import POLL_SECONDS, Worker, outcome_of
 from bench.planning.job import Job
-from bench.results.records import TimingRecord
+from bench.results.stored.records import TimingRecord
 
 _TRIES = 2
 

@@ -21,7 +21,7 @@ from bench.execution.worker import POLL_SECONDS
 from bench.language.errors import InputError, unknown
 from bench.planning.job import Job
 from bench.plugins.source_file import files_of
-from bench.results.records import TimingRecord
+from bench.results.stored.records import TimingRecord
 
 T = TypeVar("T")
 

@@ -21,7 +21,7 @@ from bench.execution.executor import Failure, Outcome
 from bench.execution.worker import POLL_SECONDS, Worker, outcome_of
 from bench.planning.identity import packages, versions
 from bench.planning.job import Job
-from bench.results.records import DeviceRecord, TimingRecord
+from bench.results.stored.records import DeviceRecord, TimingRecord
 from bench.training.cell import Ran
 
 

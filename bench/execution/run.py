@@ -15,10 +15,10 @@ from bench.planning.identity import versions
 from bench.planning.job import Known
 from bench.planning.plan import Plan
 from bench.results.confirmation import to_confirm
-from bench.results.records import CellRecord, PlannedCell
 from bench.results.results import Results
-from bench.results.saved_model import has_model
-from bench.results.store import CURVE_COLUMNS, Store, UnreadableError
+from bench.results.stored.records import CellRecord, PlannedCell
+from bench.results.stored.saved_model import has_model
+from bench.results.stored.store import CURVE_COLUMNS, Store, UnreadableError
 from bench.training.cell import Confirmed, Ran, Unchanged
 from bench.training.record import cell_record
 

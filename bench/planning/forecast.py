@@ -8,7 +8,7 @@ from flax import nnx
 
 from bench.planning.protocol import Protocol
 from bench.plugins.workload import Workload
-from bench.results.records import PlannedCell
+from bench.results.stored.records import PlannedCell
 from vae_jax.models.contract import Architecture
 from vae_jax.models.equal_size import comparable
 from vae_jax.recipe.keys import random_key

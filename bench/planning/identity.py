@@ -5,12 +5,13 @@ lowered programs and their arguments unchanged (`ArmTrainer.fingerprint`), and c
 the identity once more before it computes: what it would run must be what was planned.
 """
 
+import ast
 import functools
 import hashlib
 import importlib.metadata
 import json
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,13 @@ _RUNS = "bench.training.cell"
 # whose programs are in the fingerprint, and theory and blame, which are found anew for a cell that is kept. A room that
 # is in none of the lists is in the question.
 _BY_VALUE = ("bench.language", "bench.data", "bench.results", "bench.plugins", "bench.planning")
+# What they hold that decides on the host which trainings there are: the rule of tuning, and what it judges by.
+_DECIDES = (
+    "bench.planning.protocol",
+    "bench.planning.tuning",
+    "bench.results.judging.tuned",
+    "bench.results.judging.left",
+)
 _FOUND_ANEW = ("bench.training.explanation",)
 _TRACED = tuple(
     f"vae_jax.{room}"
@@ -93,6 +101,7 @@ def identify(
         "batch": workload.batch,
         "data": loaded.digest,
         "plateau": loaded.plateau,
+        "judged by": [loaded.plateau_validation, workload.score.margin, asdict(workload.left)],
         "protocol": [protocol.identity(), protocol.learning_rates(arm.recipe.learning_rate)],
         "instruments": [instrument.name for instrument in instruments],
         "versions": versions(),
@@ -154,7 +163,8 @@ def host_sources() -> tuple[Path, ...]:
         path = ROOT.joinpath(*name.split(".")).with_suffix(".py")
         if name in found or not name.startswith(("bench.", "vae_jax.")) or not path.is_file():
             continue
-        if not any(name == room or name.startswith(f"{room}.") for room in (*_BY_VALUE, *_FOUND_ANEW, *_TRACED)):
+        elsewhere = (*_BY_VALUE, *_FOUND_ANEW, *_TRACED)
+        if name in _DECIDES or not any(name == room or name.startswith(f"{room}.") for room in elsewhere):
             found[name] = path
             waiting += imported(path.read_bytes(), name.rpartition(".")[0])
     return tuple(found[name] for name in sorted(found))
@@ -162,7 +172,15 @@ def host_sources() -> tuple[Path, ...]:
 
 @functools.cache
 def _host_digest() -> str:
-    return _digest("".join(map(_source_digest, host_sources())))
+    return _digest("".join(code_digest(_without_words(path)) for path in host_sources()))
+
+
+def _without_words(path: Path) -> bytes:
+    """A source without its functions `words`: what is said of a rule computes nothing."""
+    module = ast.parse(path.read_bytes())
+    for node in (module, *(each for each in module.body if isinstance(each, ast.ClassDef))):
+        node.body = [each for each in node.body if getattr(each, "name", None) != "words"]
+    return ast.unparse(module).encode()
 
 
 def _package_sources(name: str) -> list[Path]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from bench.planning.identity import Identity
 from bench.planning.protocol import Protocol
-from bench.results.records import PlannedCell
+from bench.results.stored.records import PlannedCell
 
 
 @dataclass(frozen=True)

@@ -21,9 +21,9 @@ from bench.planning.tuning import words as words_of_tuning
 from bench.plugins.own_code import OwnCodeError
 from bench.plugins.reads import Reads
 from bench.plugins.remedy import NotApplicable
-from bench.results.comparison import words as words_of_comparing
 from bench.results.confirmation import words as words_of_confirming
-from bench.results.records import PlannedCell, PlanRecord, ProtocolRecord, WorkloadRecord
+from bench.results.judging.comparison import words as words_of_comparing
+from bench.results.stored.records import PlannedCell, PlanRecord, ProtocolRecord, WorkloadRecord
 from vae_jax.diagnosis.verdict import RULES
 from vae_jax.models.contract import Architecture
 from vae_jax.recipe.recipe import Recipe

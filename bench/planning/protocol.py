@@ -5,8 +5,8 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from bench.language.errors import InputError
-from bench.results.score import Score
-from bench.results.statistics import CONFIDENCE
+from bench.results.judging.score import Score
+from bench.results.judging.statistics import CONFIDENCE
 
 LEAST_TO_GROW = 3
 """Rates of a grid that may grow: fewer are a person's own few, to be taken as they are."""

@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from bench.planning.protocol import LEAST_TO_GROW, Protocol
-from bench.results.records import TrainingRecord
-from bench.results.score import Left, Score
-from bench.results.tuned import LEFT, Rank
+from bench.results.judging.score import Left, Score
+from bench.results.judging.tuned import LEFT, Rank
+from bench.results.stored.records import TrainingRecord
 
 Train = Callable[[list[tuple[int, float]]], list[TrainingRecord]]
 """Trains each (seed, learning rate) and gives their records, judged on validation."""

@@ -16,7 +16,7 @@ from bench.data.reading.medium import Medium
 from bench.language.arms import NAME
 from bench.language.errors import InputError
 from bench.plugins.own_code import call, location, require_function, require_settable
-from bench.results.score import BELOW_PLATEAU, NEGATIVE_ELBO, Left, Score
+from bench.results.judging.score import BELOW_PLATEAU, NEGATIVE_ELBO, Left, Score
 from vae_jax.models.contract import Architecture
 from vae_jax.recipe.recipe import Recipe
 

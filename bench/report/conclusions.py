@@ -5,10 +5,10 @@ from collections import Counter
 from typing import Any
 
 from bench.language.figures import significant
-from bench.results.comparison import WORSE, compare, least_difference
-from bench.results.records import BlameRecord, WorkloadRecord
+from bench.results.judging.comparison import WORSE, compare, least_difference
+from bench.results.judging.statistics import interval_text
 from bench.results.results import NO_CODE_NATS, Results, Row
-from bench.results.statistics import interval_text
+from bench.results.stored.records import BlameRecord, WorkloadRecord
 from bench.results.tables import holds, plateaus, table_rows
 
 

@@ -8,7 +8,7 @@ from bench.report.diagnosis_words import diagnosis_table, diagnosis_words, figur
 from bench.report.plots.profile import layer_profile
 from bench.report.plots.sheet import svg
 from bench.report.template import environment, inline
-from bench.results.store import write_atomically
+from bench.results.stored.store import write_atomically
 
 if TYPE_CHECKING:
     # What is diagnosed imports jax; the page does not.

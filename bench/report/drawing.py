@@ -17,7 +17,7 @@ from bench.language.errors import InputError
 from bench.report.plots.sheet import SETTINGS, svg
 from bench.results.plot import Plot
 from bench.results.results import Results
-from bench.results.store import write_atomically
+from bench.results.stored.store import write_atomically
 
 # Of a PNG: dots in an inch, and in all. Of thousands of arms it is coarse, and the SVG is not.
 _DPI = 150

@@ -11,9 +11,9 @@ from bench.report.drawing import Drawn
 from bench.report.template import environment, inline
 from bench.results.carry_over import agreements, carry_over
 from bench.results.column import Column
+from bench.results.judging.statistics import CONFIDENCE, interval_text
 from bench.results.results import Results
-from bench.results.statistics import CONFIDENCE, interval_text
-from bench.results.store import write_atomically
+from bench.results.stored.store import write_atomically
 from bench.results.tables import missing, mostly_left, readable, shown, table_rows
 
 PAGE_BYTES = 5_000_000

@@ -8,7 +8,7 @@ from bench.language.arms import parse_arms
 from bench.language.errors import unknown
 from bench.results.columns import COLUMNS
 from bench.results.results import Results, Row
-from bench.results.store import Store
+from bench.results.stored.store import Store
 
 
 @dataclass(frozen=True)

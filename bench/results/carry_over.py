@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from bench.results.comparison import BETTER, WORSE
+from bench.results.judging.comparison import BETTER, WORSE
+from bench.results.judging.statistics import Interval, kendall
 from bench.results.results import Results, Row
-from bench.results.statistics import Interval, kendall
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,11 @@ from typing import Any
 
 from bench.language.figures import fixed, significant, thousands
 from bench.results.column import ALWAYS, NEVER, Column, column
-from bench.results.comparison import BETTER
+from bench.results.judging.comparison import BETTER
+from bench.results.judging.score import NEGATIVE_LOG_LIKELIHOOD
+from bench.results.judging.statistics import CONFIDENCE, Interval, exact_binomial, interval_text, student_t
+from bench.results.judging.tuned import NO_RATE_LEFT
 from bench.results.results import Row, geometric_mean
-from bench.results.score import NEGATIVE_LOG_LIKELIHOOD
-from bench.results.statistics import CONFIDENCE, Interval, exact_binomial, interval_text, student_t
-from bench.results.tuned import NO_RATE_LEFT
 
 
 def row_interval(row: Any) -> Interval:

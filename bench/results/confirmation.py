@@ -1,6 +1,6 @@
 """Confirmation: an arm that is said to be better is trained on seeds that the claim was not made on. No jax."""
 
-from bench.results.comparison import BETTER
+from bench.results.judging.comparison import BETTER
 from bench.results.results import Results, Row
 
 BEST = 20

@@ -10,8 +10,8 @@ from typing import Any
 import pandas as pd
 
 from bench.language.errors import InputError
-from bench.results.records import TrainingRecord
 from bench.results.results import Results
+from bench.results.stored.records import TrainingRecord
 
 TRAININGS, ABOUT = "trainings.parquet", "about.json"
 

@@ -12,10 +12,13 @@ import pandas as pd
 
 from bench.language.errors import InputError
 from bench.results.column import Column
-from bench.results.comparison import Comparison, compare, least_difference
-from bench.results.escape import Escape, escape
-from bench.results.left import Figures, figures, has_left
-from bench.results.records import (
+from bench.results.judging.comparison import Comparison, compare, least_difference
+from bench.results.judging.escape import Escape, escape
+from bench.results.judging.left import Figures, figures, has_left
+from bench.results.judging.score import Score, common
+from bench.results.judging.statistics import NOTHING, Interval, Survival, kaplan_meier, student_t
+from bench.results.judging.tuned import Grid, grid, rank
+from bench.results.stored.records import (
     CellRecord,
     ConfirmationRecord,
     PlannedCell,
@@ -24,11 +27,8 @@ from bench.results.records import (
     TrainingRecord,
     WorkloadRecord,
 )
-from bench.results.saved_model import EXAMPLES, unpack_examples
-from bench.results.score import Score, common
-from bench.results.statistics import NOTHING, Interval, Survival, kaplan_meier, student_t
-from bench.results.store import CURVE_COLUMNS, Store, StoredCell, UnreadableError
-from bench.results.tuned import Grid, grid, rank
+from bench.results.stored.saved_model import EXAMPLES, unpack_examples
+from bench.results.stored.store import CURVE_COLUMNS, Store, StoredCell, UnreadableError
 
 F = TypeVar("F")
 

@@ -14,7 +14,7 @@ from bench.results.column import ALWAYS, Column
 from bench.results.columns import COLUMNS
 from bench.results.published import ABOUT, TRAININGS, about, trainings
 from bench.results.results import Results
-from bench.results.store import Store, write_atomically
+from bench.results.stored.store import Store, write_atomically
 
 
 def missing(table: pd.DataFrame) -> list[str]:

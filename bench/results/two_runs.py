@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 
 from bench.language.errors import InputError
-from bench.results.comparison import Comparison, Tested, judge, least_difference
+from bench.results.judging.comparison import Comparison, Tested, judge, least_difference
+from bench.results.judging.score import NEGATIVE_ELBO, Score
+from bench.results.judging.statistics import NOTHING, Interval, Sample, p_value, student_t, welch
 from bench.results.published import Published
-from bench.results.score import NEGATIVE_ELBO, Score
-from bench.results.statistics import NOTHING, Interval, Sample, p_value, student_t, welch
 
 # What the score was called before workloads had scores of their own.
 _FORMER_SCORE = "negative_elbo"

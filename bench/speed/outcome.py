@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from bench.report.plots.sheet import png, svg
-from bench.results.store import write_atomically
+from bench.results.stored.store import write_atomically
 from bench.speed.plot import speed_plot
 from bench.speed.timing import RATIO
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from bench.results.store import Store
+from bench.results.stored.store import Store
 from bench.speed.machine import Command, command, cores
 from bench.speed.setting import Setting, matrix_products
 from bench.speed.timing import note, note_cost

@@ -20,7 +20,7 @@ from bench.planning.identity import identify
 from bench.planning.job import Job
 from bench.planning.loaded_workload import load_workload
 from bench.plugins.workload import Workload
-from bench.results.records import TrainingRecord
+from bench.results.stored.records import TrainingRecord
 from bench.training.curves import CurveWriter
 from bench.training.lanes import NUMBERS_AXES, STATE_AXES, keys_of, over_lanes
 from bench.training.precision import cast, computing

@@ -14,9 +14,9 @@ from bench.planning.identity import versions
 from bench.planning.job import Job
 from bench.planning.tuning import tune
 from bench.plugins.reads import recorded
-from bench.results.records import CellRecord, ConfirmationRecord, TrainingRecord
-from bench.results.saved_model import SavedModel, has_model
-from bench.results.tuned import STUCK, rank
+from bench.results.judging.tuned import STUCK, rank
+from bench.results.stored.records import CellRecord, ConfirmationRecord, TrainingRecord
+from bench.results.stored.saved_model import SavedModel, has_model
 from bench.training.arm_trainer import ArmTrainer
 from bench.training.curves import CurveWriter
 from bench.training.explanation import explain

@@ -7,7 +7,7 @@ import jax
 from flax import nnx
 from jaxtyping import Array
 
-from bench.results.records import BlameRecord, TheoryRecord
+from bench.results.stored.records import BlameRecord, TheoryRecord
 from bench.training.arm_trainer import ArmTrainer
 from bench.training.programs import program
 from vae_jax.diagnosis.attribution import arrivals, blame

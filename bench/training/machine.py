@@ -6,7 +6,7 @@ from pathlib import Path
 
 import jax
 
-from bench.results.records import DeviceRecord
+from bench.results.stored.records import DeviceRecord
 
 
 def describe_device() -> DeviceRecord:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from bench.planning.job import Job
-from bench.results.records import CellRecord, ConfirmationRecord, TrainingRecord
+from bench.results.stored.records import CellRecord, ConfirmationRecord, TrainingRecord
 from vae_jax.diagnosis.verdict import Code, judge, ratio_of_norms
 
 _NEIGHBOURS = 5

@@ -20,10 +20,10 @@ from bench.planning.loaded_workload import load_workload
 from bench.plugins.remedy import NotApplicable
 from bench.plugins.workload import Workload
 from bench.results.arm_record import arm_record
-from bench.results.records import PlannedCell
 from bench.results.results import Row
-from bench.results.saved_model import TENSORS, ModelRecord, has_model, unpack
-from bench.results.store import Store, UnreadableError
+from bench.results.stored.records import PlannedCell
+from bench.results.stored.saved_model import TENSORS, ModelRecord, has_model, unpack
+from bench.results.stored.store import Store, UnreadableError
 from bench.training.precision import cast, computing
 from bench.training.trained_model import TrainedModel
 from vae_jax.evaluation.coding import Trained, from_paths, paths

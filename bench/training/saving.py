@@ -6,8 +6,8 @@ import numpy as np
 from bench.language.errors import InputError
 from bench.planning.identity import own_code, versions
 from bench.planning.job import Job
-from bench.results.records import TrainingRecord
-from bench.results.saved_model import (
+from bench.results.stored.records import TrainingRecord
+from bench.results.stored.saved_model import (
     EXAMPLES,
     TENSORS,
     ModelRecord,

@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from bench.planning.job import Job
-from bench.results.records import TimingRecord
-from bench.results.statistics import student_t
+from bench.results.judging.statistics import student_t
+from bench.results.stored.records import TimingRecord
 from bench.training.arm_trainer import ArmTrainer
 from bench.training.machine import describe_device
 

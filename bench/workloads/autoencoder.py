@@ -8,7 +8,7 @@ from bench.data.reading.medium import Values
 from bench.language.errors import InputError
 from bench.language.widths import widths as layers
 from bench.plugins.workload import Workload, workload
-from bench.results.score import squared_error
+from bench.results.judging.score import squared_error
 from bench.workloads.bases import BASELINE, TRAINABLE
 from vae_jax.models.autoencoder import AutoencoderArchitecture
 from vae_jax.models.likelihoods import SquaredError

@@ -9,7 +9,7 @@ from bench.data.images import images
 from bench.language.errors import InputError
 from bench.language.widths import widths as layers
 from bench.plugins.workload import Workload, workload
-from bench.results.score import Score
+from bench.results.judging.score import Score
 from bench.workloads.bases import BASELINE, TRAINABLE
 from vae_jax.models.classifier import ClassifierArchitecture
 from vae_jax.towers.tapered import Tapered

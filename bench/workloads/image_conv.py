@@ -11,7 +11,7 @@ from bench.data.digits import independent_pixels
 from bench.data.images import flat_images, images, mean_image, picture, usual_binarisation
 from bench.language.errors import InputError
 from bench.plugins.workload import Workload, workload
-from bench.results.score import squared_error
+from bench.results.judging.score import squared_error
 from bench.workloads.bases import BASELINE, TRAINABLE
 from vae_jax.layers.noise import dropout
 from vae_jax.models.likelihoods import UntoldSquares

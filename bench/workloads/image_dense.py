@@ -6,7 +6,7 @@ from bench.data.images import flat_images, images, mean_image, picture, usual_bi
 from bench.language.errors import InputError
 from bench.language.widths import widths as layers
 from bench.plugins.workload import Workload, workload
-from bench.results.score import NEGATIVE_ELBO, Score, squared_error
+from bench.results.judging.score import NEGATIVE_ELBO, Score, squared_error
 from bench.workloads.bases import BASELINE, TRAINABLE
 from vae_jax.models.likelihoods import Bernoulli, Likelihood, SquaredError
 from vae_jax.models.presentations import AsStored, Binarised

@@ -13,7 +13,7 @@ from bench.data.text.lines import Lines
 from bench.data.text.sentences import sentences
 from bench.language.errors import InputError
 from bench.plugins.workload import Workload, workload
-from bench.results.score import BELOW_PLATEAU, NEGATIVE_ELBO, NEGATIVE_LOG_LIKELIHOOD, Z_IS_USED, Score
+from bench.results.judging.score import BELOW_PLATEAU, NEGATIVE_ELBO, NEGATIVE_LOG_LIKELIHOOD, Z_IS_USED, Score
 from vae_jax.initialization.initializers import orthogonal, variance_scaling
 from vae_jax.models.sequence import LanguageModelArchitecture, SequenceArchitecture, SequenceAutoencoderArchitecture
 from vae_jax.objective import rates

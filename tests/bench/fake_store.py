@@ -12,7 +12,9 @@ import numpy as np
 import pandas as pd
 
 from bench.results.columns import COLUMNS
-from bench.results.records import (
+from bench.results.judging.score import BELOW_PLATEAU, NEGATIVE_ELBO
+from bench.results.results import Results
+from bench.results.stored.records import (
     BlameRecord,
     CellRecord,
     DeviceRecord,
@@ -24,9 +26,7 @@ from bench.results.records import (
     TrainingRecord,
     WorkloadRecord,
 )
-from bench.results.results import Results
-from bench.results.score import BELOW_PLATEAU, NEGATIVE_ELBO
-from bench.results.store import CURVE_COLUMNS, Store
+from bench.results.stored.store import CURVE_COLUMNS, Store
 
 WORKLOAD = "digits-dense"
 DEVICE = DeviceRecord("cpu", "Example CPU at 2.5 GHz", 2)

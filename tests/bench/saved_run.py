@@ -6,8 +6,8 @@ from typing import Any
 
 from bench.planning.catalogue import load_catalogue
 from bench.planning.plan import make_plan
-from bench.results.saved_model import has_model
-from bench.results.store import Store
+from bench.results.stored.saved_model import has_model
+from bench.results.stored.store import Store
 from bench.training.arm_trainer import ArmTrainer
 from bench.training.curves import CurveWriter
 from bench.training.record import cell_record, outcome

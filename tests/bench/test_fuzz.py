@@ -14,8 +14,8 @@ from bench.planning.catalogue import load_catalogue
 from bench.planning.compose import build_workload, compose
 from bench.planning.plan import make_plan
 from bench.plugins.remedy import NotApplicable
-from bench.results.store import CURVE_COLUMNS, Store
-from tests.bench.results.test_store import RECORD
+from bench.results.stored.store import CURVE_COLUMNS, Store
+from tests.bench.results.stored.test_store import RECORD
 
 BASES = ("baseline", "trainable")
 CATALOGUE = load_catalogue()

@@ -3,7 +3,7 @@
 
 def protocol() -> int:
     """Print the page that results/PROTOCOL.md is: data, model, training, figures, tuning, comparisons."""
-    from bench.training.protocol_page import protocol_page
+    from bench.cli.protocol_page import protocol_page
 
     print(protocol_page(), end="")
     return 0

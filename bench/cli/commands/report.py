@@ -5,8 +5,8 @@ from tyro.conf import Positional, UseAppendAction
 from bench.cli.console import complain
 from bench.cli.publish import publish
 from bench.language.errors import InputError
-from bench.results.joining import join
-from bench.results.store import Store
+from bench.results.stored.joining import join
+from bench.results.stored.store import Store
 
 
 def report(

@@ -14,7 +14,7 @@ from bench.cli.publish import publish
 from bench.cli.terminal import cell_line, confirmed_line, forecast
 from bench.data.fetching.places import use_folder
 from bench.execution.choose import choose_executor
-from bench.results.store import Store
+from bench.results.stored.store import Store
 
 if TYPE_CHECKING:
     # What is run imports jax, and --help does not.

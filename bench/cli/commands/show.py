@@ -5,7 +5,7 @@ from tyro.conf import Positional
 from bench.cli.console import console, print_json
 from bench.cli.terminal import arm_texts
 from bench.results.arm_record import arm_record
-from bench.results.store import Store
+from bench.results.stored.store import Store
 
 
 def show(directory: Positional[str], arm: Positional[str], json: bool = False) -> int:

@@ -6,9 +6,9 @@ from matplotlib.ticker import MaxNLocator
 
 from bench.report.plots.panels import REFERENCE, TITLE_LINE, fold_title, panels, styles, title_lines
 from bench.report.plots.sheet import PANEL_WIDTH, legend_height, sheet
+from bench.results.judging.statistics import Survival
 from bench.results.plot import plot
 from bench.results.results import Results
-from bench.results.statistics import Survival
 
 PLOT_HEIGHT = 1.7
 

@@ -6,8 +6,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from bench.results.records import TheoryRecord
 from bench.results.results import Results
+from bench.results.stored.records import TheoryRecord
 
 FLOOR = 1e-20
 """Gradients below this, and those that have underflowed to 0, are drawn as this: it means dead at any scale."""

@@ -12,10 +12,10 @@ from matplotlib.text import Text
 from matplotlib.ticker import FuncFormatter
 
 from bench.report.plots.labels import LINED, place_labels, spread
+from bench.results.judging.score import Score
+from bench.results.judging.statistics import CONFIDENCE
 from bench.results.plot import plot
 from bench.results.results import Results
-from bench.results.score import Score
-from bench.results.statistics import CONFIDENCE
 from bench.results.tables import holds, mostly_left
 
 SIZE = (9.2, 6.2)

@@ -17,7 +17,7 @@ import pytest
 from bench import load
 from bench.cli.main import main
 from bench.language.errors import InputError
-from bench.results.store import Store
+from bench.results.stored.store import Store
 
 PLUGIN = '''
 import jax

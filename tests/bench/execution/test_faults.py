@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import pytest
 
-import bench.results.store
+import bench.results.stored.store
 from bench import load
 from bench.cli.main import main
 from bench.execution.device import Device
@@ -19,9 +19,9 @@ from bench.execution.local import LocalExecutor
 from bench.execution.run import find_work
 from bench.planning.catalogue import load_catalogue
 from bench.planning.plan import make_plan
-from bench.results.records import SCHEMA
-from bench.results.saved_model import TENSORS, unpack
-from bench.results.store import Store
+from bench.results.stored.records import SCHEMA
+from bench.results.stored.saved_model import TENSORS, unpack
+from bench.results.stored.store import Store
 
 TROUBLE = '''
 import resource
@@ -125,7 +125,7 @@ def contents(out):
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EROFS, errno.ESTALE])
 def test_a_disk_that_fails_costs_no_finished_cell(replay, tmp_path, monkeypatch, code):
     out, written = tmp_path / "out", []
-    whole = bench.results.store.write_atomically
+    whole = bench.results.stored.store.write_atomically
 
     def failing(path, data, **options):
         if len(written) == 3 and path.parent.name == "cells":
@@ -133,12 +133,12 @@ def test_a_disk_that_fails_costs_no_finished_cell(replay, tmp_path, monkeypatch,
         written.append(path)
         whole(path, data, **options)
 
-    monkeypatch.setattr(bench.results.store, "write_atomically", failing)
+    monkeypatch.setattr(bench.results.stored.store, "write_atomically", failing)
     status, said = replay(out)
     assert status == 1
     assert re.search(rf"error: {os.strerror(code)} \(.*\): every finished cell is kept", said)
     assert "Traceback" not in said
-    monkeypatch.setattr(bench.results.store, "write_atomically", whole)
+    monkeypatch.setattr(bench.results.stored.store, "write_atomically", whole)
     before = contents(out)
     assert len(before) == 2
     assert all(Store(out).read(identity) for identity in Store(out).identities())
@@ -166,7 +166,7 @@ def test_a_disk_that_is_really_full(replay, tmp_path):
 
 def test_a_folder_that_vanishes_is_said(replay, tmp_path, monkeypatch):
     out, gone = tmp_path / "out", []
-    whole = bench.results.store.write_atomically
+    whole = bench.results.stored.store.write_atomically
 
     def vanishing(path, data, **options):
         if path.parent.name == "cells" and not gone:
@@ -174,7 +174,7 @@ def test_a_folder_that_vanishes_is_said(replay, tmp_path, monkeypatch):
             gone.append(out)
         whole(path, data, **options)
 
-    monkeypatch.setattr(bench.results.store, "write_atomically", vanishing)
+    monkeypatch.setattr(bench.results.stored.store, "write_atomically", vanishing)
     status, said = replay(out)
     assert status == 1
     assert "error: No such file or directory" in said

@@ -22,8 +22,8 @@ from bench.execution.run import CellStored, execute, find_work
 from bench.language.errors import InputError
 from bench.planning.catalogue import load_catalogue
 from bench.planning.plan import make_plan
-from bench.results.records import DeviceRecord
-from bench.results.store import Store
+from bench.results.stored.records import DeviceRecord
+from bench.results.stored.store import Store
 
 # Ray leaves sockets and log files to the garbage collector, and warns of its own future.
 pytestmark = [

@@ -12,7 +12,7 @@ from bench.language.arms import parse_arms
 from bench.language.errors import InputError
 from bench.planning.catalogue import load_catalogue
 from bench.planning.compose_arm import compose_arm
-from bench.planning.identity import host_sources, identify, versions
+from bench.planning.identity import _without_words, host_sources, identify, versions
 from bench.planning.loaded_workload import digest, load_workload
 from bench.planning.plan import make_plan
 from bench.planning.protocol import Protocol
@@ -222,7 +222,19 @@ def test_the_code_that_runs_cells_is_found_from_its_imports():
     assert names >= {"training/cell.py", "training/arm_trainer.py", "training/record.py", "training/curves.py",
                      "diagnosis/verdict.py"}  # fmt: skip
     assert not names & {"training/train.py", "layers/blocks.py", "results/tables.py", "planning/plan.py"}
+    # What decides which trainings there are, though its room is held by value.
+    assert names >= {"planning/tuning.py", "planning/protocol.py", "judging/tuned.py", "judging/left.py"}
     assert {"jax", "jaxlib", "numpy", "scipy", "scikit-learn"} <= versions().keys()
+
+
+def test_words_of_a_rule_are_no_part_of_it(tmp_path):
+    path = tmp_path / "rule.py"
+    path.write_text("class Rule:\n    def words(self):\n        return 'one'\n\ndef words():\n    return 1\nBEST = 2\n")
+    before = _without_words(path)
+    path.write_text(path.read_text().replace("'one'", "'another'").replace("return 1", "return 3"))
+    assert _without_words(path) == before
+    path.write_text(path.read_text().replace("BEST = 2", "BEST = 3"))
+    assert _without_words(path) != before
 
 
 def test_a_digest_holds_every_number_of_the_data():

@@ -13,7 +13,7 @@ from bench.planning.applicability import slots_drawn_from, slots_read
 from bench.planning.catalogue import load_catalogue
 from bench.planning.compose import build_workload
 from bench.planning.plan import make_plan
-from bench.results.store import Store
+from bench.results.stored.store import Store
 from vae_jax.recipe.recipe import Recipe
 
 CATALOGUE = load_catalogue()

@@ -2,7 +2,7 @@ import pytest
 
 from bench.language.errors import InputError
 from bench.planning.protocol import Protocol
-from bench.results.score import NEGATIVE_ELBO, Score
+from bench.results.judging.score import NEGATIVE_ELBO, Score
 
 
 def test_rates_are_log_spaced_around_the_scale():

@@ -6,9 +6,9 @@ import pytest
 
 from bench.planning.protocol import Protocol
 from bench.planning.tuning import tune, words
-from bench.results.records import TrainingRecord
-from bench.results.score import BELOW_PLATEAU, NEGATIVE_ELBO
-from bench.results.tuned import grid, rank
+from bench.results.judging.score import BELOW_PLATEAU, NEGATIVE_ELBO
+from bench.results.judging.tuned import grid, rank
+from bench.results.stored.records import TrainingRecord
 
 PLATEAU = 27.2
 PROTOCOL = Protocol(steps=1)

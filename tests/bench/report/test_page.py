@@ -11,7 +11,7 @@ from bench.report.drawing import draw
 from bench.report.page import fitting
 from bench.report.plots import PLOTS
 from bench.report.publish import publish
-from bench.results.store import Store
+from bench.results.stored.store import Store
 from bench.results.tables import readable
 from tests.bench.fake_store import build, read, without_code
 

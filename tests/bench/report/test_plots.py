@@ -25,10 +25,10 @@ from bench.report.plots.labels import place_labels, spread
 from bench.report.plots.panels import panels
 from bench.report.plots.progress import validation_bands
 from bench.report.plots.sheet import SETTINGS, svg
-from bench.results.records import TheoryRecord
 from bench.results.results import Results, Table
-from bench.results.saved_model import pack_examples
-from bench.results.store import Store
+from bench.results.stored.records import TheoryRecord
+from bench.results.stored.saved_model import pack_examples
+from bench.results.stored.store import Store
 from tests.bench.fake_store import build, read
 
 ARMS = ["baseline", "tanh", "pre_activation_residual", "tiny_normal", "clip_by_global_norm", "free_bits"]

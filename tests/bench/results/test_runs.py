@@ -11,8 +11,8 @@ from bench.planning.catalogue import load_catalogue
 from bench.planning.plan import make_plan
 from bench.results.arm_record import arm_record
 from bench.results.columns import COLUMNS
-from bench.results.records import SCHEMA
-from bench.results.store import Store
+from bench.results.stored.records import SCHEMA
+from bench.results.stored.store import Store
 from bench.results.views import Views
 from tests.bench.fake_store import build, change, read
 from tests.bench.results.test_views import OWN

@@ -17,10 +17,10 @@ from bench.report.conclusions import conclusions
 from bench.report.plots import PLOTS
 from bench.report.publish import publish
 from bench.results.columns import COLUMNS
-from bench.results.records import CellRecord, ConfirmationRecord, TrainingRecord
-from bench.results.score import NEGATIVE_LOG_LIKELIHOOD, Score
-from bench.results.statistics import student_t
-from bench.results.store import CURVE_COLUMNS, Store
+from bench.results.judging.score import NEGATIVE_LOG_LIKELIHOOD, Score
+from bench.results.judging.statistics import student_t
+from bench.results.stored.records import CellRecord, ConfirmationRecord, TrainingRecord
+from bench.results.stored.store import CURVE_COLUMNS, Store
 from bench.results.tables import columns_markdown, load, missing, mostly_left, readable, shown, write_tables
 from tests.bench.fake_store import PLATEAU, build, read
 

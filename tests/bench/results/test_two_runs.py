@@ -138,7 +138,7 @@ def test_other_workloads_have_nothing_in_common(runs, tmp_path):
 def test_every_training_is_published(runs):
     every = Published.read(runs[0]).trainings
     assert every is not None
-    fresh = every[(every["arm"] == "tanh") & (every["phase"] == "reporting")]
+    fresh = every.query("arm == 'tanh' and phase == 'reporting'")
     assert fresh["seed"].tolist() == [1, 2, 3, 4, 5]
     table = pd.read_csv(runs[0] / "summary.csv").set_index("arm")
     assert fresh["score"].mean() == pytest.approx(table.loc["tanh", "score"])

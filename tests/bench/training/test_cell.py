@@ -12,7 +12,7 @@ from bench.report.plots import PLOTS
 from bench.report.publish import publish
 from bench.results.columns import COLUMNS
 from bench.results.results import Results
-from bench.results.store import Store
+from bench.results.stored.store import Store
 from bench.training.cell import Ran, run_cell
 from tests.bench.training.other_models import made
 

@@ -7,8 +7,8 @@ import pandas as pd
 from bench.planning.job import Job
 from bench.planning.protocol import Protocol
 from bench.report.conclusions import blame_sentence
-from bench.results.records import BlameRecord, PlannedCell, TheoryRecord
-from bench.results.store import CURVE_COLUMNS, Store
+from bench.results.stored.records import BlameRecord, PlannedCell, TheoryRecord
+from bench.results.stored.store import CURVE_COLUMNS, Store
 from bench.training.curves import CurveWriter
 from bench.training.record import Run, cell_record, training_record
 from vae_jax.objective.bound import LossParts

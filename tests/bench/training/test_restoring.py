@@ -15,8 +15,8 @@ from bench.language.figures import figure
 from bench.planning.catalogue import load_catalogue
 from bench.planning.loaded_workload import load_workload
 from bench.results.arm_record import arm_record
-from bench.results.saved_model import EXAMPLES, TENSORS, checksum, pack, unpack
-from bench.results.store import Store
+from bench.results.stored.saved_model import EXAMPLES, TENSORS, checksum, pack, unpack
+from bench.results.stored.store import Store
 from bench.training.precision import cast, computing
 from bench.training.restoring import held_out, restore
 from tests.bench.fake_store import change

@@ -12,8 +12,8 @@ from bench.planning.catalogue import load_catalogue
 from bench.planning.compose import build_workload
 from bench.planning.plan import Plan, make_plan
 from bench.plugins.remedy import FAMILIES
-from bench.results.left import figures, has_left
-from bench.results.score import NEGATIVE_LOG_LIKELIHOOD
+from bench.results.judging.left import figures, has_left
+from bench.results.judging.score import NEGATIVE_LOG_LIKELIHOOD
 from bench.training.cell import run_cell
 from tests.bench.data.real_data import needs_files
 from vae_jax.models.sequence import LanguageModelArchitecture, SequenceAutoencoderArchitecture

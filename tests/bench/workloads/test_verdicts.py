@@ -10,7 +10,7 @@ import pytest
 from bench import load
 from bench.cli.main import main
 from bench.report.conclusions import blame_sentence
-from bench.results.store import Store
+from bench.results.stored.store import Store
 from tests.bench.fake_store import read
 
 PLAIN = {

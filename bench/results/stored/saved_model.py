@@ -13,7 +13,7 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from bench.results.records import CellRecord
+from bench.results.stored.records import CellRecord
 
 MODEL_SCHEMA = 1
 """The version of a model's record; to be raised by whoever adds, removes or renames a field, or a model's array."""

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-import bench.results.store
+import bench.results.stored.store
 from bench.language.errors import InputError
-from bench.results.records import (
+from bench.results.stored.records import (
     SCHEMA,
     BlameRecord,
     CellRecord,
@@ -19,8 +19,17 @@ from bench.results.records import (
     TheoryRecord,
     TimingRecord,
 )
-from bench.results.saved_model import EXAMPLES, TENSORS, ArrayRecord, ModelRecord, SavedModel, checksum, pack, unpack
-from bench.results.store import CURVE_COLUMNS, DamagedError, OtherSchemaError, Store
+from bench.results.stored.saved_model import (
+    EXAMPLES,
+    TENSORS,
+    ArrayRecord,
+    ModelRecord,
+    SavedModel,
+    checksum,
+    pack,
+    unpack,
+)
+from bench.results.stored.store import CURVE_COLUMNS, DamagedError, OtherSchemaError, Store
 from tests.bench.fake_store import change
 
 ID = "a" * 64
@@ -101,14 +110,14 @@ def test_a_failing_write_leaves_what_was_there(store, monkeypatch):
 
 def test_a_kill_between_the_two_files_of_a_record_is_no_damage(store, monkeypatch):
     store.write(replace(RECORD, status="failed"), curves(1.0))
-    whole = bench.results.store.write_atomically
+    whole = bench.results.stored.store.write_atomically
 
     def killed(path, data, **options):
         if path.suffix == ".json":
             raise KeyboardInterrupt
         whole(path, data, **options)
 
-    monkeypatch.setattr(bench.results.store, "write_atomically", killed)
+    monkeypatch.setattr(bench.results.stored.store, "write_atomically", killed)
     with pytest.raises(KeyboardInterrupt):
         store.write(RECORD, curves(2.0))
     assert store.identities() == set()
@@ -168,14 +177,14 @@ def test_a_model_is_kept_beside_its_cell(store):
 
 def test_a_kill_while_a_model_is_replaced_leaves_none(store, monkeypatch):
     store.write_model(model())
-    whole = bench.results.store.write_atomically
+    whole = bench.results.stored.store.write_atomically
 
     def killed(path, data, **options):
         if path.suffix == ".json":
             raise KeyboardInterrupt
         whole(path, data, **options)
 
-    monkeypatch.setattr(bench.results.store, "write_atomically", killed)
+    monkeypatch.setattr(bench.results.stored.store, "write_atomically", killed)
     with pytest.raises(KeyboardInterrupt):
         store.write_model(model(seed=2))
     with pytest.raises(FileNotFoundError):

@@ -4,9 +4,9 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from bench.results.left import figures, has_left
-from bench.results.records import TrainingRecord
-from bench.results.score import Left, Score
+from bench.results.judging.left import figures, has_left
+from bench.results.judging.score import Left, Score
+from bench.results.stored.records import TrainingRecord
 
 LEFT, STUCK, DIVERGED = range(3)
 """Kinds of trainings, the best first: it has left the plateau, it has not, it has no score."""

@@ -6,7 +6,7 @@ A figure that does not exist is None, never zero: JSON has neither NaN nor infin
 from dataclasses import dataclass, field
 from typing import Any
 
-from bench.results.score import Left, Score
+from bench.results.judging.score import Left, Score
 
 SCHEMA = 4
 """The version of these records; to be raised by whoever adds, removes or renames a field."""

@@ -6,8 +6,8 @@ from bench.language.errors import InputError
 from bench.report.plots import PLOTS
 from bench.report.publish import publish
 from bench.results.carry_over import agreements, carry_over
-from bench.results.joining import join
-from bench.results.store import Store
+from bench.results.stored.joining import join
+from bench.results.stored.store import Store
 from tests.bench.fake_store import build, read
 
 ARMS = ["baseline", "tanh", "selu", "gelu", "rezero", "relu"]

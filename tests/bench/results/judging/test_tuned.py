@@ -2,9 +2,9 @@ import math
 
 import pytest
 
-from bench.results.records import TrainingRecord
-from bench.results.score import BELOW_PLATEAU, NEGATIVE_ELBO
-from bench.results.tuned import DIVERGED, LEFT, STUCK, grid, rank
+from bench.results.judging.score import BELOW_PLATEAU, NEGATIVE_ELBO
+from bench.results.judging.tuned import DIVERGED, LEFT, STUCK, grid, rank
+from bench.results.stored.records import TrainingRecord
 
 PLATEAU = 27.2
 

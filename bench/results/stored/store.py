@@ -22,9 +22,9 @@ import pandas as pd
 from filelock import FileLock, Timeout
 
 from bench.language.errors import InputError
-from bench.results.records import SCHEMA, CellRecord, ConfirmationRecord, PlanRecord, TimingRecord
-from bench.results.saved_model import EXAMPLES, MODEL_SCHEMA, TENSORS, ModelRecord, SavedModel, checksum
-from bench.results.typed_json import dump, typed
+from bench.results.stored.records import SCHEMA, CellRecord, ConfirmationRecord, PlanRecord, TimingRecord
+from bench.results.stored.saved_model import EXAMPLES, MODEL_SCHEMA, TENSORS, ModelRecord, SavedModel, checksum
+from bench.results.stored.typed_json import dump, typed
 
 CURVE_COLUMNS = (
     "workload", "arm", "phase", "split", "seed", "learning_rate", "step", "instrument", "tower", "layer", "value",

@@ -8,9 +8,9 @@ from flax import nnx
 from bench.data.digits import DRAW_SEEDS, SPLIT_SEED, digits
 from bench.planning.protocol import Protocol
 from bench.planning.tuning import words as words_of_tuning
-from bench.results.comparison import CONFIRMS_FROM
-from bench.results.comparison import words as words_of_comparing
-from bench.results.score import NEGATIVE_ELBO
+from bench.results.judging.comparison import CONFIRMS_FROM
+from bench.results.judging.comparison import words as words_of_comparing
+from bench.results.judging.score import NEGATIVE_ELBO
 from bench.training.arm_trainer import EVALUATION_SEED
 from bench.workloads.bases import BASELINE, TRAINABLE
 from bench.workloads.digits_dense import digits_dense

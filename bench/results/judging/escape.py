@@ -5,8 +5,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from bench.results.left import Figures, has_left
-from bench.results.records import WorkloadRecord
+from bench.results.judging.left import Figures, has_left
+from bench.results.stored.records import WorkloadRecord
 
 
 class Escape(NamedTuple):

@@ -3,8 +3,8 @@
 import math
 from typing import NamedTuple
 
-from bench.results.records import TrainingRecord
-from bench.results.score import Left, Score
+from bench.results.judging.score import Left, Score
+from bench.results.stored.records import TrainingRecord
 
 
 class Figures(NamedTuple):

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from bench.results.score import Score
-from bench.results.statistics import LEVEL, NOTHING, Interval, benjamini_hochberg, holm, p_value, student_t
+from bench.results.judging.score import Score
+from bench.results.judging.statistics import LEVEL, NOTHING, Interval, benjamini_hochberg, holm, p_value, student_t
 
 CONFIRMS_FROM = 5
 """Seeds from which on a suite tells more than a screen."""

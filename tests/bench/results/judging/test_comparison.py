@@ -2,8 +2,8 @@ import math
 
 import pytest
 
-from bench.results.comparison import compare, least_difference, words
-from bench.results.score import NEGATIVE_ELBO, squared_error
+from bench.results.judging.comparison import compare, least_difference, words
+from bench.results.judging.score import NEGATIVE_ELBO, squared_error
 
 BASE = dict(enumerate([23.4, 23.5, 23.3, 23.6, 23.4]))
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from bench.language.errors import InputError
-from bench.results.records import PlanRecord
-from bench.results.store import FOLDERS, Store
+from bench.results.stored.records import PlanRecord
+from bench.results.stored.store import FOLDERS, Store
 
 # How far records and validations stand apart follows from the length of a training, which is a workload's own.
 _OF_A_LENGTH = ("record_every", "validate_every", "patience")

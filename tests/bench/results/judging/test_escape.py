@@ -4,8 +4,8 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from bench.results.escape import escape
-from bench.results.score import Z_IS_USED
+from bench.results.judging.escape import escape
+from bench.results.judging.score import Z_IS_USED
 from tests.bench.fake_store import PLATEAU, build, read
 
 STEPS = [100, 200, 300, 400, 500]

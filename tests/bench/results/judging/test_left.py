@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from bench.results.left import Figures, beyond, figures, has_left
-from bench.results.records import TrainingRecord
-from bench.results.score import BELOW_PLATEAU, NEGATIVE_ELBO, Z_IS_USED, Left
+from bench.results.judging.left import Figures, beyond, figures, has_left
+from bench.results.judging.score import BELOW_PLATEAU, NEGATIVE_ELBO, Z_IS_USED, Left
+from bench.results.stored.records import TrainingRecord
 from tests.bench.fake_store import PLATEAU, build, read
 
 TRAINING = TrainingRecord(1, 0.1, None, 20.0, 18.0, kl_nats=2.0)

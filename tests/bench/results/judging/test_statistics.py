@@ -1,11 +1,12 @@
 import math
+from typing import Any
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from bench.results.comparison import compare
-from bench.results.statistics import (
+from bench.results.judging.comparison import compare
+from bench.results.judging.statistics import (
     Sample,
     benjamini_hochberg,
     exact_binomial,
@@ -80,7 +81,7 @@ def test_holms_correction_steps_down():
 
 def test_welchs_test_is_scipys():
     others = [23.0, 23.1, 23.9, 22.5]
-    expected = stats.ttest_ind(VALUES, others, equal_var=False)
+    expected: Any = stats.ttest_ind(VALUES, others, equal_var=False)
     interval, p = welch(Sample.of(VALUES), Sample.of(others))
     assert p == pytest.approx(expected.pvalue)
     assert interval[1:] == pytest.approx(tuple(expected.confidence_interval(0.95)))

@@ -1,0 +1,1 @@
+"""What a run leaves on the disk: records, their files, saved models. No jax."""
