@@ -128,7 +128,7 @@ def test_remedies_and_workloads_know_the_mathematics_and_not_each_other():
     for folder in ("remedies", "workloads"):
         for path in (ROOT / "bench" / folder).glob("*.py"):
             others = {name for name in imports(path) if name.startswith("bench.")}
-            shared = {"language.widths", "language.errors", "results.score", "workloads.bases"}
+            shared = {"language.widths", "language.errors", "results.judging.score", "workloads.bases"}
             others -= {f"bench.{name}" for name in shared}
             assert {room(name) for name in others} <= {"plugins", "data"}, path
 

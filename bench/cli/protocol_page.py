@@ -99,11 +99,14 @@ def protocol_page() -> str:
 def _base(recipe: Recipe) -> str:
     said = recipe.describe()
 
+    def short(name: str) -> str:
+        return name.rpartition(".")[2] if not name.replace(".", "").isdecimal() else name
+
     def text(value: Any) -> str:
         if isinstance(value, dict):
             named = ", ".join(f"{name}={each}" for name, each in value.items() if name != "function")
-            return f"{value.get('function', '')}({named})"
-        return str(value)
+            return f"{short(value.get('function', ''))}({named})"
+        return short(str(value))
 
     names = ("activation", "kernel_init", "optimizer", "learning_rate")
     return ", ".join(f"{name.replace('_', ' ')} {text(said[name])}" for name in names)

@@ -154,7 +154,9 @@ class Protocol:
         )
         return [
             f"At that rate {self.seeds} fresh seeds are trained and reported on test{draws if latent else ''}.",
-            f"Intervals are Student's t over seeds, {CONFIDENCE:.0%}; an arm of which a seed diverged has none.",
+            f"Means and their intervals, Student's t, {CONFIDENCE:.0%}, are over all seeds: one that diverged enters "
+            f"with the plateau's {score.name}. They are of seeds alone: another split of the data moves score and "
+            "plateau together.",
             f"A training has diverged when a minibatch's {score.name} is not finite, or validation's lies above the "
             f"plateau by more than {self.divergence_distance:g} times the plateau's absolute value, or times 1 where "
             "that is less.",
