@@ -237,7 +237,7 @@ def test_a_terminal_has_its_cursor_again(tmp_path, cache, early):
             break
         shown += new
         # The bar hides the cursor, and a little later shows its first figures.
-        if (b"\x1b[?25l" if early else b"0/35") in shown and not signalled:
+        if re.search(rb"\x1b\[\?25l" if early else rb"\b0/\d", shown) and not signalled:
             os.killpg(process.pid, signal.SIGINT)
             signalled = True
     assert process.wait(timeout=10) == 130

@@ -199,7 +199,7 @@ def test_a_damaged_record_is_set_aside_and_its_cell_runs_anew(replay, tmp_path):
     records = sorted((out / "cells").glob("*.parquet"))
     records[0].write_bytes(b"x" + records[0].read_bytes()[1:])
     manifest = records[1].with_suffix(".json")
-    manifest.write_text(manifest.read_text().replace('"schema": 3', '"schema": 99'))
+    manifest.write_text(manifest.read_text().replace(f'"schema": {SCHEMA}', '"schema": 99'))
     status, said = replay(out)
     assert status == 0
     assert "3 arms, 1 stored, 2 to run" in said

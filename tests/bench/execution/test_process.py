@@ -49,7 +49,7 @@ def test_lanes_side_by_side_give_the_figures_of_single_trainings(arm, monkeypatc
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
     together, lanes = ran(job)
     np.testing.assert_allclose(figures(together), figures(alone), rtol=2e-3, atol=2e-3)
-    assert [row.seed for row in together.trainings] == [1, 2, 3]
+    assert [row.seed for row in together.trainings] == [3, 4, 5]
     assert together.parameters == alone.parameters
     keys = ["phase", "split", "seed", "learning_rate", "step", "instrument", "tower", "layer"]
     assert lanes[keys].equals(curves[keys])
@@ -64,12 +64,13 @@ def test_of_lanes_the_model_of_the_first_is_left(monkeypatch):
 
 
 def test_a_diverged_lane_does_not_end_the_others(monkeypatch):
-    monkeypatch.setattr("bench.planning.protocol.Protocol.learning_rates", lambda *_: [0.01, 1e7, 0.03, 1e7, 0.1])
+    rates = [0.01, 1e7, 0.03, 1e7, 0.1]
+    monkeypatch.setattr("bench.planning.protocol.Protocol.learning_rate", lambda _protocol, _scale, place: rates[place])
     (job,) = jobs("baseline").values()
     for backend in ("cpu", "gpu"):
         monkeypatch.setattr(jax, "default_backend", lambda backend=backend: backend)
         record, _ = ran(job)
-        assert [row.diverged_at is None for row in record.tuning] == [True, False, True, False, True]
+        assert [row.diverged_at is None for row in record.tuning[:5]] == [True, False, True, False, True]
         assert record.learning_rate in (0.01, 0.03, 0.1)
         assert record.status == "ok"
 
@@ -78,7 +79,7 @@ def test_a_cell_records_its_start_and_its_end():
     (job,) = jobs("tanh").values()
     record, curves = ran(job)
     ratio = curves.query(
-        "phase == 'reporting' and seed == 1 and instrument == 'hidden_gradient' and tower == 'encoder'"
+        "phase == 'reporting' and seed == 3 and instrument == 'hidden_gradient' and tower == 'encoder'"
     )
     for step, name in ((0, "gradient_ratio_init"), (130, "gradient_ratio_end")):
         values = ratio.query(f"step == {step}")["value"].to_numpy(float)

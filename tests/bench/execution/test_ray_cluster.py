@@ -213,7 +213,7 @@ def test_the_store_of_a_cluster_is_the_store_of_this_machine(address, cache, tmp
     assert {arm: record.status for arm, record in records.items()} == {
         **dict.fromkeys(("baseline", "orthogonal", "tiny_normal"), "ok"), "raises": "failed",
     }  # fmt: skip
-    assert sum(event.count for event in events if isinstance(event, TrainingsEnded)) == 4 * 7
+    assert sum(event.count for event in events if isinstance(event, TrainingsEnded)) == 4 * plan.protocol.most_trainings
     # One compilation, to the last digit: cells of one program that are one group went to one worker.
     assert records["baseline"].compile_seconds == records["orthogonal"].compile_seconds
     # The plugin's text went to the node, and not its path.
