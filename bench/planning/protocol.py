@@ -149,8 +149,8 @@ class Protocol:
         )
         patient = (
             f"A fresh seed that has not left the plateau after {self.steps:,} steps is followed to {self.patience:,}, "
-            "at the rate and KL weight that its schedules ended with; where that rate is 0 it is trained anew with "
-            "schedules of that length. No figure but the step of escape is of these."
+            "at the rate and KL weight that its schedules ended with; where that rate is near 0 it is trained anew "
+            "with schedules of that length. No figure but the step of escape is of these."
         )
         return [
             f"At that rate {self.seeds} fresh seeds are trained and reported on test{draws if latent else ''}.",

@@ -56,6 +56,9 @@ EVALUATION_SEED = 20_000
 # Of the importance-weighted bound: as many as keep the decoder's matrices busy.
 _SAMPLES_AT_ONCE = 10
 
+# The share of its highest rate at which a schedule has let a training end.
+_ENDED = 0.01
+
 # As long as can be: for timing, where chunks past a training's end would be empty and fast.
 _NO_END = 2**30
 
@@ -309,8 +312,8 @@ class ArmTrainer:
             steps, every = self.protocol.steps, self.protocol.validate_every
             found = jax.device_get(schedules(self.recipe, rate, self._scheduled_steps, every))
             if steps > self._scheduled_steps:
-                # At a rate of 0 nothing would come of more steps.
-                anew = found[0].flat[-1] == 0
+                # At a rate near 0 nothing would come of more steps.
+                anew = found[0].flat[-1] <= _ENDED * found[0].max()
                 found = jax.device_get(schedules(self.recipe, rate, steps, every)) if anew else found
                 chunks = -(-steps // every) + 1
                 found = [np.pad(each.ravel(), (0, chunks * every - each.size), "edge").reshape(chunks, every)
