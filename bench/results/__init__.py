@@ -1,1 +1,1 @@
-"""What a run has come to: records, the store, columns, tables, statistics."""
+"""What a run has come to: what is stored, how it is judged, columns, tables."""
