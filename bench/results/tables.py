@@ -1,11 +1,14 @@
 """Tables of results: the summary for reading, and the files that hold it. No jax."""
 
+import io
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow
+import pyarrow.parquet
 
 from bench.language.errors import unknown
 from bench.language.figures import figure
@@ -98,8 +101,18 @@ def write_tables(results: Results) -> list[Path]:
     paths = [results.directory / name for name in ("summary.csv", "summary.md", "curves.parquet")]
     write_atomically(paths[0], results.summary.to_csv(index=False).encode())
     write_atomically(paths[1], _markdown(results).encode())
-    write_atomically(paths[2], results.curves().to_parquet(index=False))
+    write_atomically(paths[2], _curves(results))
     return paths
+
+
+def _curves(results: Results) -> bytes:
+    """All curves as one parquet file, written a cell at a time: those of a thousand trainings are gigabytes at once."""
+    file = io.BytesIO()
+    schema = pyarrow.Schema.from_pandas(results.only([]).curves(), preserve_index=False)
+    with pyarrow.parquet.ParquetWriter(file, schema) as writer:
+        for row in results.stored:
+            writer.write_table(pyarrow.Table.from_pandas(row.curves(), schema, preserve_index=False))
+    return file.getvalue()
 
 
 def columns_markdown(columns: Iterable[Column]) -> str:
