@@ -1,5 +1,6 @@
 """Tables of results: the summary for reading, and the files that hold it. No jax."""
 
+import io
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -7,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow
+import pyarrow.parquet
 
 from bench.language.errors import unknown
 from bench.language.figures import figure
@@ -114,12 +117,22 @@ def write_tables(results: Results) -> list[Path]:
         "summary.md": _markdown(results).encode(),
         TRAININGS: trainings(results).to_parquet(index=False),
         ABOUT: (json.dumps(about(results), indent=1) + "\n").encode(),
-        "curves.parquet": results.curves().to_parquet(index=False),
+        "curves.parquet": _curves(results),
     }
     paths = [results.directory / name for name in contents]
     for path, content in zip(paths, contents.values(), strict=True):
         write_atomically(path, content)
     return paths
+
+
+def _curves(results: Results) -> bytes:
+    """All curves as one parquet file, written a cell at a time: those of a thousand trainings are gigabytes at once."""
+    file = io.BytesIO()
+    schema = pyarrow.Schema.from_pandas(results.only([]).curves(), preserve_index=False)
+    with pyarrow.parquet.ParquetWriter(file, schema) as writer:
+        for row in results.stored:
+            writer.write_table(pyarrow.Table.from_pandas(row.curves(), schema, preserve_index=False))
+    return file.getvalue()
 
 
 def columns_markdown(columns: Iterable[Column]) -> str:

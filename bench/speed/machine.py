@@ -2,10 +2,12 @@
 
 import contextlib
 import importlib.metadata
+import math
 import os
 import platform
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -52,12 +54,15 @@ class Command(NamedTuple):
     Attributes:
         said: What it printed.
         seconds: From its start to its end.
-        megabytes: The most that it, or one of the processes that it started, held at once.
+        megabytes: The most that it held at once.
+        worker_megabytes: The most that one of the processes held that it started; 0 where it started none, or where
+            the system does not tell.
     """
 
     said: str
     seconds: float
     megabytes: float
+    worker_megabytes: float
 
 
 def command(*arguments: str, cache: Path) -> Command:
@@ -68,16 +73,37 @@ def command(*arguments: str, cache: Path) -> Command:
             [sys.executable, "-m", "bench", *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
             env={**os.environ, "VAE_JAX_CACHE": str(cache)},
         )  # fmt: skip
-        assert process.stdout is not None
-        with process.stdout:
-            said = process.stdout.read()
-        # The system tells of a process that has ended, and of those that it waited for, once.
-        _, status, usage = os.wait4(process.pid, 0)
+        with _watched(process.pid) as peaks:
+            said, _ = process.communicate()
         seconds = time.perf_counter() - begun
-    process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise RuntimeError(f"python -m bench {' '.join(arguments)} ended with {process.returncode}: {said}")
-    return Command(said, seconds, usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e6)
+    own = peaks.pop(process.pid, math.nan)
+    return Command(said, seconds, own, max(peaks.values(), default=0.0))
+
+
+@contextlib.contextmanager
+def _watched(pid: int) -> Iterator[dict[int, float]]:
+    """The most megabytes that a process and each of its children have held, by its id, while this is entered."""
+    peaks: dict[int, float] = {}
+    ended = threading.Event()
+
+    def watch() -> None:
+        while not ended.wait(0.2):
+            for path in Path("/proc").glob("[0-9]*/status"):
+                with contextlib.suppress(OSError, KeyError):
+                    about = dict(line.split(":", 1) for line in path.read_text().splitlines() if ":" in line)
+                    if pid in (int(about["Pid"]), int(about["PPid"])):
+                        # In KiB, of a process that has not ended yet.
+                        peaks[int(about["Pid"])] = int(about["VmHWM"].split()[0]) * 1024 / 1e6
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield peaks
+    finally:
+        ended.set()
+        thread.join()
 
 
 def cores() -> int:

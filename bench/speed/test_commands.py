@@ -66,8 +66,15 @@ def test_make_bench(benchmark: BenchmarkFixture, bench_runs: Bench) -> None:
     note_cost(benchmark, "commands", question, "s", [bench_runs.unchanged.seconds], goal_at_most=8.0)
     seconds, programs = timing_seconds(bench_runs.directory)
     note_cost(benchmark, "commands", f"timing of {programs} programs", "s", [seconds], goal_at_most=40.0)
-    megabytes = [bench_runs.cold.megabytes]
-    note_cost(benchmark, "commands", "make bench: its largest process", "MB", megabytes, goal_at_most=MEGABYTES)
+    note_memory(benchmark, "make bench", bench_runs.cold)
+
+
+def note_memory(benchmark: BenchmarkFixture, what: str, found: Command) -> None:
+    """The rows of what a command held, and its workers."""
+    note_cost(
+        benchmark, "commands", f"{what}: its largest worker", "MB", [found.worker_megabytes], goal_at_most=MEGABYTES
+    )
+    note_cost(benchmark, "commands", f"{what}: the command itself", "MB", [found.megabytes])
 
 
 @pytest.mark.parametrize("text", START_UP)
@@ -107,5 +114,4 @@ def test_a_thousand_trainings(benchmark: BenchmarkFixture, at_most: Callable[[in
     least = steps * statistics.median(products) / cores()
     question = f"{steps:,} steps of {len(records)} arms from an empty cache, over their matrix products on all cores"
     note(benchmark, "commands", question, [found.seconds], [least], goal_at_most=2.5)
-    question = "a thousand trainings: the largest process"
-    note_cost(benchmark, "commands", question, "MB", [found.megabytes], goal_at_most=MEGABYTES)
+    note_memory(benchmark, "a thousand trainings", found)

@@ -197,6 +197,7 @@ def test_what_will_not_do_is_one_line_with_its_cure(typed, said, cure, tmp_path,
     assert not Path("out").exists()
 
 
+@pytest.mark.long
 @needs_files
 def test_a_named_folder_of_sets_reaches_the_workers(tmp_path, cache):
     folder = os.environ["VAE_JAX_DATA"]

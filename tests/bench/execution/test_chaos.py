@@ -67,7 +67,8 @@ def manifests(out):
     return {name: {k: v for k, v in each.items() if k not in CIRCUMSTANCES} for name, each in found.items()}
 
 
-@pytest.mark.parametrize("kills", [2, pytest.param(20, marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("kills", [2, 20])
 def test_killed_at_random_moments_the_store_ends_the_same(tmp_path, cache, kills):
     undisturbed, disturbed = tmp_path / "undisturbed", tmp_path / "disturbed"
     said, _ = start(undisturbed).communicate(timeout=300)

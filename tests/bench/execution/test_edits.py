@@ -39,6 +39,7 @@ def edit(path, before, after):
     path.write_text(text.replace(before, after))
 
 
+@pytest.mark.long
 def test_an_edit_recomputes_the_arms_it_touches_and_no_others(copied):
     root, run = copied
     assert "0 stored, 2 to run" in run()

@@ -212,6 +212,7 @@ def test_a_damaged_record_is_set_aside_and_its_cell_runs_anew(replay, tmp_path):
     }
 
 
+@pytest.mark.long
 def test_two_runs_on_one_folder(tmp_path, cache):
     out = tmp_path / "out"
     command = [sys.executable, "-m", "bench", *arguments(out)]

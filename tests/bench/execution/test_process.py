@@ -42,7 +42,7 @@ def figures(record):
     )
 
 
-@pytest.mark.parametrize("arm", ["trainable", "batch_norm+adam"])
+@pytest.mark.parametrize("arm", ["trainable", pytest.param("batch_norm+adam", marks=pytest.mark.long)])
 def test_lanes_side_by_side_give_the_figures_of_single_trainings(arm, monkeypatch):
     (job,) = jobs(arm).values()
     alone, curves = ran(job)

@@ -86,7 +86,7 @@ def dry(*arguments, cache):
         arguments = (*arguments, "--dry-run")
     with pytest.raises(SystemExit, match="0"):
         main(list(arguments))
-    return Command("", 1.0, 100.0)
+    return Command("", 1.0, 100.0, 100.0)
 
 
 @pytest.fixture(autouse=True)

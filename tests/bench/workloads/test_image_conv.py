@@ -20,6 +20,7 @@ from vae_jax.training.train import Data, init, start
 DEEPOBS = "image-conv[network=deepobs,data=mnist,batch=64]"
 
 
+@pytest.mark.long
 def test_the_baseline_stalls_by_its_gradient_and_the_trainable_base_lifts_it():
     plan, found = ran("image-conv", "baseline,trainable,trainable+crelu,trainable+latent_skip", steps=60)
     (stuck,), (learnt,) = (found[arm].trainings for arm in ("baseline", "trainable"))

@@ -47,6 +47,7 @@ def left(plan, training):
     return has_left(workload.score, workload.left, plan.loaded.plateau, figures(training))
 
 
+@pytest.mark.long
 def test_the_baseline_does_without_z_and_the_trainable_base_does_not(trained):
     plan, found = trained
     (stuck, _), (learnt, _) = found["baseline"], found["trainable"]
@@ -62,6 +63,7 @@ def test_the_baseline_does_without_z_and_the_trainable_base_does_not(trained):
     assert min(stuck.score, learnt.score) > plan.loaded.plateau
 
 
+@pytest.mark.long
 def test_what_the_rule_needs_is_recorded_at_every_validation(trained):
     _, found = trained
     for _, curves in found.values():
@@ -71,6 +73,7 @@ def test_what_the_rule_needs_is_recorded_at_every_validation(trained):
             assert np.isfinite(own[own.instrument == name].value).all()
 
 
+@pytest.mark.long
 def test_every_step_of_either_tower_is_read(trained):
     _, found = trained
     curves = found["baseline"][1]

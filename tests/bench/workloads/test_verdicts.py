@@ -95,6 +95,7 @@ def test_the_linear_workloads_baseline_vanishes_as_its_file_says(tmp_path, cache
     assert found["baseline"].blame.kind == "matrix"
 
 
+@pytest.mark.long
 def test_a_gradient_that_is_lost_through_time_is_blamed_on_the_recurrence(tmp_path, cache):
     options = ["--workload", "remember", "--steps", "20", "--seeds", "1"]
     found = ran(tmp_path / "out", ["baseline"], *options)["baseline"]
