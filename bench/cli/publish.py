@@ -32,6 +32,5 @@ def publish(store: Store, views: Views, rebuild: bool) -> None:
     if absent:
         number = len(results.rows)
         print(f"{len(absent)} of {number} arms are missing: {', '.join(absent[:5])}{' ...' if absent[5:] else ''}")
-    print(
-        f"{store.directory / 'report.html'} is the page; summary.csv, summary.md, trainings.parquet, plots/ and others beside it"
-    )
+    page = store.directory / "report.html"
+    print(f"{page} is the page; summary.csv, summary.md, trainings.parquet, curves.parquet, plots/ beside it")

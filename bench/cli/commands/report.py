@@ -9,9 +9,7 @@ from bench.results.stored.joining import join
 from bench.results.stored.store import Store
 
 
-def report(
-    directories: Positional[tuple[str, ...]], out: str | None = None, plugin: UseAppendAction[tuple[str, ...]] = ()
-) -> int:
+def report(*directories: Positional[str], out: str | None = None, plugin: UseAppendAction[tuple[str, ...]] = ()) -> int:
     """Rebuild tables, plots and page from whatever cells are there, and say how many are missing.
 
     Args:
