@@ -16,7 +16,7 @@ os.environ["XLA_FLAGS"] = (
 import jax
 import pytest
 
-from bench.training.memory import let_go
+from bench.training.memory import held, let_go
 
 # One core for each process of tests that run side by side: so the runs that they start have one worker, where a second
 # would cost seconds to start beside a core that is busy, and none waits for the threads of another.
@@ -55,6 +55,14 @@ def memory():
     """At a file's end, lets go of what has been compiled, once that is a lot: hardly any of it is of use to another."""
     yield
     let_go(more=3 * 2**28)
+
+
+@pytest.fixture(autouse=True)
+def memory_within_a_file():
+    """And within one, where its tests alone have compiled so much that a process would come near 2 GB."""
+    yield
+    if held() > 3 * 2**29:
+        let_go(more=0)
 
 
 def pytest_make_parametrize_id(val: object) -> str | None:

@@ -68,7 +68,7 @@ def gain_high(row: Row) -> float | None:
     return row.gain.high
 
 
-@column(unit="", title="beside its base", terminal=9, text=lambda row: row.word_text or "",
+@column(unit="", title="beside its base", terminal=8, text=lambda row: row.word_text or "",
         says="`better`, `worse`, `no difference shown` or `too few seeds`, by the page's printed rule; with fewer than "
         "5 seeds `screened` stands behind it; empty of a base, and where the base is not in the run")  # fmt: skip
 def word(row: Row) -> str:
@@ -124,7 +124,7 @@ def _left(row: Any) -> str:
     return "" if row.left is None else f"{row.left} of {row.seeds}"
 
 
-@column(unit="count", title="left", terminal=ALWAYS, text=_left,
+@column(unit="count", title="left", text=_left,
         says="seeds that left the plateau by the workload's rule: for most, the score lies below it by more than a "
         "margin (0.2 nats of -ELBO); of an autoregressive decoder, z shuffled between examples costs more than 0.5 "
         "nats and KL is above 0.5; one that diverged, failed or ran out of time has not left")  # fmt: skip
@@ -147,7 +147,7 @@ def seeds(row: Row) -> int:
     return len(row.scores)
 
 
-@column(unit="the score's, per example", title=f"{{score}}, {{unit}} [{CONFIDENCE:.0%}]", terminal=8,
+@column(unit="the score's, per example", title=f"{{score}}, {{unit}} [{CONFIDENCE:.0%}]", terminal=6,
         text=lambda row: interval_text(row_interval(row)),
         says="mean over all seeds of what the workload is judged by: -ELBO in nats, of a model without z its own score "
         "in its own unit; lower is better; a seed that diverged enters with the plateau's, and where none has a score "

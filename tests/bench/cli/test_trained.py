@@ -322,7 +322,7 @@ def test_a_run_keeps_its_models_and_one_that_lacks_them_is_run_again_with_the_sa
     names = {path.suffix for path in (out / "models").iterdir()}
     assert names == {".json", ".safetensors", ".npz"}
     record = json.loads((out / "models" / cell.name).read_text())
-    assert (record["schema"], record["arm"], record["seed"], record["steps"]) == (1, "trainable", 1, 20)
+    assert (record["schema"], record["arm"], record["seed"], record["steps"]) == (1, "trainable", 3, 20)
     assert "What the saved models do" in (out / "report.html").read_text()
     stored = bench(*command, "--save")
     assert "1 stored, 0 to run" in stored.stdout
