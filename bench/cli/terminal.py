@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.language.arms import typed
-from bench.language.figures import figure, fixed, rates_words, significant, thousands
+from bench.language.figures import decimals, figure, fixed, rates_words, significant, thousands
 from bench.report.conclusions import blame_sentence
 from bench.report.diagnosis_words import diagnosis_table, diagnosis_words
 from bench.results.column import ALWAYS, NEVER, Column
@@ -353,10 +353,11 @@ def two_runs_texts(found: TwoRuns) -> Iterator[RenderableType]:
         table.add_column(head, justify="left" if words else "right", overflow="fold")
     for each in sorted(found.arms, key=lambda each: -abs(each.comparison.difference.mean)):
         told, (first, second) = each.comparison, each.gains
-        beside = interval_text(told.difference, like=max(map(abs, each.gains))) + ("" if each.paired else " (unpaired)")
+        beside = interval_text(told.difference, like=each.plateau) + ("" if each.paired else " (unpaired)")
+        digits = decimals(each.plateau)
         names = (*[each.workload] * several, each.arm)
         style = "bold" if told.word.startswith(("better", "worse")) else ""
-        table.add_row(*map(Text, (*names, figure(first), figure(second), beside, told.text)), style=style)
+        table.add_row(*map(Text, (*names, fixed(first, digits), fixed(second, digits), beside, told.text)), style=style)
     yield table
     for each in found.arms:
         for slot, (before, after) in each.changes.items():

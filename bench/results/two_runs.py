@@ -24,6 +24,7 @@ class Beside:
         workload: Its workload.
         arm: Its name.
         gains: How far the first's mean and the second's lie below their own plateaus.
+        plateau: The second's.
         comparison: The second beside the first: below 0 it is the better one.
         paired: Whether seeds were paired, as both give every training and the same plateau.
         changes: Slots of its recipe that differ, with both values.
@@ -32,6 +33,7 @@ class Beside:
     workload: str
     arm: str
     gains: tuple[float, float]
+    plateau: float
     comparison: Comparison
     paired: bool
     changes: dict[str, tuple[Any, Any]]
@@ -116,11 +118,16 @@ def _workload(name: str, one: Published, other: Published, tables: list[pd.DataF
     recipes = [side.about.get("recipes", {}).get(name, {}) for side in (one, other)]
     return [
         Beside(
-            name, arm, tuple(float(row.loc[arm, "plateau"] - row.loc[arm, "score"]) for row in rows),  # type: ignore
-            words[arm], tested[arm][1], _changes(*(recipe.get(arm, {}) for recipe in recipes)),
+            workload=name,
+            arm=arm,
+            gains=tuple(float(row.loc[arm, "plateau"] - row.loc[arm, "score"]) for row in rows),  # type: ignore
+            plateau=float(rows[1].loc[arm, "plateau"]),  # type: ignore
+            comparison=words[arm],
+            paired=tested[arm][1],
+            changes=_changes(*(recipe.get(arm, {}) for recipe in recipes)),
         )
         for arm in common
-    ]  # fmt: skip
+    ]
 
 
 def _tested(workload: str, arm: str, one: Published, other: Published, rows: list[pd.Series]) -> tuple[Tested, bool]:

@@ -33,7 +33,7 @@ def _panel(title: str, arms: list[str], found: dict[str, Survival], last: int) -
     looks = {arm: style for arm, style in styles(arms).items() if arm in found}
     (place,) = sheet([top + PLOT_HEIGHT + 0.5 + legend_height(len(looks))], 1)
     axes = place.axes(0.58, top, PANEL_WIDTH - 0.73, PLOT_HEIGHT)
-    axes.set(xlim=(0, last), ylim=(-0.03, 1.06), xlabel="step", title=fold_title(title))
+    axes.set(xlim=(0, last), ylim=(-0.1, 1.06), xlabel="step", title=fold_title(title))
     axes.set_ylabel("share on the plateau", labelpad=2)
     axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
     axes.xaxis.set_major_formatter("{x:,.0f}")

@@ -20,7 +20,7 @@ def test_however_narrow_a_terminal_is_arms_status_and_figures_stay_whole(tmp_pat
     lines = [line.rstrip() for line in printed.get().splitlines()]
     assert max(map(len, lines)) <= width
     text = readable(results)
-    for arm, status, figure in zip(text["arm"], text["status"], text["score"], strict=True):
+    for arm, status, figure in zip(text["arm"], text["status"], text["gain"], strict=True):
         assert [line for line in lines if line.startswith(arm[:24]) and status in line and figure in line], arm
     # Nothing is left out where there is room.
     assert ("examples/s" in printed.get()) == (width == 300)
