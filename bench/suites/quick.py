@@ -1,9 +1,9 @@
 """All families and some compositions on real digits: which remedy leaves the plateau?
 
 Command: make bench
-Expect: five to eight minutes on two cores. From the sigmoid baseline most single changes stay on the plateau; those that
-keep both the signal and the gradient alive leave it, and the trainable compositions end 3 to 4 nats below it. ReLU with He's
-initialization and Adam has healthy gradient norms and learns nothing.
+Expect: five to eight minutes on two cores. From the sigmoid baseline most single changes stay on the plateau; those
+that keep both the signal and the gradient alive leave it, and the trainable compositions end 3 to 4 nats below it. ReLU
+with He's initialization and Adam has healthy gradient norms and learns nothing.
 """
 
 from bench.plugins.suite import Suite
