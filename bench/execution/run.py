@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 import pandas as pd
 
 from bench.execution.executor import Executor, Failure, TrainingsEnded
-from bench.language.errors import InputError
 from bench.planning.identity import versions
 from bench.planning.job import Known
 from bench.planning.plan import Plan
@@ -220,16 +219,12 @@ def _unconfirmed(work: Work) -> list[CellRecord]:
     """The cells that are to be confirmed, and are not."""
     if not work.plan.confirm:
         return []
-    try:
-        results = Results.read(work.store, ())
-    except InputError:
-        return []
-    return [row.record for row in to_confirm(results) if row.confirmation is None]
+    rows = to_confirm(Results.read(work.store, ()))
+    # Two arms may be one cell.
+    return list({row.cell.identity: row.record for row in rows if row.confirmation is None}.values())
 
 
-def _confirm(
-    work: Work, executor: Executor, commit: str | None, limit: float
-) -> Iterator[TrainingsEnded | CellConfirmed]:
+def _confirm(work: Work, executor: Executor, commit: str | None, limit: float) -> Iterator[CellConfirmed]:
     cells = {cell.identity: cell for cell in work.plan.planned}
     wanted = [(cells[record.identity], record.learning_rate) for record in _unconfirmed(work)]
     jobs = [replace(work.plan.job(cell, commit), confirms=rate) for cell, rate in wanted]

@@ -47,7 +47,8 @@ def _answer(results: Results, past: set[str]) -> list[str]:
     near = [row for row in others if not compared[row.cell.arm].word.startswith(WORSE)]
     cost = "" if best.timing is None else f" A step takes {_times(best)} as long as the baseline's."
     if not near:
-        told = "every other arm is worse" if others else "no other arm left the plateau in more than half of its seeds"
+        none = "no other arm left the plateau in more than half of its seeds"
+        told = "every other arm that left is worse" if others else none
         return [first, f"By the same rule {told}.{cost}"]
     cheap = min((row for row in near if row.timing), key=lambda row: _slowdown(row), default=None)
     listed = ", ".join(row.cell.arm for row in near) if len(near) <= 3 else f"{len(near)} others"

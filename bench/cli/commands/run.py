@@ -130,7 +130,7 @@ def _follow(work: "Work", executor: "Executor") -> list[str]:
                 line += f"; no model is saved: {event.unsaved}" if event.unsaved else ""
                 screen.print(line, markup=False, highlight=False)
             elif isinstance(event, CellConfirmed):
-                statuses.append("confirmed")
+                statuses.append("confirmed" if event.failure is None else event.failure.status)
                 screen.print(confirmed_line(event), markup=False, highlight=False)
             else:
                 statuses.append("timed")
