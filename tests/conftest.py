@@ -16,7 +16,8 @@ os.environ["XLA_FLAGS"] = (
 import jax
 import pytest
 
-from bench.training.memory import held, let_go
+from bench.training.memory import held
+from bench.training.programs import let_go
 
 # One core for each process of tests that run side by side: so the runs that they start have one worker, where a second
 # would cost seconds to start beside a core that is busy, and none waits for the threads of another.

@@ -61,7 +61,9 @@ class Trial:
             double: Whether to train in float64, from the same draws.
         """
         trained = ArmTrainer(Job(PlannedCell(workload, arm, "", "", "", 0), PROTOCOL, plateau, plateau, plugins))
-        self._lanes, self._arm = lanes, trained.varied(lanes, "float64" if double else trained.recipe.dtype)
+        # As many steps as the base that it is compared with, however many gradients each of them takes.
+        self._lanes = lanes
+        self._arm = trained.varied(lanes, "float64" if double else trained.recipe.dtype, PROTOCOL.steps)
 
     @property
     def recipe(self) -> Recipe:

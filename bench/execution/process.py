@@ -10,6 +10,7 @@ import jax
 
 from bench.execution.surroundings import fix_meeting, fix_numbers
 from bench.planning.xla_flags import ONE_THREAD, flags
+from bench.training.memory import use_one_arena
 
 
 def start_worker(device: str, core_or_gpu: int | None, cache: str, progress: Connection) -> None:
@@ -43,6 +44,7 @@ def configure_process(device: str, core_or_gpu: int | None, cache: str) -> None:
         wanted = flags(device)
         if core_or_gpu is not None and hasattr(os, "sched_setaffinity"):
             os.sched_setaffinity(0, {core_or_gpu})
+            use_one_arena()
         else:
             wanted.append(ONE_THREAD)
         os.environ["XLA_FLAGS"] = " ".join(wanted)

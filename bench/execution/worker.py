@@ -20,7 +20,7 @@ from bench.planning.job import Job
 from bench.plugins.entry_points import ENTRY_POINT_GROUPS, package_root
 from bench.plugins.own_code import raised_in
 from bench.training.cell import run_cell
-from bench.training.memory import let_go
+from bench.training.programs import let_go
 from bench.training.timing import prepare_timing, time_cell
 
 POLL_SECONDS = 0.1
@@ -29,8 +29,8 @@ POLL_SECONDS = 0.1
 # The exit code of a worker that found no memory.
 _OUT_OF_MEMORY = 77
 
-# Beyond what a worker holds after its first cell, some 550 MB. A cell on digits adds 30 to 150 MB, and 300 MB while its
-# largest program is compiled, so that a worker stays below 1 GB in a suite of any length.
+# Beyond what a worker holds with nothing compiled, some 450 MB. A cell on digits leaves 30 to 200 MB behind, and its
+# largest program holds 350 MB while it is compiled: a worker stays below 1 GB in a suite of any length.
 _MORE_BYTES = 2**27
 
 

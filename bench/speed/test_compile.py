@@ -101,7 +101,6 @@ def test_cold_cell(
     found: list[tuple[defaultdict[str, float], defaultdict[str, float]]] = []
 
     def cell() -> None:
-        jax.clear_caches()
         forget()
         with compiling() as counters:
             run_cell(job, lambda: None)

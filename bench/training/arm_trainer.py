@@ -120,10 +120,11 @@ class ArmTrainer:
         other.protocol, other._scheduled = replace(self.protocol, steps=self.protocol.patience, patience=0), {}
         return other
 
-    def varied(self, lanes: int, dtype: str) -> "ArmTrainer":
-        """The same arm, from the same draws, with another number of lanes and type of numbers; before it is used."""
+    def varied(self, lanes: int, dtype: str, steps: int) -> "ArmTrainer":
+        """The same arm, from the same draws, with other lanes, type of numbers and steps; before it is used."""
         other = copy.copy(self)
         other.lanes, other.recipe, other._scheduled = lanes, replace(self.recipe, dtype=dtype), {}
+        other.protocol, other._scheduled_steps = replace(self.protocol, steps=steps), steps
         with other.computing():
             other.data = cast(self.data, dtype)
         return other

@@ -1,7 +1,7 @@
 """The compiled programs of this process, each lowered and compiled once: the only room with jit."""
 
 import contextlib
-import ctypes
+import gc
 import hashlib
 import re
 import time
@@ -12,6 +12,8 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+
+from bench.training.memory import give_back, held
 
 
 @dataclass(frozen=True)
@@ -126,15 +128,30 @@ def anew() -> Iterator[None]:
 
 
 def forget() -> None:
-    """Let go of all programs: what is asked for again is lowered and compiled again."""
+    """Let go of all that has been compiled: what is asked for again is traced, lowered and compiled again."""
+    jax.clear_caches()
     _programs.clear()
 
 
-def give_back() -> None:
-    """What has been freed is the system's again only when glibc is told: compiling one program leaves 300 MB behind."""
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).malloc_trim(0)
+def let_go(more: int) -> None:
+    """Give back what is free, and let go of all that has been compiled where this process holds so many bytes more.
 
+    More than was left after the last time, that is; the first call lets go of all. What is asked for again may be found
+    in the persistent cache, but not for nothing: so not after every piece of work, but when most of what is held is of
+    no use to the next.
+    """
+    global _left
+    give_back()
+    if _left is not None and held() <= _left + more:
+        return
+    forget()
+    gc.collect()
+    give_back()
+    _left = held()
+
+
+# What was held after anything was let go.
+_left: int | None = None
 
 _programs: dict[Any, Program] = {}
 

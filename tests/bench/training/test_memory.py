@@ -1,46 +1,38 @@
-"""What is let go of is what was compiled, and only once enough more is held."""
+"""What a process holds, by the system's own word."""
 
-import jax
-import jax.numpy as jnp
+import platform
+import subprocess
+import sys
+
 import pytest
 
-from bench.training import memory, programs
-from bench.training.programs import program
+from bench.training import memory
 
-
-@pytest.fixture
-def compiled(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Times that one program has been traced; and programs of no other test are dropped."""
-    monkeypatch.setattr(programs, "_programs", {})
-    monkeypatch.setattr(memory, "_left", None)
-    return []
-
-
-def ask(traced: list[int]) -> None:
-    def double(x: jax.Array) -> jax.Array:
-        traced.append(1)
-        return 2 * x
-
-    program(double, (jnp.zeros(3),), name="double")
-
-
-def test_what_was_compiled_is_kept_until_a_process_holds_more_by_so_much(
-    compiled: list[int], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    at = iter([100, 150, 151, 90, 141, 80])
-    monkeypatch.setattr(memory, "held", lambda: next(at))
-    ask(compiled)
-    memory.let_go(50)  # The first time says what is held at first: 100.
-    memory.let_go(50)  # 150: no more than 50 more.
-    ask(compiled)
-    assert len(compiled) == 1
-    memory.let_go(50)  # 151: let go, and 90 are left.
-    ask(compiled)
-    assert len(compiled) == 2
-    memory.let_go(50)  # 141 is more than 50 above 90.
-    ask(compiled)
-    assert len(compiled) == 3
+# Threads that allocate, and glibc's own list of its heaps.
+_THREADS = """
+import ctypes, threading
+from bench.training.memory import use_one_arena
+{}
+every = threading.Barrier(4)
+def allocate():
+    kept = [bytes(4096) for _ in range(100)]
+    every.wait()
+threads = [threading.Thread(target=allocate) for _ in range(4)]
+for each in threads: each.start()
+for each in threads: each.join()
+c = ctypes.CDLL(None)
+c.malloc_info(0, ctypes.c_void_p.in_dll(c, "stdout"))
+c.fflush(None)
+"""
 
 
 def test_this_process_holds_something() -> None:
     assert memory.held() == 0 or memory.held() > 2**24
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="arenas are glibc's")
+@pytest.mark.parametrize(("called", "one"), [("use_one_arena()", True), ("", False)])
+def test_threads_of_a_worker_share_one_arena(called: str, one: bool) -> None:
+    command = [sys.executable, "-c", _THREADS.format(called)]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert (said.count("<heap nr=") == 1) is one

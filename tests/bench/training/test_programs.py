@@ -1,7 +1,11 @@
+"""Programs: what they count, and when they are let go of."""
+
 import jax
 import jax.numpy as jnp
+import pytest
 
-from bench.training.programs import Program
+from bench.training import programs
+from bench.training.programs import Program, program
 
 
 def product(key, weights):
@@ -24,3 +28,38 @@ def test_operations_are_counted_where_the_device_counts_none(monkeypatch):
     monkeypatch.setattr(jax.stages.Lowered, "cost_analysis", none_at_first)
     assert Program(product, arguments).flops == counted
     assert len(asked) == 2
+
+
+@pytest.fixture
+def compiled(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Times that one program has been traced; and programs of no other test are dropped."""
+    monkeypatch.setattr(programs, "_programs", {})
+    monkeypatch.setattr(programs, "_left", None)
+    return []
+
+
+def ask(traced: list[int]) -> None:
+    def double(x: jax.Array) -> jax.Array:
+        traced.append(1)
+        return 2 * x
+
+    program(double, (jnp.zeros(3),), name="double")
+
+
+def test_what_was_compiled_is_kept_until_a_process_holds_more_by_so_much(
+    compiled: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at = iter([100, 150, 151, 90, 141, 80])
+    monkeypatch.setattr(programs, "held", lambda: next(at))
+    ask(compiled)
+    programs.let_go(50)  # The first time all of it, and 100 are left.
+    ask(compiled)
+    programs.let_go(50)  # 150: no more than 50 more.
+    ask(compiled)
+    assert len(compiled) == 2
+    programs.let_go(50)  # 151: let go, and 90 are left.
+    ask(compiled)
+    assert len(compiled) == 3
+    programs.let_go(50)  # 141 is more than 50 above 90.
+    ask(compiled)
+    assert len(compiled) == 4
