@@ -1,15 +1,15 @@
 """The plots of a report: each a function of results. No jax, no pyplot."""
 
+from bench.report.plots.cost import gain_against_slowdown
 from bench.report.plots.depth import gradient_over_depth
 from bench.report.plots.escape import share_on_the_plateau
 from bench.report.plots.examples import what_a_model_does
 from bench.report.plots.heat import gradient_heat_maps
 from bench.report.plots.progress import score_over_steps
 from bench.report.plots.rates import score_over_learning_rates
-from bench.report.plots.throughput import score_against_throughput
 
 PLOTS = (
-    score_against_throughput, score_over_steps, share_on_the_plateau, score_over_learning_rates, gradient_over_depth,
+    gain_against_slowdown, score_over_steps, share_on_the_plateau, score_over_learning_rates, gradient_over_depth,
     gradient_heat_maps, what_a_model_does,
 )  # fmt: skip
 """All of them, in the order of the page."""

@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator
 
 from bench.report.plots.gradient import Gradients, decades, hidden_gradients
-from bench.report.plots.panels import REFERENCE, TITLE_LINE, fold_title, panels, styles, title_lines
+from bench.report.plots.panels import REFERENCE, TITLE_LINE, Looks, fold_title, panels, title_lines
 from bench.report.plots.sheet import PANEL_WIDTH, legend_height, sheet
 from bench.results.plot import plot
 from bench.results.results import Results
@@ -31,18 +31,18 @@ def gradient_over_depth(results: Results) -> list[Figure]:
     for each panel of arms, all on one scale.
     """
     gradients = hidden_gradients(results)
-    return [_panel(title, arms, gradients) for title, arms in panels(results.summary, gradients).items()]
+    return [_panel(title, looks, gradients) for title, looks in panels(results.summary, gradients).items()]
 
 
-def _panel(title: str, arms: list[str], gradients: Gradients) -> Figure:
+def _panel(title: str, looks: Looks, gradients: Gradients) -> Figure:
     low, high = decades(gradients)
     top = 0.52 + TITLE_LINE * title_lines(title)
-    (place,) = sheet([top + PLOT_HEIGHT + 0.5 + legend_height(len(arms) + 2)], 1)
+    (place,) = sheet([top + PLOT_HEIGHT + 0.5 + legend_height(len(looks) + 1)], 1)
     width = (PANEL_WIDTH - 0.62 - 0.2) / 2
     handles: list[Artist] = []
     for side, (moment, column) in enumerate({"initialisation": 0, "end": -1}.items()):
         axes = place.axes(0.62 + side * (width + 0.1), top, width, PLOT_HEIGHT, yscale="log")
-        handles = _lines(axes, gradients, arms, column)
+        handles = _lines(axes, gradients, looks, column)
         axes.set_ylim(10.0**low, 10.0**high)
         axes.yaxis.set_major_locator(LogLocator(numticks=8))
         axes.minorticks_off()
@@ -56,8 +56,7 @@ def _panel(title: str, arms: list[str], gradients: Gradients) -> Figure:
     return place.figure
 
 
-def _lines(axes: Axes, gradients: Gradients, arms: list[str], column: int) -> list[Artist]:
-    looks = {arm: style for arm, style in styles(arms).items() if arm in gradients}
+def _lines(axes: Axes, gradients: Gradients, looks: Looks, column: int) -> list[Artist]:
     handles: list[Artist] = []
     for arm, style in looks.items():
         gradient = gradients[arm]

@@ -4,7 +4,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from bench.report.plots.panels import REFERENCE, TITLE_LINE, fold_title, panels, styles, title_lines
+from bench.report.plots.panels import REFERENCE, TITLE_LINE, Looks, fold_title, panels, title_lines
 from bench.report.plots.sheet import PANEL_WIDTH, legend_height, sheet
 from bench.results.judging.statistics import Survival
 from bench.results.plot import plot
@@ -25,12 +25,11 @@ def share_on_the_plateau(results: Results) -> list[Figure]:
     last = max((each.step for row in results.stored for each in row.escapes.values()), default=0)
     told = {arm: survival for arm, survival in found.items() if survival.times or arm == REFERENCE}
     drawn = panels(results.summary, told) if any(survival.times for survival in told.values()) else {}
-    return [_panel(title, arms, told, last) for title, arms in drawn.items()]
+    return [_panel(title, looks, told, last) for title, looks in drawn.items()]
 
 
-def _panel(title: str, arms: list[str], found: dict[str, Survival], last: int) -> Figure:
+def _panel(title: str, looks: Looks, found: dict[str, Survival], last: int) -> Figure:
     top = 0.3 + TITLE_LINE * title_lines(title)
-    looks = {arm: style for arm, style in styles(arms).items() if arm in found}
     (place,) = sheet([top + PLOT_HEIGHT + 0.5 + legend_height(len(looks))], 1)
     axes = place.axes(0.58, top, PANEL_WIDTH - 0.73, PLOT_HEIGHT)
     axes.set(xlim=(0, last), ylim=(-0.1, 1.06), xlabel="step", title=fold_title(title))

@@ -58,11 +58,18 @@ def place_labels(
     return boxes
 
 
-def spread(positions: np.ndarray, spacing: float, limits: np.ndarray) -> np.ndarray:
-    """Positions in the same order, `spacing` apart, as near to the given ones as that allows, none above its limit."""
+def spread(positions: np.ndarray, spacing: float, lowest: float, limits: np.ndarray) -> np.ndarray:
+    """Positions in the same order, `spacing` apart, as near to the given ones as that allows.
+
+    Args:
+        positions: Where each would be.
+        spacing: Least distance of two.
+        lowest: None lies below it, as far as the limits allow.
+        limits: For each, what it does not lie above.
+    """
     order = np.argsort(positions, kind="stable")
     steps = spacing * np.arange(len(positions))
-    apart = isotonic_regression(positions[order] - steps).x + steps
+    apart = np.maximum(isotonic_regression(positions[order] - steps).x, lowest) + steps
     for index in range(len(apart) - 1, -1, -1):
         above = apart[index + 1] - spacing if index + 1 < len(apart) else np.inf
         apart[index] = min(apart[index], limits[order][index], above)

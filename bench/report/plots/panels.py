@@ -32,23 +32,30 @@ class Style(NamedTuple):
     marker: str
 
 
-Panels = dict[str, list[str]]
+Looks = dict[str, Style]
+"""By arm, in the order in which they are drawn: the reference first."""
 
 
-def panels(summary: pd.DataFrame, drawn: Container[str]) -> Panels:
-    """The arms that have been trained, by family: a title and the arms of each panel, without the reference.
+def panels(summary: pd.DataFrame, drawn: Container[str]) -> dict[str, Looks]:
+    """The arms that have been trained, by family: the looks of each panel by its title.
 
-    Compositions go together, small families share a panel, and a large one is split.
+    Compositions go together, small families share a panel, and a large one is split. An arm looks the same in all plots
+    of a suite, whichever of its neighbours there is something to draw of.
 
     Args:
         summary: One workload's rows.
         drawn: The arms that there is something to draw of; a panel without any is left out.
     """
-    found = {title: [arm for arm in arms if arm in drawn] for title, arms in _families(summary).items()}
-    return {title: arms for title, arms in found.items() if arms or (title == REFERENCE and REFERENCE in drawn)}
+    found = {
+        title: {arm: style for arm, style in _styles(arms).items() if arm in drawn}
+        for title, arms in _families(summary).items()
+    }
+    return {
+        title: looks for title, looks in found.items() if looks.keys() - {REFERENCE} or (title == REFERENCE and looks)
+    }
 
 
-def _families(summary: pd.DataFrame) -> Panels:
+def _families(summary: pd.DataFrame) -> dict[str, list[str]]:
     trained = summary.loc[summary["seeds"].fillna(0) > 0]
     families: dict[str, list[str]] = {}
     for arm, family in zip(trained["arm"], trained["family"], strict=True):
@@ -56,7 +63,7 @@ def _families(summary: pd.DataFrame) -> Panels:
             families.setdefault(_title(family), []).append(arm)
     if not families and len(trained):
         return {REFERENCE: []}
-    joined: Panels = {}
+    joined: dict[str, list[str]] = {}
     open_title = ""
     # Stable: families stay in the order of the plan, small ones after large ones, compositions last.
     for title, arms in sorted(families.items(), key=lambda item: (item[0] == "compositions", len(item[1]) <= 2)):
@@ -81,11 +88,10 @@ def title_lines(title: str) -> int:
     return fold_title(title).count("\n")
 
 
-def styles(arms: list[str]) -> dict[str, Style]:
-    """A style for each arm of a panel and for the reference."""
-    own = [arm for arm in arms if arm != REFERENCE]
+def _styles(arms: list[str]) -> Looks:
+    """A style for the reference and for each arm of a whole panel."""
     looks = itertools.cycle(zip(COLOURS, MARKERS, strict=True))
-    told = {arm: Style(colour, marker) for arm, (colour, marker) in zip(own, looks, strict=False)}
+    told = {arm: Style(colour, marker) for arm, (colour, marker) in zip(arms, looks, strict=False)}
     return {REFERENCE: Style(REFERENCE_COLOUR, ""), **told}
 
 

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from bench.report.plots.panels import REFERENCE, TITLE_LINE, fold_title, panels, styles, title_lines
+from bench.report.plots.panels import REFERENCE, TITLE_LINE, Looks, fold_title, panels, title_lines
 from bench.report.plots.sheet import PANEL_WIDTH, legend_height, sheet
 from bench.results.plot import plot
 from bench.results.results import Results
@@ -67,23 +67,23 @@ def score_over_steps(results: Results) -> list[Figure]:
     limits = _limits({arm: band for arm, band in bands.items() if arm not in past}, plateaus)
     last = max((float(band.steps.max()) for band in bands.values()), default=0.0)
     label = results.score.said("{score}, {unit}")
-    return [_panel(title, arms, bands, plateaus, limits, last, label) for title, arms in panels(table, bands).items()]
+    return [_panel(title, looks, bands, plateaus, limits, last, label) for title, looks in panels(table, bands).items()]
 
 
 def _panel(
-    title: str, arms: list[str], bands: Bands, plateaus: list[float], limits: tuple[float, float], last: float,
+    title: str, looks: Looks, bands: Bands, plateaus: list[float], limits: tuple[float, float], last: float,
     label: str,
 ) -> Figure:  # fmt: skip
     lines = fold_title(title)
     top = 0.3 + TITLE_LINE * title_lines(title)
-    (place,) = sheet([top + PLOT_HEIGHT + 0.5 + legend_height(len(arms) + 2)], 1)
+    (place,) = sheet([top + PLOT_HEIGHT + 0.5 + legend_height(len(looks) + 1)], 1)
     axes = place.axes(0.58, top, PANEL_WIDTH - 0.73, PLOT_HEIGHT)
     axes.set(xlim=(0, last or 1.0), ylim=limits, xlabel="step", title=lines)
     # So few that those of a long training stand apart.
     axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
     axes.xaxis.set_major_formatter("{x:,.0f}")
     axes.set_ylabel(label, labelpad=2)
-    handles = _lines(axes, bands, arms)
+    handles = _lines(axes, bands, looks)
     for plateau in plateaus:
         line = axes.axhline(plateau, color="black", linestyle=(0, (4, 3)), linewidth=0.9, label="plateau")
         handles = [*handles, line]
@@ -100,13 +100,10 @@ def _limits(bands: Bands, plateaus: list[float]) -> tuple[float, float]:
     return low - 0.06 * span, high + 0.3 * span
 
 
-def _lines(axes: Axes, bands: Bands, arms: list[str]) -> list[Artist]:
+def _lines(axes: Axes, bands: Bands, looks: Looks) -> list[Artist]:
     """Draw a panel's arms; its legend's lines from the highest end to the lowest, as they lie in the plot."""
-    looks = styles(arms)
     handles: list[tuple[float, Artist]] = []
     for number, (arm, style) in enumerate(looks.items()):
-        if arm not in bands:
-            continue
         band = bands[arm]
         axes.fill_between(band.steps, band.low, band.high, color=style.colour, alpha=0.18, linewidth=0)
         every = max(1, len(band.steps) // 6)

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from bench.report.plots.panels import REFERENCE, TITLE_LINE, fold_title, panels, styles, title_lines
+from bench.report.plots.panels import REFERENCE, TITLE_LINE, Looks, fold_title, panels, title_lines
 from bench.report.plots.sheet import PANEL_WIDTH, legend_height, sheet
 from bench.results.plot import plot
 from bench.results.results import Results, Row
@@ -33,14 +33,13 @@ def score_over_learning_rates(results: Results) -> list[Figure]:
     limits = (lowest - 0.06 * (highest - lowest or 1), highest + 0.25 * (highest - lowest or 1))
     label = results.score.said("{score}, {unit}")
     drawn = panels(results.summary, rows)
-    return [_panel(title, arms, rows, plateau, limits, label) for title, arms in drawn.items()]
+    return [_panel(title, looks, rows, plateau, limits, label) for title, looks in drawn.items()]
 
 
 def _panel(
-    title: str, arms: list[str], rows: dict[str, Row], plateau: float | None, limits: tuple[float, float], label: str
+    title: str, looks: Looks, rows: dict[str, Row], plateau: float | None, limits: tuple[float, float], label: str
 ) -> Figure:
     top = 0.3 + TITLE_LINE * title_lines(title)
-    looks = {arm: style for arm, style in styles(arms).items() if arm in rows}
     (place,) = sheet([top + PLOT_HEIGHT + 0.5 + legend_height(len(looks) + 1)], 1)
     axes = place.axes(0.58, top, PANEL_WIDTH - 0.73, PLOT_HEIGHT)
     axes.set(ylim=limits, xlabel="learning rate", title=fold_title(title), xscale="log")

@@ -15,11 +15,12 @@ from matplotlib.text import Text
 from bench.report.drawing import draw, write_plots
 from bench.report.plots import (
     PLOTS,
+    gain_against_slowdown,
     gradient_over_depth,
-    score_against_throughput,
     score_over_steps,
     what_a_model_does,
 )
+from bench.report.plots.cost import unbeaten
 from bench.report.plots.gradient import hidden_gradients
 from bench.report.plots.labels import place_labels, spread
 from bench.report.plots.panels import panels
@@ -72,10 +73,39 @@ def test_panels_hold_every_trained_arm_once() -> None:
     table = table_of(baseline="base", **many, adam="optimizer", cosine="schedule", ab="activation+optimizer")
     found = panels(table, set(table["arm"]))
     assert list(found) == ["activation (1 of 2)", "activation (2 of 2)", "optimizer, schedule", "compositions"]
-    assert sorted(arm for arms in found.values() for arm in arms) == sorted([*many, "adam", "cosine", "ab"])
-    assert panels(table.loc[table["arm"] == "baseline"], {"baseline"}) == {"baseline": []}
+    assert all(next(iter(looks)) == "baseline" for looks in found.values())
+    assert sorted(arm for looks in found.values() for arm in [*looks][1:]) == sorted([*many, "adam", "cosine", "ab"])
+    alone = panels(table.loc[table["arm"] == "baseline"], {"baseline"})
+    assert {title: [*looks] for title, looks in alone.items()} == {"baseline": ["baseline"]}
     assert panels(table.assign(seeds=pd.NA), set(table["arm"])) == {}
     assert list(panels(table, {"baseline", "adam"})) == ["optimizer, schedule"]
+
+
+def test_an_arm_looks_the_same_whichever_of_its_neighbours_are_drawn() -> None:
+    table = table_of(baseline="base", **{f"arm{index}": "activation" for index in range(8)})
+    everywhere = {arm: style for looks in panels(table, set(table["arm"])).values() for arm, style in looks.items()}
+    some = {arm: style for looks in panels(table, {"arm2", "arm3", "arm7"}).values() for arm, style in looks.items()}
+    assert set(some) == {"arm2", "arm3", "arm7"}
+    assert some.items() <= everywhere.items()
+    assert len({everywhere[f"arm{index}"] for index in range(4)}) == 4
+
+
+def test_the_front_is_what_no_arm_beats_in_both(results: Results) -> None:
+    cost, gain = np.array([1.0, 1.2, 1.1, 1.0, 1.5]), np.array([2.0, 3.0, 1.9, 2.0, 3.0])
+    # Against every pair, by the definition; two that are equal beat neither.
+    beaten = [
+        any(a <= cost[i] and b >= gain[i] and (a, b) != (cost[i], gain[i]) for a, b in zip(cost, gain, strict=True))
+        for i in range(5)
+    ]
+    assert unbeaten(cost, gain).tolist() == [not each for each in beaten] == [True, True, False, True, False]
+    (figure,) = gain_against_slowdown.figures(results)
+    (front,) = (line for line in figure.axes[0].lines if line.get_label() == "Pareto front")
+    x, y = (np.asarray(values, float) for values in front.get_data())
+    assert (np.diff(x) > 0).all()
+    assert (np.diff(y) >= 0).all()
+    left = results.summary.loc[results.summary["left"] > results.summary["seeds"] / 2].dropna(subset=["slowdown"])
+    assert y.max() == left["gain"].max()
+    assert x[0] == left["slowdown"].min()
 
 
 def test_theory_starts_from_the_measured_last_layer_of_each_tower(tmp_path: Path) -> None:
@@ -237,24 +267,24 @@ def test_two_workloads_have_plots_of_their_own(tmp_path: Path) -> None:
     workloads = {**plan.workloads, deep: plan.workloads["digits-dense"]}
     two.write_plan(replace(plan, cells=cells, workloads=workloads))
     paths = write_plots(read(two), draw(read(two), PLOTS)[0])
-    assert {path.name for path in paths if "throughput" in path.name and path.suffix == ".svg"} == {
-        "score-against-throughput--digits-dense.svg", "score-against-throughput--digits-dense_depth=16_.svg",
+    assert {path.name for path in paths if "slowdown" in path.name and path.suffix == ".svg"} == {
+        "gain-against-slowdown--digits-dense.svg", "gain-against-slowdown--digits-dense_depth=16_.svg",
     }  # fmt: skip
 
 
-def test_names_in_the_throughput_plot_do_not_overlap(results: Results) -> None:
+def test_names_beside_what_they_cost_do_not_overlap(results: Results) -> None:
     rows = results.summary
     crowd = pd.concat([rows.iloc[[0]].assign(arm=f"plateau_{index}") for index in range(9)])
     learnt = pd.concat([
         rows.iloc[[1]].assign(arm=f"learnt_{index}", slowdown=1.04 - 0.002 * index) for index in range(5)
     ])  # fmt: skip
-    (figure,) = score_against_throughput.figures(changed(results, pd.concat([crowd, learnt], ignore_index=True)))
+    (figure,) = gain_against_slowdown.figures(changed(results, pd.concat([crowd, learnt], ignore_index=True)))
     figure.canvas.draw()
     texts = [text for text in figure.axes[0].texts if "_" in text.get_text()]
     beside = [text.get_window_extent() for text in texts if text.get_rotation() == 0]
     assert len(beside) == 5
     assert not any(a.overlaps(b) for i, a in enumerate(beside) for b in beside[:i])
-    aslant = sorted(text.get_position()[0] for text in texts if text.get_rotation() == 45)
+    aslant = sorted(text.get_position()[0] for text in texts if text.get_rotation() == 315)
     pixels = figure.axes[0].transData.transform([(x, 0) for x in aslant])[:, 0]
     assert len(pixels) == 9
     assert np.diff(pixels).min() > 8 * figure.dpi / 72
@@ -263,13 +293,13 @@ def test_names_in_the_throughput_plot_do_not_overlap(results: Results) -> None:
 def test_of_many_arms_those_are_named_that_no_other_beats(results: Results) -> None:
     rows = results.summary.set_index("arm")
     learnt = pd.concat([
-        rows.loc[["tanh"]].assign(slowdown=2 - 0.01 * index, score=23 + 0.01 * (index % 7))
+        rows.loc[["tanh"]].assign(slowdown=2 - 0.01 * index, gain=4 - 0.01 * (index % 7), gain_high=5)
         for index in range(60)
     ])  # fmt: skip
     many = pd.concat([rows.loc[["baseline"]], learnt])
     many["arm"] = ["baseline", *(f"learnt_{index}" for index in range(60))]
-    (figure,) = score_against_throughput.figures(changed(results, many))
-    # 0.01 nats better each, back to where 56 is the fastest of the best.
+    (figure,) = gain_against_slowdown.figures(changed(results, many))
+    # 0.01 nats more each, back to where 56 is the cheapest of the best.
     assert {text.get_text() for text in figure.axes[0].texts} - {"", "plateau"} == {
         "baseline", "learnt_56", "learnt_57", "learnt_58", "learnt_59",
     }  # fmt: skip
@@ -279,7 +309,7 @@ def test_an_arm_that_needs_no_code_presses_nothing_flat(results: Results) -> Non
     rows = results.summary.copy()
     far = ["score", "score_low", "score_high", "past_z"]
     rows.loc[rows["arm"] == "tanh", far] = (0.5, 0.4, 0.6, True)
-    (against,) = score_against_throughput.figures(changed(results, rows))
+    (against,) = gain_against_slowdown.figures(changed(results, rows))
     assert "tanh" not in {text.get_text() for text in against.axes[0].texts}
     curves = results.curves(["score"])
     sunk = curves.assign(value=curves["value"] - 20 * (curves["arm"] == "tanh"))
@@ -304,11 +334,12 @@ def test_the_steps_of_a_long_training_stand_apart(results: Results) -> None:
 
 def test_spread_keeps_order_distance_and_limits() -> None:
     places = np.array([5.0, 5.0, 4.0, 40.0])
-    apart = spread(places, 10.0, np.full(4, 45.0))
+    apart = spread(places, 10.0, -50.0, np.full(4, 45.0))
     assert list(np.argsort(apart, kind="stable")) == [2, 0, 1, 3]
     assert np.diff(np.sort(apart)).min() >= 10 - 1e-9
     assert apart.max() <= 45
-    assert spread(np.array([0.0, 100.0]), 10.0, np.full(2, 200.0)) == pytest.approx([0.0, 100.0])
+    assert spread(np.array([0.0, 100.0]), 10.0, -50.0, np.full(2, 200.0)) == pytest.approx([0.0, 100.0])
+    assert spread(places, 10.0, 3.0, np.full(4, 45.0)) == pytest.approx([13.0, 23.0, 3.0, 40.0])
 
 
 def test_labels_avoid_obstacles() -> None:
