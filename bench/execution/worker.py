@@ -29,9 +29,9 @@ POLL_SECONDS = 0.1
 # The exit code of a worker that found no memory.
 _OUT_OF_MEMORY = 77
 
-# Beyond what a worker holds with nothing compiled, some 450 MB. A cell on digits leaves 30 to 200 MB behind, and its
-# largest program holds 350 MB while it is compiled: a worker stays below 1 GB in a suite of any length.
-_MORE_BYTES = 2**27
+# Beyond what a worker holds after its first cell, some 570 MB. A cell on digits adds 30 to 200 MB, and 350 MB while its
+# largest program is compiled, so that a worker stays below 1 GB in a suite of any length.
+_MORE_BYTES = 2**24
 
 
 class Worker:

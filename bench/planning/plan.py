@@ -211,6 +211,7 @@ def make_plan(
             program=programs.setdefault(key, len(programs)),
             status=status,
             reason=reason,
+            control=any(catalogue.remedies[term.name].control for term in arm.remedies),
         )
 
     bases = tuple(built.bases)

@@ -31,6 +31,7 @@ class Remedy:
         mechanism: The docstring: what it does to the gradient.
         function: `(recipe, **parameters) -> recipe`.
         idle: Parameters at which it does nothing; empty where there are none.
+        control: Whether it is tried to be compared with, and not to be recommended.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Remedy:
     mechanism: str
     function: Callable[..., Recipe]
     idle: Mapping[str, bool | int | float | str] = field(default_factory=dict)
+    control: bool = False
 
     def __call__(self, recipe: Recipe, **parameters: Any) -> Recipe:
         """Change a recipe, which itself stays as it is.
@@ -80,6 +82,7 @@ def remedy(
     source: str = "",
     family: str = "",
     idle: Mapping[str, bool | int | float | str] | None = None,
+    control: bool = False,
 ) -> Callable[[Callable[..., Recipe]], Remedy]:
     """Make a remedy of a function `(recipe, *, parameter=default, ...) -> recipe`.
 
@@ -91,6 +94,8 @@ def remedy(
         source: Authors, year and identifier of the work that it comes from.
         family: Its kind; a file in `bench/remedies/` gives its own name to all remedies in it.
         idle: Parameters at which it does nothing, where there are such: there it must give what the base gives.
+        control: Whether it is tried to be compared with, as what is known to do harm or what nobody could train with: a
+            table has its arms apart, and no sentence recommends them.
 
     Raises:
         InputError: If there is no source, no docstring, no name that can be typed, a parameter that nobody can set, an
@@ -111,7 +116,8 @@ def remedy(
         if not parameters or parameters[0].kind not in positional:
             raise InputError(f"{name} takes no recipe: write def {function.__name__}(recipe, *, parameter=default)")
         require_settable(name, parameters[1:])
-        made = Remedy(function.__name__, family, source, inspect.cleandoc(function.__doc__ or ""), function, idle or {})
+        mechanism = inspect.cleandoc(function.__doc__ or "")
+        made = Remedy(function.__name__, family, source, mechanism, function, idle or {}, control)
         for parameter in made.idle:
             if parameter not in made.parameters:
                 raise InputError(f"{name} is idle at {parameter!r}, which is none of its parameters: name one that is")

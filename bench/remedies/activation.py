@@ -23,7 +23,7 @@ def scaled_tanh(recipe: Recipe) -> Recipe:
     return recipe.replace(activation=activations.scaled_tanh)
 
 
-@remedy(source="Saxe, McClelland & Ganguli 2014, arXiv:1312.6120")
+@remedy(source="Saxe, McClelland & Ganguli 2014, arXiv:1312.6120", control=True)
 def linear_activation(recipe: Recipe) -> Recipe:
     """No activation: a control in which a block's Jacobian is its matrix, and nothing can saturate."""
     return recipe.replace(activation=jax.nn.identity)
@@ -41,7 +41,7 @@ def hard_tanh(recipe: Recipe) -> Recipe:
     return recipe.replace(activation=jax.nn.hard_tanh)
 
 
-@remedy(source="Howard et al. 2019, arXiv:1905.02244")
+@remedy(source="Howard et al. 2019, arXiv:1905.02244", control=True)
 def hard_sigmoid(recipe: Recipe) -> Recipe:
     """A sigmoid of straight lines: slope 1/6 between -3 and 3, none outside; a control that loses more than sigmoid."""
     return recipe.replace(activation=jax.nn.hard_sigmoid)

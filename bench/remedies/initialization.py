@@ -7,7 +7,7 @@ from vae_jax.recipe.configured import configure, defer
 from vae_jax.recipe.recipe import Recipe
 
 
-@remedy(source="Krizhevsky, Sutskever & Hinton 2012, NeurIPS")
+@remedy(source="Krizhevsky, Sutskever & Hinton 2012, NeurIPS", control=True)
 def tiny_normal(recipe: Recipe, *, standard_deviation: float = 0.01) -> Recipe:
     """N(0, 0.01^2) whatever the width, as was usual once: a negative control that shrinks signal and gradient."""
     require(standard_deviation > 0, "standard_deviation", standard_deviation, "be above 0")

@@ -52,7 +52,7 @@ def weight_norm(recipe: Recipe) -> Recipe:
     return recipe.replace(weight_form=weight_forms.WeightNorm)
 
 
-@remedy(source="Miyato, Kataoka, Koyama & Yoshida 2018, arXiv:1802.05957")
+@remedy(source="Miyato, Kataoka, Koyama & Yoshida 2018, arXiv:1802.05957", control=True)
 def spectral_norm(recipe: Recipe, *, iterations: int = 8) -> Recipe:
     """No direction is stretched by much more than 1 (1.03 at width 64): a control, which all but only shrinks.
 

@@ -12,7 +12,7 @@ def bfloat16(recipe: Recipe) -> Recipe:
     return recipe.replace(product=precision.bfloat16)
 
 
-@remedy(source="Micikevicius et al. 2018, arXiv:1710.03740")
+@remedy(source="Micikevicius et al. 2018, arXiv:1710.03740", control=True)
 def float16(recipe: Recipe) -> Recipe:
     """Matrix products in float16 without loss scaling: a control, in which gradients below 6e-8 are lost."""
     return recipe.replace(product=precision.float16)
@@ -25,7 +25,7 @@ def float16_loss_scaling(recipe: Recipe, *, loss_scale: float = 1024.0) -> Recip
     return recipe.replace(product=configure(precision.scaled_float16, loss_scale=loss_scale))
 
 
-@remedy(source="Higham 2002, Accuracy and Stability of Numerical Algorithms, SIAM")
+@remedy(source="Higham 2002, Accuracy and Stability of Numerical Algorithms, SIAM", control=True)
 def float64(recipe: Recipe) -> Recipe:
     """Everything in float64: a control, in which nothing underflows or is lost to rounding; what still vanishes, does.
 

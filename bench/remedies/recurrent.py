@@ -66,7 +66,7 @@ def zoneout(recipe: Recipe, *, hidden: float = 0.05, memory: float = 0.5) -> Rec
     return recipe.replace(zoneout=configure(state_passing.zoneout, hidden=hidden, memory=memory))
 
 
-@remedy(source="Williams & Peng 1990, Neural Computation 2(4)", idle={"steps": 1000})
+@remedy(source="Williams & Peng 1990, Neural Computation 2(4)", idle={"steps": 1000}, control=True)
 def truncated_bptt(recipe: Recipe, *, steps: int = 10) -> Recipe:
     """No gradient goes further back than a number of steps: a control, which cannot learn what lies before them."""
     require(steps >= 1, "steps", steps, "be at least 1")

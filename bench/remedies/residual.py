@@ -95,7 +95,7 @@ def latent_skip(recipe: Recipe) -> Recipe:
     return recipe.replace(decoder_context=latent_context)
 
 
-@remedy(source="Ronneberger, Fischer & Brox 2015, arXiv:1505.04597")
+@remedy(source="Ronneberger, Fischer & Brox 2015, arXiv:1505.04597", control=True)
 def encoder_skip(recipe: Recipe) -> Recipe:
     """The encoder's layers enter the decoder's past z: a negative control, which repairs the gradient and leaks x.
 

@@ -9,7 +9,7 @@ from bench.results.judging.comparison import WORSE, compare, least_difference
 from bench.results.judging.statistics import interval_text
 from bench.results.results import NO_CODE_NATS, Results, Row
 from bench.results.stored.records import BlameRecord, WorkloadRecord
-from bench.results.tables import holds, plateaus, table_rows
+from bench.results.tables import apart, holds, plateaus, table_rows
 
 
 def conclusions(results: Results) -> list[str]:
@@ -21,16 +21,17 @@ def conclusions(results: Results) -> list[str]:
     past = holds(table, "past_z")
     rows = table_rows(table.loc[~past])
     return [
-        *_answer(results, set(table.loc[past, "arm"])),
+        *_answer(results, set(table.loc[apart(table), "arm"])),
         *_left(rows, f"the plateau of {plateaus(table.loc[~past])} {workload.score.unit}", workload),
         *_past(list(table.loc[past, "arm"])),
+        *_controls(list(table.loc[holds(table, "control") & table["gain"].notna(), "arm"])),
         *_absent(rows),
     ]
 
 
-def _answer(results: Results, past: set[str]) -> list[str]:
+def _answer(results: Results, unranked: set[str]) -> list[str]:
     """What to do on this workload, how sure that is, and what it costs."""
-    trained = [row for row in results.rows if row.scores and row.cell.arm not in past]
+    trained = [row for row in results.rows if row.scores and row.cell.arm not in unranked]
     ranked = sorted((row for row in trained if row.mostly_left), key=lambda row: -row.gain.mean)
     if not ranked:
         few = f"{len(trained)} arm{'s' * (len(trained) != 1)}"
@@ -87,6 +88,10 @@ def _past(arms: list[str]) -> list[str]:
         f"Not counted and not ranked: {', '.join(arms)}, below the plateau without a code (KL under {NO_CODE_NATS} "
         "nats): x reaches the decoder past z."
     ]
+
+
+def _controls(arms: list[str]) -> list[str]:
+    return [f"Not ranked, being controls: {', '.join(arms)}."] if arms else []
 
 
 def _absent(rows: list[Any]) -> list[str]:

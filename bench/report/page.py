@@ -14,7 +14,9 @@ from bench.results.column import Column
 from bench.results.judging.statistics import CONFIDENCE, interval_text
 from bench.results.results import Results
 from bench.results.stored.store import write_atomically
-from bench.results.tables import missing, mostly_left, readable, shown, table_rows
+from bench.results.tables import apart, missing, mostly_left, readable, shown, table_rows
+
+_APART = "Not ranked: controls, and arms below the plateau without a code"
 
 PAGE_BYTES = 5_000_000
 """Most that a page takes, of however many arms: it is sent by mail and opened on a phone."""
@@ -81,14 +83,15 @@ def _table(results: Results, number: int) -> dict[str, Any]:
     text = readable(results)
     columns = [column for column in shown(results) if column.name != "workload"]
     left = mostly_left(results.summary).to_list()
+    unranked = (apart(results.summary) & results.summary["gain"].notna()).to_list()
     rows = table_rows(results.summary)
     texts = {column.name: dict(text[column.name]) for column in columns}
     kinds = {column.name: _kind(column) for column in columns}
-    return {
-        "heads": [{"title": column.title, "kind": _kind(column)} for column in columns],
-        "rows": [{
+    arms = [
+        {
             "id": f"arm-{number}-{index}",
             "left": left[index],
+            "apart": unranked[index],
             "family": _family(rows[index].family),
             "word": rows[index].word or "",
             "row": results.rows[index],
@@ -96,8 +99,16 @@ def _table(results: Results, number: int) -> dict[str, Any]:
             "status": texts["status"][index],
             # Text, key and classes: unpacked, since a page of thousands of arms has a hundred thousand cells.
             "cells": [(texts[name][index], getattr(rows[index], name), kind) for name, kind in kinds.items()],
-        } for index in text.index],
-    }  # fmt: skip
+        }
+        for index in text.index
+    ]
+    ranked, others = ([arm for arm in arms if arm["apart"] is which] for which in (False, True))
+    return {
+        "heads": [{"title": column.title, "kind": _kind(column)} for column in columns],
+        "rows": arms,
+        # Of each the head above it.
+        "bodies": [{"head": "", "rows": ranked}, *([{"head": _APART, "rows": others}] if others else [])],
+    }
 
 
 def _carried(results: Results) -> dict[str, Any]:

@@ -68,7 +68,8 @@ def gain_high(row: Row) -> float | None:
     return row.gain.high
 
 
-@column(unit="", title="beside its base", terminal=8, text=lambda row: row.word_text or "",
+@column(unit="", title="beside its base", terminal=8,
+        text=lambda row: "; ".join(filter(None, (row.word_text, "a control" * bool(row.control)))),
         says="`better`, `worse`, `no difference shown` or `too few seeds`, by the page's printed rule; with fewer than "
         "5 seeds `screened` stands behind it; empty of a base, and where the base is not in the run")  # fmt: skip
 def word(row: Row) -> str:
@@ -213,6 +214,12 @@ def plateau_validation(row: Row) -> float | None:
         "past z, so that it is not ranked")  # fmt: skip
 def past_z(row: Row) -> bool:
     return row.past_z
+
+
+@column(unit="true or false", title="", planned=True,
+        says="one of its remedies is a control, trained to be compared with: it stands apart in tables")  # fmt: skip
+def control(row: Row) -> bool:
+    return row.cell.control
 
 
 @column(unit="the score's, per example", title="reconstruction, {unit}", terminal=NEVER,

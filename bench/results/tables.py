@@ -30,6 +30,11 @@ def holds(table: pd.DataFrame, name: str) -> pd.Series:
     return pd.Series(table[name].to_numpy(dtype=bool, na_value=False), index=table.index)
 
 
+def apart(table: pd.DataFrame) -> pd.Series:
+    """Whether an arm is not ranked, in each row of a summary: a control, or below the plateau without a code."""
+    return holds(table, "control") | holds(table, "past_z")
+
+
 def mostly_left(table: pd.DataFrame) -> pd.Series:
     """Whether more than half of an arm's fresh seeds left the plateau, in each row of a summary."""
     left, seeds = (table[name].to_numpy(dtype=float, na_value=0.0) for name in ("left", "seeds"))
@@ -64,13 +69,10 @@ def shown(results: Results) -> list[Column]:
 
 def readable(results: Results) -> pd.DataFrame:
     """The summary as text, a column for each of `shown` by its name, each row under the summary's own index: the
-    largest gain first, then what is below the plateau without a code, then what has no figure.
+    largest gain first, then what is not ranked, then what has no figure.
     """
-    table = results.summary.assign(past=holds(results.summary, "past_z"))
-    # What has no figure is past nothing.
-    order = table.assign(none=table["gain"].isna()).sort_values(
-        ["workload", "none", "past", "gain"], ascending=[True, True, True, False], kind="stable"
-    )
+    table = results.summary.assign(apart=apart(results.summary), none=results.summary["gain"].isna())
+    order = table.sort_values(["workload", "none", "apart", "gain"], ascending=[True, True, True, False], kind="stable")
     rows = table_rows(order)
     text = {column.name: [column.text(row) for row in rows] for column in shown(results)}
     return pd.DataFrame(text, index=order.index, dtype="str")

@@ -136,22 +136,21 @@ def forget() -> None:
 def let_go(more: int) -> None:
     """Give back what is free, and let go of all that has been compiled where this process holds so many bytes more.
 
-    More than was left after the last time, that is; the first call lets go of all. What is asked for again may be found
-    in the persistent cache, but not for nothing: so not after every piece of work, but when most of what is held is of
-    no use to the next.
+    More than at the first call, that is, which lets go of nothing. What is asked for again is traced, lowered and
+    compiled again, or found in the persistent cache: so not after every piece of work, but when most of what is held
+    is of no use to the next.
     """
-    global _left
+    global _at_first
     give_back()
-    if _left is not None and held() <= _left + more:
-        return
-    forget()
-    gc.collect()
-    give_back()
-    _left = held()
+    if _at_first is None:
+        _at_first = held()
+    elif held() > _at_first + more:
+        forget()
+        gc.collect()
+        give_back()
 
 
-# What was held after anything was let go.
-_left: int | None = None
+_at_first: int | None = None
 
 _programs: dict[Any, Program] = {}
 

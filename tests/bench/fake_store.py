@@ -146,7 +146,7 @@ def _plan(arms: Sequence[FakeArm], seeds: int, steps: int, depth: int) -> PlanRe
         verdict_rules=("healthy: z is used", "vanishing: rms dL/dh at the first block is below 0.01"),
         cells=tuple(
             PlannedCell(WORKLOAD, arm.arm, "baseline", arm.family, _identity(arm.arm), number,
-                        *(("not applicable", reason) if arm.status == "not applicable" else ()))
+                        *(("not applicable", reason) if arm.status == "not applicable" else ("planned", "")))
             for number, arm in enumerate(arms)
         ),
     )  # fmt: skip

@@ -189,6 +189,7 @@ class PlannedCell:
         program: Cells of one number run one compiled program.
         status: `planned`, `not applicable`, or `failed` where a person's own code in it does.
         reason: Why it is not planned.
+        control: Whether one of its remedies is a control: compared with, and not recommended.
     """
 
     workload: str
@@ -199,6 +200,7 @@ class PlannedCell:
     program: int
     status: str = "planned"
     reason: str = ""
+    control: bool = False
 
     @property
     def question(self) -> str:

@@ -31,6 +31,12 @@ def test_a_remedy_passes_the_admission_test(name):
     assert outcomes[1].status == outcomes[3].status == "ok"
 
 
+def test_what_says_that_it_is_a_control_is_one():
+    said = {name for name, remedy in CATALOGUE.remedies.items() if re.search(r"\bcontrol\b", remedy.mechanism)}
+    assert said == {name for name, remedy in CATALOGUE.remedies.items() if remedy.control}
+    assert {"tiny_normal", "encoder_skip"} <= said
+
+
 def test_the_page_of_remedies_is_fresh():
     page = (Path(__file__).parents[3] / "REMEDIES.md").read_text()
     assert page == remedies_markdown(list_entries(CATALOGUE, "remedies")), (

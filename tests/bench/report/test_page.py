@@ -162,6 +162,19 @@ def test_conclusions_ranks_no_arm_that_needs_no_code(tmp_path: Path) -> None:
     assert list(readable(read(store))["arm"]) == ["tanh", "baseline", "selu"]
 
 
+def test_a_control_is_not_recommended_and_stands_apart(tmp_path: Path) -> None:
+    store = build(tmp_path, ["baseline", "tanh", "selu"], seeds=3, steps=50, depth=1)
+    best = readable(read(store))["arm"].iloc[0]
+    plan = store.read_plan()
+    store.write_plan(replace(plan, cells=tuple(replace(cell, control=cell.arm == best) for cell in plan.cells)))
+    sentences = said(store)
+    assert not sentences[0].startswith(f"The largest gain is that of {best}:")
+    assert f"Not ranked, being controls: {best}." in sentences
+    table = readable(read(store))
+    assert table["arm"].iloc[-1] == best
+    assert table["word"].iloc[-1].endswith("a control")
+
+
 def test_only_arms_that_need_no_code_leave_a_conclusion(tmp_path: Path) -> None:
     store = build(tmp_path, ["selu"], seeds=1, steps=50, depth=1)
     without_code(store, "selu")

@@ -34,7 +34,7 @@ def test_operations_are_counted_where_the_device_counts_none(monkeypatch):
 def compiled(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Times that one program has been traced; and programs of no other test are dropped."""
     monkeypatch.setattr(programs, "_programs", {})
-    monkeypatch.setattr(programs, "_left", None)
+    monkeypatch.setattr(programs, "_at_first", None)
     return []
 
 
@@ -49,17 +49,18 @@ def ask(traced: list[int]) -> None:
 def test_what_was_compiled_is_kept_until_a_process_holds_more_by_so_much(
     compiled: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    at = iter([100, 150, 151, 90, 141, 80])
+    at = iter([100, 150, 151, 140, 151])
     monkeypatch.setattr(programs, "held", lambda: next(at))
     ask(compiled)
-    programs.let_go(50)  # The first time all of it, and 100 are left.
-    ask(compiled)
+    programs.let_go(50)  # The first time says what is held at first: 100.
     programs.let_go(50)  # 150: no more than 50 more.
     ask(compiled)
+    assert len(compiled) == 1
+    programs.let_go(50)  # 151 is more.
+    ask(compiled)
+    programs.let_go(50)  # 140 is not, whatever was left.
+    ask(compiled)
     assert len(compiled) == 2
-    programs.let_go(50)  # 151: let go, and 90 are left.
+    programs.let_go(50)
     ask(compiled)
     assert len(compiled) == 3
-    programs.let_go(50)  # 141 is more than 50 above 90.
-    ask(compiled)
-    assert len(compiled) == 4
