@@ -20,6 +20,7 @@ from bench.planning.job import Job
 from bench.plugins.entry_points import ENTRY_POINT_GROUPS, package_root
 from bench.plugins.own_code import raised_in
 from bench.training.cell import run_cell
+from bench.training.memory import give_back
 from bench.training.programs import let_go
 from bench.training.timing import prepare_timing, time_cell
 
@@ -29,9 +30,9 @@ POLL_SECONDS = 0.1
 # The exit code of a worker that found no memory.
 _OUT_OF_MEMORY = 77
 
-# Beyond what a worker holds after its first cell, some 570 MB. A cell on digits adds 30 to 200 MB, and 350 MB while its
-# largest program is compiled, so that a worker stays below 1 GB in a suite of any length.
-_MORE_BYTES = 2**24
+# Beyond what a worker holds at first, some 400 MB. What a cell has compiled is 150 to 250 MB, and 350 MB more while its
+# largest program is compiled: a worker stays below 1 GB in a suite of any length.
+_MORE_BYTES = 3 * 2**26
 
 
 class Worker:
@@ -113,11 +114,20 @@ def _ending(code: int) -> str:
     return f"exit code {code}"
 
 
+# The latest cell's.
+_program: int | None = None
+
+
 def _in_process(function: Callable[..., Any], job: Job, *arguments: Any) -> Any:
     """The function's value, in a worker process, which ends without memory: what it holds would fail the next cell."""
+    global _program
+    # Cells of one program come one after another.
+    if job.cell.program != _program:
+        let_go(more=_MORE_BYTES)
+        _program = job.cell.program
     try:
         result = function(job, *arguments)
-        let_go(more=_MORE_BYTES)
+        give_back()
         return result
     except (Exception, SystemExit) as error:
         if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error):
