@@ -61,8 +61,8 @@ def protocol_page() -> str:
             "to end, so that a batch may span two epochs and none is short.",
             "The loss is the mean over the batch of reconstruction (summed over pixels) plus KL weight times KL "
             "(summed over z, in closed form), with one draw of z for each example.",
-            "Keys come from the training's seed by name, so that two arms of one seed share initial draws, batches and "
-            "noise wherever their shapes allow; a layer of another shape draws other weights.",
+            "Keys come from the training's seed by name, so that two arms of one seed share initial draws, "
+            "minibatches and noise wherever their shapes allow; a layer of another shape draws other weights.",
             f"Instruments read step 0 and every {protocol.record_every}th step: the gradient is that of the step's own "
             "minibatch, at the parameters before the step and the step's KL weight, of each example's own loss (not "
             "divided by the batch). What is said of the start is step 0's.",

@@ -1,5 +1,6 @@
 """From what was asked to the cells that answer it: pure, and no backend is started."""
 
+import functools
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -8,7 +9,7 @@ import jax
 
 from bench.language.arms import Arm, parse_arms, parse_term
 from bench.language.errors import briefly, unknown
-from bench.planning.applicability import slots_read
+from bench.planning.applicability import slots_drawn_from, slots_read
 from bench.planning.catalogue import Catalogue
 from bench.planning.compose import family, with_data, with_split
 from bench.planning.compose_arm import ComposedArm, compose_arm
@@ -189,12 +190,19 @@ def make_plan(
             return f"changes nothing here: {remedies} sets {slots}, {unread}"
         return ""
 
+    @functools.cache
+    def drawn_from(base: str) -> frozenset[str]:
+        return slots_drawn_from(built.bases[base], built.architecture, loaded.dataset)
+
     def make_cell(arm: Arm) -> PlannedCell:
         composed, status, reason = ComposedArm(built.bases[arm.base], Reads()), "planned", ""
+        drawn_by: tuple[str, ...] = ()
         try:
             composed = compose_arm(catalogue, loaded, arm)
             reason = idle(arm, composed.recipe) if arm.remedies else ""
             status = "not applicable" if reason else "planned"
+            changed = () if reason or not arm.remedies else composed.recipe.changes(built.bases[arm.base])
+            drawn_by = tuple(slot for slot in changed if slot in drawn_from(arm.base))
         except NotApplicable as unfit:
             status, reason = "not applicable", str(unfit)
         except OwnCodeError as error:
@@ -212,6 +220,7 @@ def make_plan(
             status=status,
             reason=reason,
             control=any(catalogue.remedies[term.name].control for term in arm.remedies),
+            drawn_by=drawn_by,
         )
 
     bases = tuple(built.bases)

@@ -162,5 +162,5 @@ class Protocol:
             "that is less.",
             *([patient] if self.patience else []),
             "An arm that takes several gradients a step takes as many in all as any other, in fewer steps.",
-            "For one seed all arms share initial draws, batches and noise wherever their shapes allow.",
+            "For one seed all arms share initial draws, minibatches and noise wherever their shapes allow.",
         ]

@@ -99,6 +99,29 @@ def _absent(rows: list[Any]) -> list[str]:
     return [f"Other than ok: {', '.join(f'{count} {status}' for status, count in counts.items())}."] if counts else []
 
 
+def drawn_otherwise(results: Results) -> str:
+    """Which arms do not begin with their base's initial weights, though from the same seeds, and why."""
+    arms: dict[str, list[str]] = {}
+    for row in results.stored:
+        for slot in row.cell.drawn_by:
+            arms.setdefault(slot, []).append(row.cell.arm)
+    if not arms:
+        return "All arms begin with the same initial weights."
+    told = (f"{slot} ({_some(own)})" for slot, own in sorted(arms.items(), key=lambda item: -len(item[1])))
+    return (
+        "Initial weights are the same draws too, wherever shapes allow; of these arms another model is drawn, by the "
+        f"slot that they change: {'; '.join(told)}."
+    )
+
+
+def _some(arms: list[str]) -> str:
+    return ", ".join(arms) if len(arms) <= _NAMED else f"{', '.join(arms[:_NAMED])} and {len(arms) - _NAMED} more"
+
+
+# Of more arms than this by one slot the page's table tells, under each arm's recipe.
+_NAMED = 12
+
+
 def blame_sentence(blame: BlameRecord) -> str:
     """Which block, or kind of step, keeps the gradient from the first layer."""
     if blame.kind.endswith("over time"):

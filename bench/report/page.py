@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from bench.report.conclusions import blame_sentence, conclusions
+from bench.report.conclusions import blame_sentence, conclusions, drawn_otherwise
 from bench.report.drawing import Drawn
 from bench.report.template import environment, inline
 from bench.results.carry_over import agreements, carry_over
@@ -65,6 +65,7 @@ def _page(results: Results, drawn: Sequence[Drawn], complaints: Sequence[str]) -
         "name": name,
         "about": results.plan.workloads[name],
         "conclusions": conclusions(part),
+        "drawn_otherwise": drawn_otherwise(part),
         "table": (table := _table(part, number)),
         "words": sorted({row["word"] for row in table["rows"] if row["word"]}),
         "families": sorted({row["family"] for row in table["rows"]}),

@@ -190,6 +190,7 @@ class PlannedCell:
         status: `planned`, `not applicable`, or `failed` where a person's own code in it does.
         reason: Why it is not planned.
         control: Whether one of its remedies is a control: compared with, and not recommended.
+        drawn_by: Slots that it changes and from which initial weights are drawn: they are not its base's.
     """
 
     workload: str
@@ -201,6 +202,7 @@ class PlannedCell:
     status: str = "planned"
     reason: str = ""
     control: bool = False
+    drawn_by: tuple[str, ...] = ()
 
     @property
     def question(self) -> str:

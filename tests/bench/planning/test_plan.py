@@ -113,6 +113,16 @@ def test_a_trace_tells_what_a_training_reads():
     assert slots_read(base, *about) >= {"activation", "optimizer", "kl_treatment", "kl_schedules", "learning_rate"}
 
 
+def test_a_cell_says_by_which_slots_its_model_is_drawn_otherwise():
+    cells = plan("baseline,orthogonal,gelu,rezero+adam").cells
+    assert {cell.arm: cell.drawn_by for cell in cells} == {
+        "baseline": (),
+        "orthogonal": ("kernel_init",),
+        "gelu": (),
+        "rezero+adam": ("block",),
+    }
+
+
 def test_the_identity_is_what_changes_the_numbers(monkeypatch):
     same = identities("gelu")
     assert identities("adam", "gelu")[1:] == same

@@ -1,3 +1,4 @@
+import html
 import re
 from collections import Counter
 from dataclasses import replace
@@ -6,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.report.conclusions import conclusions
+from bench.report.conclusions import conclusions, drawn_otherwise
 from bench.report.drawing import draw
 from bench.report.page import fitting
 from bench.report.plots import PLOTS
@@ -83,6 +84,15 @@ def test_ids_are_unique_and_references_are_there(source: str, page: Page) -> Non
     references |= set(re.findall(r"url\(#([^)]+)\)", source))
     assert references
     assert references <= set(ids)
+
+
+def test_what_scrolls_is_reached_by_keyboard_and_has_a_name(page: Page) -> None:
+    scrolling = [attributes for _, attributes in page.tags if "scroll" in (attributes.get("class") or "").split()]
+    assert len(scrolling) > 3
+    for attributes in scrolling:
+        assert attributes.get("tabindex") == "0"
+        assert attributes.get("role") in ("group", "region")
+        assert attributes.get("aria-label")
 
 
 def test_figures_do_not_style_the_page(page: Page) -> None:
@@ -173,6 +183,17 @@ def test_a_control_is_not_recommended_and_stands_apart(tmp_path: Path) -> None:
     table = readable(read(store))
     assert table["arm"].iloc[-1] == best
     assert table["word"].iloc[-1].endswith("a control")
+
+
+def test_arms_that_begin_with_other_weights_are_named_with_the_slot(tmp_path: Path) -> None:
+    store = build(tmp_path, ["baseline", "tanh", "selu"], seeds=2, steps=50, depth=1)
+    assert drawn_otherwise(read(store)) == "All arms begin with the same initial weights."
+    plan = store.read_plan()
+    slots = {"tanh": ("block",), "selu": ("block", "kernel_init")}
+    store.write_plan(replace(plan, cells=tuple(replace(cell, drawn_by=slots.get(cell.arm, ())) for cell in plan.cells)))
+    told = drawn_otherwise(read(store))
+    assert told.endswith("by the slot that they change: block (tanh, selu); kernel_init (selu).")
+    assert told in re.sub(r"</?\w+>", "", html.unescape(published(store)))
 
 
 def test_only_arms_that_need_no_code_leave_a_conclusion(tmp_path: Path) -> None:
