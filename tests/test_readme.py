@@ -1,6 +1,7 @@
 """The README's table is that of the stored reference run, its tree the rooms that are there, its commands commands."""
 
 import ast
+import html
 import re
 import shlex
 from pathlib import Path
@@ -37,6 +38,35 @@ def test_the_table_is_that_of_the_stored_run():
         whole["gradient per layer (theory)"] = whole["gradient per layer, init"]
         whole["slowdown"] = whole["slowdown [95%]"].split()[0]
         assert row == {name: whole[name] for name in row}
+
+
+def conclusions(page):
+    """The sentences that the page of a run begins with, of each of its workloads."""
+    return [
+        [html.unescape(re.sub(r"<[^>]+>", "", sentence)) for sentence in re.findall(r"<p>(.*?)</p>", found, re.DOTALL)]
+        for found in re.findall(r'<div class="conclusions">(.*?)</div>', page, re.DOTALL)
+    ]
+
+
+def test_the_answer_is_that_of_the_stored_page_with_its_plot():
+    first = README[: README.index("## ")]
+    (sentences,) = conclusions((REFERENCE / "quick" / "report.html").read_text())
+    quoted = [line.removeprefix("> ").strip() for line in first.splitlines() if line.startswith(">")]
+    assert " ".join(quoted) == " ".join(sentences[:2])
+    (plot,) = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", first)
+    assert (ROOT / plot).parent == REFERENCE / "quick" / "plots"
+    assert (ROOT / plot).exists()
+
+
+def test_what_carries_over_is_that_of_the_stored_run():
+    start = "## Does it carry over?"
+    stored = (REFERENCE / "elsewhere" / "summary.md").read_text()
+    shown, whole = markdown_table(README, start), markdown_table(stored, start)
+    assert len(whole) == 26
+    assert [[*row.values()] for row in shown] == [[*row.values()] for row in whole]
+    taus = re.findall(r"^- (.* arms: .*)$", stored[stored.index(start) :], re.MULTILINE)
+    for tau in taus:
+        assert f"- {tau}" in README
 
 
 def test_the_tree_has_every_room_with_what_it_says_of_itself():

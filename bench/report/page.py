@@ -1,6 +1,5 @@
 """The page: one HTML file of all results, which asks no host for anything. No jax."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,9 +8,9 @@ from typing import Any
 from bench.report.conclusions import blame_sentence, conclusions, drawn_otherwise
 from bench.report.drawing import Drawn
 from bench.report.template import environment, inline
-from bench.results.carry_over import agreements, carry_over
+from bench.results.carry_over import agreement_words, carry_over
 from bench.results.column import Column
-from bench.results.judging.statistics import CONFIDENCE, interval_text
+from bench.results.judging.statistics import CONFIDENCE
 from bench.results.results import Results
 from bench.results.stored.store import write_atomically
 from bench.results.tables import apart, missing, mostly_left, readable, shown, table_rows
@@ -117,11 +116,7 @@ def _carried(results: Results) -> dict[str, Any]:
     if len(results.workloads) < 2:
         return {}
     table = carry_over(results)
-    pairs = [
-        f"{each.workloads[0]} and {each.workloads[1]}, {each.arms} arms: {interval_text(each.tau, like=1.0)}"
-        for each in agreements(results)
-        if not math.isnan(each.tau.mean)
-    ]
+    pairs = agreement_words(results)
     return {"heads": list(table), "rows": [(str(arm), list(row)) for arm, row in table.iterrows()], "pairs": pairs}
 
 

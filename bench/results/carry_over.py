@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from bench.results.judging.comparison import BETTER, WORSE
-from bench.results.judging.statistics import Interval, kendall
+from bench.results.judging.statistics import Interval, interval_text, kendall
 from bench.results.results import Results, Row
 
 
@@ -54,6 +54,15 @@ def agreements(results: Results) -> list[Agreement]:
         tau = kendall([gains[one][arm] for arm in common], [gains[other][arm] for arm in common])
         found.append(Agreement((one, other), len(common), tau))
     return found
+
+
+def agreement_words(results: Results) -> list[str]:
+    """Each agreement in words, of those pairs where there is one."""
+    return [
+        f"{each.workloads[0]} and {each.workloads[1]}, {each.arms} arms: {interval_text(each.tau, like=1.0)}"
+        for each in agreements(results)
+        if not math.isnan(each.tau.mean)
+    ]
 
 
 def _text(row: Row) -> str:

@@ -13,8 +13,10 @@ import pyarrow.parquet
 
 from bench.language.errors import unknown
 from bench.language.figures import figure
+from bench.results.carry_over import agreement_words, carry_over
 from bench.results.column import ALWAYS, Column
 from bench.results.columns import COLUMNS
+from bench.results.judging.statistics import CONFIDENCE
 from bench.results.published import ABOUT, TRAININGS, about, trainings
 from bench.results.results import Results
 from bench.results.stored.store import Store, write_atomically
@@ -162,4 +164,19 @@ def _markdown(results: Results) -> str:
     lines = [f"# Suite {results.plan.suite}", "", f"`{results.plan.command}`", "", *said]
     lines += [f"{len(absent)} of {len(results.rows)} cells are missing: {', '.join(absent)}."] if absent else []
     # Text cells stay text: tabulate would otherwise write 3.3e-05 as a number of its own format.
-    return "\n".join([*lines, "", text.to_markdown(index=False, disable_numparse=True, colalign=align), ""])
+    lines += ["", text.to_markdown(index=False, disable_numparse=True, colalign=align), ""]
+    return "\n".join([*lines, *_carried(results)])
+
+
+def _carried(results: Results) -> list[str]:
+    """Of several workloads: arm by workload, and how far one orders the arms as another does."""
+    if len(results.workloads) < 2:
+        return []
+    table = carry_over(results).rename_axis("arm").reset_index()
+    said = "Seeds that left the plateau, by each workload's own rule; + better and - worse than the arm's base there."
+    taus = [f"- {each}" for each in agreement_words(results)]
+    head = f"Kendall's tau of the arms' gains on two workloads, with its {CONFIDENCE:.0%} interval:"
+    return [
+        "## Does it carry over?", "", said, "", table.to_markdown(index=False, disable_numparse=True), "",
+        *([head, "", *taus, ""] if taus else []),
+    ]  # fmt: skip

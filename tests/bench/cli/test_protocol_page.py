@@ -1,10 +1,14 @@
 """The page says what the code does: it is the file in results/, and what it says of the data is done here from its "
 "words."""
 
+import math
+import re
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
+import scipy.stats
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
@@ -45,3 +49,12 @@ def test_it_names_the_numbers(page):
         assert said in page
     assert "vae_jax" not in page
     assert "optax" not in page
+
+
+def test_truncated_normals_are_as_it_says(page):
+    cut, deviation = map(float, re.findall(r"truncated normal is cut at (\d+) .* divided by ([\d.]+),", page)[0])
+    assert scipy.stats.truncnorm(-cut, cut).std() == pytest.approx(deviation, abs=5e-5)
+    # Of 400 inputs he_normal asks for a standard deviation of sqrt(2 / 400).
+    drawn = np.asarray(jax.nn.initializers.he_normal()(jax.random.key(0), (400, 1000))) / math.sqrt(2 / 400)
+    assert drawn.std() == pytest.approx(1, abs=0.005)
+    assert np.abs(drawn).max() == pytest.approx(cut / deviation, abs=1e-3)

@@ -5,7 +5,7 @@ import pytest
 from bench.language.errors import InputError
 from bench.report.plots import PLOTS
 from bench.report.publish import publish
-from bench.results.carry_over import agreements, carry_over
+from bench.results.carry_over import agreement_words, agreements, carry_over
 from bench.results.stored.joining import join
 from bench.results.stored.store import Store
 from tests.bench.fake_store import build, read
@@ -57,6 +57,11 @@ def test_a_suite_on_two_workloads_says_what_carries_over(tmp_path):
     assert pair.tau.mean > 0.5
     assert publish(results, PLOTS) == []
     assert "Does it carry over?" in (into.directory / "report.html").read_text()
+    said = (into.directory / "summary.md").read_text().partition("## Does it carry over?")[2]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in said.splitlines() if line[:1] == "|"]
+    assert rows[0] == ["arm", *table.columns]
+    assert rows[2:] == [[str(arm), *row] for arm, row in table.iterrows()]
+    assert all(f"- {each}" in said for each in agreement_words(results))
 
 
 def test_runs_of_other_protocols_are_not_joined(tmp_path):
