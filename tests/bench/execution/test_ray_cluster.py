@@ -240,7 +240,7 @@ def test_a_cell_that_ends_its_process_costs_its_group_nothing_else(address, plug
     assert isinstance(failure, Failure)
     assert (failure.status, failure.reason) == ("failed", "its worker ended without a word, exit code 7")
     assert not [arm for arm, outcome in outcomes.items() if isinstance(outcome, Failure)]
-    assert sum(event.count for event in events if isinstance(event, TrainingsEnded)) == 6 * 7
+    assert sum(event.count for event in events if isinstance(event, TrainingsEnded)) == 6 * plan.protocol.most_trainings
 
 
 @pytest.mark.long
