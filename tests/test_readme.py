@@ -6,6 +6,7 @@ import re
 import shlex
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from bench.cli.arguments import parse
@@ -38,6 +39,14 @@ def test_the_table_is_that_of_the_stored_run():
         whole["gradient per layer (theory)"] = whole["gradient per layer, init"]
         whole["slowdown"] = whole["slowdown [95%]"].split()[0]
         assert row == {name: whole[name] for name in row}
+
+
+def test_as_many_trainings_are_told_as_were_made():
+    trainings = pd.read_parquet(REFERENCE / "quick" / "trainings.parquet")
+    fresh = int((trainings["phase"] == "reporting").sum())
+    edges = set(pd.read_csv(REFERENCE / "quick" / "summary.csv")["rate_at_edge"])
+    assert edges == {"no", "none left"}
+    assert f"Suite `quick`: {len(trainings)} trainings of 1,500 steps, of which {fresh} are" in README
 
 
 def conclusions(page):
