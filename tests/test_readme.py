@@ -49,6 +49,15 @@ def test_as_many_trainings_are_told_as_were_made():
     assert f"Suite `quick`: {len(trainings)} trainings of 1,500 steps, of which {fresh} are" in README
 
 
+def test_the_table_of_followed_rates_is_that_of_the_stored_run():
+    shown = markdown_table(README, "<!-- table: results/reference/edges/summary.md -->")
+    stored = markdown_table((REFERENCE / "edges" / "summary.md").read_text(), "# Suite quick")
+    assert len(shown) == len(stored) == 5
+    for row, whole in zip(shown, stored, strict=True):
+        assert row == {name: whole[name] for name in row}
+        assert "edge" not in row["learning rate"]
+
+
 def conclusions(page):
     """The sentences that the page of a run begins with, of each of its workloads."""
     return [
