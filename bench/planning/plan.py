@@ -201,7 +201,7 @@ def make_plan(
             composed = compose_arm(catalogue, loaded, arm)
             reason = idle(arm, composed.recipe) if arm.remedies else ""
             status = "not applicable" if reason else "planned"
-            changed = () if reason or not arm.remedies else composed.recipe.changes(built.bases[arm.base])
+            changed = composed.recipe.changes(built.bases[arm.base])
             drawn_by = tuple(slot for slot in changed if slot in drawn_from(arm.base))
         except NotApplicable as unfit:
             status, reason = "not applicable", str(unfit)

@@ -8,7 +8,7 @@ from typing import Any
 from bench.report.conclusions import blame_sentence, conclusions, drawn_otherwise
 from bench.report.drawing import Drawn
 from bench.report.template import environment, inline
-from bench.results.carry_over import agreement_words, carry_over
+from bench.results.carry_over import LEFT_WORDS, TAU_WORDS, agreement_words, carry_over
 from bench.results.column import Column
 from bench.results.judging.statistics import CONFIDENCE
 from bench.results.results import Results
@@ -116,8 +116,13 @@ def _carried(results: Results) -> dict[str, Any]:
     if len(results.workloads) < 2:
         return {}
     table = carry_over(results)
-    pairs = agreement_words(results)
-    return {"heads": list(table), "rows": [(str(arm), list(row)) for arm, row in table.iterrows()], "pairs": pairs}
+    return {
+        "heads": list(table),
+        "rows": [(str(arm), list(row)) for arm, row in table.iterrows()],
+        "words": LEFT_WORDS,
+        "pairs": agreement_words(results),
+        "tau_words": TAU_WORDS,
+    }
 
 
 def _family(family: str | None) -> str:

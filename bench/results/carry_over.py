@@ -7,8 +7,19 @@ from dataclasses import dataclass
 import pandas as pd
 
 from bench.results.judging.comparison import BETTER, WORSE
-from bench.results.judging.statistics import Interval, interval_text, kendall
+from bench.results.judging.statistics import CONFIDENCE, Interval, interval_text, kendall
 from bench.results.results import Results, Row
+
+LEFT_WORDS = (
+    "Of how many fresh seeds each arm left the plateau, by each workload's own rule; + better and - worse than its "
+    "base there; empty where it was not trained."
+)
+"""What `carry_over` shows."""
+
+TAU_WORDS = (
+    f"How far two workloads order the arms alike, Kendall's tau of their gains with its {CONFIDENCE:.0%} interval:"
+)
+"""What `agreement_words` list."""
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,9 @@ import pyarrow.parquet
 
 from bench.language.errors import unknown
 from bench.language.figures import figure
-from bench.results.carry_over import agreement_words, carry_over
+from bench.results.carry_over import LEFT_WORDS, TAU_WORDS, agreement_words, carry_over
 from bench.results.column import ALWAYS, Column
 from bench.results.columns import COLUMNS
-from bench.results.judging.statistics import CONFIDENCE
 from bench.results.published import ABOUT, TRAININGS, about, trainings
 from bench.results.results import Results
 from bench.results.stored.store import Store, write_atomically
@@ -173,10 +172,8 @@ def _carried(results: Results) -> list[str]:
     if len(results.workloads) < 2:
         return []
     table = carry_over(results).rename_axis("arm").reset_index()
-    said = "Seeds that left the plateau, by each workload's own rule; + better and - worse than the arm's base there."
     taus = [f"- {each}" for each in agreement_words(results)]
-    head = f"Kendall's tau of the arms' gains on two workloads, with its {CONFIDENCE:.0%} interval:"
     return [
-        "## Does it carry over?", "", said, "", table.to_markdown(index=False, disable_numparse=True), "",
-        *([head, "", *taus, ""] if taus else []),
+        "## Does it carry over?", "", LEFT_WORDS, "", table.to_markdown(index=False, disable_numparse=True), "",
+        *([TAU_WORDS, "", *taus, ""] if taus else []),
     ]  # fmt: skip

@@ -8,6 +8,7 @@ from pathlib import Path
 import jax
 import pytest
 
+from bench.execution import worker
 from bench.execution.device import Device
 from bench.execution.executor import CellEnded, Failure, TrainingsEnded
 from bench.execution.local import LocalExecutor
@@ -89,6 +90,17 @@ def test_cells_of_one_program_are_compiled_once(cache):
     assert len(records) == 3
     # The later cells of a program report the same compilation, to the last digit: it was not compiled again.
     assert len({record.compile_seconds for record in records}) == 1
+
+
+def test_before_a_cell_of_another_program_a_worker_lets_go(monkeypatch):
+    told = []
+    monkeypatch.setattr(worker, "_program", None)
+    monkeypatch.setattr(worker, "let_go", lambda **_: told.append("let go"))
+    plan = make("baseline,tiny_normal,gelu")
+    assert [cell.program for cell in plan.planned] == [0, 0, 1]
+    for cell in plan.planned:
+        _in_process(lambda job: told.append(job.cell.arm), plan.job(cell))
+    assert told == ["let go", "baseline", "tiny_normal", "let go", "gelu"]
 
 
 @pytest.mark.parametrize(

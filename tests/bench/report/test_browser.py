@@ -1,5 +1,6 @@
 """The page in a browser: it sorts and filters, asks for nothing, and has nothing to complain about."""
 
+import html
 import json
 import os
 import re
@@ -36,9 +37,14 @@ const word = document.querySelector("select[data-column=word]");
 word.value = "better"; word.dispatchEvent(new Event("change", {bubbles: true}));
 told.better = seen(); told.count = document.querySelector("form.filters output").textContent;
 told.requests = performance.getEntriesByType("resource").length;
-told.wide = document.documentElement.scrollWidth - document.documentElement.clientWidth;
+told.wide = document.documentElement.scrollWidth - innerWidth;
+told.width = innerWidth;
 document.title = JSON.stringify(told);
 </script></body>"""
+
+# No window is narrower than 500 pixels, but a frame is.
+_FRAME = """<title></title><iframe style="width: {width}px; height: 900px; border: 0" srcdoc="{page}"
+onload="document.title = this.contentDocument.title"></iframe>"""
 
 
 @pytest.fixture(scope="module")
@@ -54,26 +60,29 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
 
 @pytest.fixture(scope="module", params=[1280, 400])
 def seen(request: pytest.FixtureRequest, store: Store, tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, str]:
-    """What is seen in a window of so many pixels, and what the browser complained about."""
-    page = tmp_path_factory.mktemp("page") / "report.html"
-    page.write_text((store.directory / "report.html").read_text().replace("</body>", _ACTIONS))
-    return told_by_browser(page, request.param)
+    """What is seen on a screen of so many pixels, and what the browser complained about."""
+    page = (store.directory / "report.html").read_text().replace("</body>", _ACTIONS)
+    told, complaints = told_by_browser(page, request.param, tmp_path_factory.mktemp("page"))
+    assert told["width"] == request.param
+    return told, complaints
 
 
-def told_by_browser(page: Path, width: int) -> tuple[Any, str]:
+def told_by_browser(page: str, width: int, folder: Path) -> tuple[Any, str]:
     assert BROWSER is not None
-    home = page.parent / f"home-{width}"
+    file = folder / "page.html"
+    file.write_text(_FRAME.format(width=width, page=html.escape(page)))
     options = (
         "--headless=new", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--dump-dom",
-        f"--window-size={width},900", f"--user-data-dir={home}", "--host-resolver-rules=MAP * ~NOTFOUND",
+        f"--user-data-dir={folder / 'home'}", "--host-resolver-rules=MAP * ~NOTFOUND",
     )  # fmt: skip
     done = subprocess.run(
-        [BROWSER, *options, page.as_uri()], capture_output=True, text=True, check=True, timeout=120,
-        env={**os.environ, "HOME": str(home)},
+        [BROWSER, *options, file.as_uri()], capture_output=True, text=True, check=True, timeout=120,
+        env={**os.environ, "HOME": str(folder)},
     )  # fmt: skip
     title = re.search(r"<title>(.*?)</title>", done.stdout, re.DOTALL)
     assert title is not None
-    return json.loads(title[1]), "\n".join(line for line in done.stderr.splitlines() if "CONSOLE" in line)
+    told = json.loads(html.unescape(title[1]))
+    return told, "\n".join(line for line in done.stderr.splitlines() if "CONSOLE" in line)
 
 
 def test_a_page_asks_for_nothing_and_complains_of_nothing(seen: tuple[Any, str]) -> None:
@@ -85,9 +94,8 @@ def test_a_page_asks_for_nothing_and_complains_of_nothing(seen: tuple[Any, str])
 
 
 def test_what_is_complained_of_would_be_seen(tmp_path: Path) -> None:
-    page = tmp_path / "page.html"
-    page.write_text("<title>{}</title><script>console.error('heard')</script>")
-    assert "heard" in told_by_browser(page, 800)[1]
+    page = "<title>{}</title><script>console.error('heard')</script>"
+    assert "heard" in told_by_browser(page, 400, tmp_path)[1]
 
 
 def test_arms_are_sorted_and_filtered(seen: tuple[Any, str], store: Store) -> None:
@@ -97,17 +105,13 @@ def test_arms_are_sorted_and_filtered(seen: tuple[Any, str], store: Store) -> No
     first, apart = told["first"]
     assert apart == ["momentum"]
     assert set(first) == set(ranked["arm"])
-    by_cost = ranked.sort_values("slowdown", kind="stable")
-    timed = by_cost.dropna(subset=["slowdown"])
+    cost = ranked.set_index("arm")["slowdown"].dropna()
+    up, down = told["slowdown"][0], told["down"][0]
     assert told["sort"] == "ascending"
-    assert [timed.set_index("arm")["slowdown"][arm] for arm in told["slowdown"][0][: len(timed)]] == list(
-        timed["slowdown"]
-    )
-    assert [timed.set_index("arm")["slowdown"][arm] for arm in told["down"][0][: len(timed)]] == list(
-        timed["slowdown"]
-    )[::-1]
+    assert [cost[arm] for arm in up[: len(cost)]] == sorted(cost)
+    assert [cost[arm] for arm in down[: len(cost)]] == sorted(cost, reverse=True)
     # What has no figure is last either way.
-    assert told["slowdown"][0][len(timed) :] == told["down"][0][len(timed) :] != []
+    assert set(up[len(cost) :]) == set(down[len(cost) :]) == set(ranked["arm"]) - set(cost.index) != set()
     assert told["arm"][0] == sorted(ranked["arm"])
     better = set(ranked.loc[ranked["word"] == "better", "arm"])
     assert better
