@@ -40,6 +40,7 @@ class StepView(NamedTuple):
     """One training step, as an instrument sees it.
 
     Attributes:
+        reads_data: The name of the stack that reads the data.
         loss_parts: The score's parts on this minibatch.
         hidden: For each stack its hidden layers' outputs, in runs of layers of one shape, "layers batch ..."; layer 0
             is the one that reads the stack's input.
@@ -57,6 +58,7 @@ class StepView(NamedTuple):
         kernel_update: What the optimizer adds to them.
     """
 
+    reads_data: str
     loss_parts: LossParts
     hidden: Stacks
     slope: Stacks
@@ -168,6 +170,37 @@ def mean_cosine(view: StepView) -> Reading:
 
 
 @instrument
+def effective_rank(view: StepView) -> Reading:
+    """Along how many directions examples differ in the last hidden layer that reads the data: (tr C)^2 / tr C^2.
+
+    C is their covariance. One over it is the mean square cosine between two examples' deviations from their mean, each
+    weighed by its length: c after what all have in common is taken away (the mean of those cosines is -1 / (batch - 1)
+    whatever the layer).
+    """
+    hidden, counted = view.hidden[view.reads_data][-1], view.counts[view.reads_data][-1]
+    if counted is None:
+        return _effective_rank(hidden[-1])
+    # The last step that two examples of this batch have: of one there is nothing that it differs from.
+    last = jnp.maximum(jnp.sum(jnp.sum(counted, axis=1) > 1) - 1, 0)
+    return _effective_rank(hidden[last], counted[last])
+
+
+@instrument
+def shared_gradient(view: StepView) -> Reading:
+    """Share of the mean square of dL/dh that is the same for all examples, after each layer; of noise, 1 / batch."""
+
+    def measure(gradient: HiddenLayers, counted: Counted = None) -> Layers:
+        own = entries(gradient)
+        scale = jnp.maximum(jnp.max(jnp.abs(gradient), axis=own, keepdims=True), jnp.finfo(gradient.dtype).tiny)
+        gradient = gradient / scale
+        where = None if counted is None else _beside(counted, gradient)
+        alike = jnp.mean(gradient, axis=1, keepdims=True, where=where)
+        return _mean(alike**2) / jnp.maximum(_mean(gradient**2, counted), jnp.finfo(gradient.dtype).tiny)
+
+    return by_stack(measure, view.hidden_gradient, view.counts)
+
+
+@instrument
 def reconstruction_gradient(view: StepView) -> Reading:
     """Root mean square of dL/dh that comes from the reconstruction: what teaches the encoder to tell examples apart."""
     return by_stack(_rms, view.reconstruction_gradient, view.counts)
@@ -227,6 +260,8 @@ INSTRUMENTS = (
     relative_update,
     mean_square,
     mean_cosine,
+    effective_rank,
+    shared_gradient,
     reconstruction_gradient,
     kl_gradient,
     gradient_to_noise,
@@ -326,3 +361,16 @@ def _mean_cosine(h: Float[Array, "batch ..."], counted: Bool[Array, " batch"] | 
     unit = unit if counted is None else unit * counted[:, None].astype(h.dtype)
     # Of one example there is no pair, and a rounding over 0 would be infinite.
     return jnp.where(batch > 1, (jnp.sum(jnp.sum(unit, axis=0) ** 2) - batch) / (batch * (batch - 1)), jnp.nan)
+
+
+def _effective_rank(h: Float[Array, "batch ..."], counted: Bool[Array, " batch"] | None = None) -> Float[Array, ""]:
+    h = h.reshape(len(h), -1)
+    where = None if counted is None else counted[:, None]
+    apart = h - jnp.mean(h, axis=0, keepdims=True, where=where)
+    apart = apart if where is None else jnp.where(where, apart, 0.0)
+    scale = jnp.max(jnp.abs(apart))
+    apart = apart / jnp.maximum(scale, jnp.finfo(h.dtype).tiny)
+    # The products of examples and those of units have the same eigenvalues: whichever are fewer.
+    products = apart.T @ apart if h.shape[0] > h.shape[1] else apart @ apart.T
+    # Where no example differs from another there is no direction.
+    return jnp.trace(products) ** 2 / jnp.maximum(jnp.sum(products**2), jnp.finfo(h.dtype).tiny)

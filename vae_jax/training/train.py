@@ -269,6 +269,7 @@ def train(
 
     def read(watched: dict[str, Any], parameters: Parameters, gradient: Parameters, updates: Parameters) -> Any:
         view = StepView(
+            reads_data=next(iter(architecture.stacks)),
             **watched,
             parameters=parameters,
             gradient=gradient,

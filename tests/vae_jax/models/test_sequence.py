@@ -260,7 +260,7 @@ def test_readings_are_of_the_steps_that_are_there():
             place, there = 6 * layer + step, FEW["lengths"] > step
             read = {name: own["decoder"][place] for name, own in readings.items()
                     if isinstance(own, dict) and len(own["decoder"]) == 12}  # fmt: skip
-            assert len(read) == 8
+            assert len(read) == 9
             if not there.any():
                 assert np.isnan(list(read.values())).all()
                 continue
@@ -273,9 +273,16 @@ def test_readings_are_of_the_steps_that_are_there():
             np.testing.assert_allclose(
                 read["mean_cosine"], pairs.mean() if len(pairs) else np.nan, rtol=1e-4, atol=1e-6
             )
+            shared = np.sum(dh.mean(axis=0) ** 2) / np.mean(np.sum(dh**2, axis=1))
+            np.testing.assert_allclose(read["shared_gradient"], shared, rtol=1e-3)
             np.testing.assert_allclose(read["saturated"], (slope < 0.05).mean(), atol=1e-6)
             np.testing.assert_allclose(read["dead"], (slope < 0.05).all(axis=0).mean(), atol=1e-6)
             assert read["zero_gradients"] == (dh == 0).sum() == 0
+    # Of the last step that two sentences have, over those that have it.
+    last = np.sort(FEW["lengths"])[-2] - 1
+    h = np.asarray(hidden["decoder"][1].output[last], float)[FEW["lengths"] > last]
+    values = np.linalg.eigvalsh(np.cov(h, rowvar=False))
+    np.testing.assert_allclose(readings["effective_rank"], values.sum() ** 2 / np.sum(values**2), rtol=1e-3)
 
 
 def test_a_sentence_that_has_ended_keeps_the_state_that_the_head_reads():

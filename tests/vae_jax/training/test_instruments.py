@@ -1,6 +1,7 @@
 """Every instrument against plain numpy in float64, and that watching changes nothing."""
 
 import functools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -29,7 +30,7 @@ from vae_jax.objective.loss import observed_paths, structure
 from vae_jax.objective.multipliers import geco
 from vae_jax.recipe.configured import configure
 from vae_jax.recipe.recipe import Recipe
-from vae_jax.training.instruments import Instrument
+from vae_jax.training.instruments import Instrument, StepView, effective_rank, shared_gradient
 from vae_jax.training.train import Loop, batches, present
 
 
@@ -114,6 +115,63 @@ def test_signal_to_noise_is_of_the_mean_over_microbatches():
         error = np.sqrt(np.sum(means.var(axis=0, ddof=1)) / 8)
         expected = np.linalg.norm(means.mean(axis=0)) / error
         np.testing.assert_allclose(readings["gradient_to_noise"]["decoder"][0][layer], expected, rtol=1e-3)
+
+
+def test_effective_rank_is_that_of_the_eigenvalues_and_of_the_cosines_of_deviations():
+    state, x, noise, readings = one_step(TANH)
+    last = reference.step(double(state.parameters), x, x - DATASET.mean, noise)["hidden"]["encoder"][-1]
+    values = np.linalg.eigvalsh(np.cov(last, rowvar=False))
+    np.testing.assert_allclose(readings["effective_rank"][0], values.sum() ** 2 / np.sum(values**2), rtol=1e-3)
+    apart = last - last.mean(axis=0)
+    lengths = np.linalg.norm(apart, axis=1)
+    cosines = apart @ apart.T / np.outer(lengths, lengths)
+    square = np.average(cosines**2, weights=np.outer(lengths, lengths) ** 2)
+    np.testing.assert_allclose(1 / readings["effective_rank"][0], square, rtol=1e-3)
+
+
+def reading(measured: Instrument, hidden=None, gradient=None) -> Any:
+    """Of a view of one stack of one run of layers, in which nothing else is looked at."""
+    view: dict[str, Any] = dict.fromkeys(StepView._fields)
+    view |= {
+        "reads_data": "encoder", "hidden": {"encoder": (hidden,)}, "hidden_gradient": {"encoder": (gradient,)},
+        "counts": {"encoder": (None,)},
+    }  # fmt: skip
+    return measured.measure(StepView(**view))
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-25, 1e25])
+def test_effective_rank_of_as_many_directions_as_there_are(scale):
+    """Of n directions of equal length n, of whatever size; of examples that are all alike none."""
+    corners = np.array([[a, b, c] for a in (-1, 1) for b in (-1, 1) for c in (-1, 1)], np.float32)
+    for directions in (1, 2, 3):
+        h = scale * np.pad(corners[:, :directions], ((0, 0), (0, 20))).astype(np.float32)
+        # A part that all have in common is no direction.
+        read = reading(effective_rank, jnp.asarray(h[None] + np.float32(scale)))
+        np.testing.assert_allclose(read, directions, rtol=1e-5)
+    assert reading(effective_rank, jnp.ones((1, 8, 5))) == 0
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-25, 1e25])
+def test_the_shared_part_of_a_gradient(scale):
+    draw = np.random.default_rng(0)
+    alike, own = draw.normal(size=(1, 1, 40)), draw.normal(size=(1, 64, 40))
+    for weight in (0.0, 0.3, 1.0):
+        g = weight * alike + (1 - weight) * own
+        read = reading(shared_gradient, gradient=jnp.asarray(scale * g, jnp.float32))["encoder"]
+        np.testing.assert_allclose(read, np.sum(g.mean(axis=1) ** 2) / np.mean(np.sum(g**2, axis=2)), rtol=1e-4)
+    # Independent examples share 1 / batch of it, all of it where all are the same.
+    np.testing.assert_allclose(read, 1, rtol=1e-5)
+    g = draw.normal(size=(1, 64, 4000))
+    read = reading(shared_gradient, gradient=jnp.asarray(g, jnp.float32))["encoder"]
+    np.testing.assert_allclose(read, 1 / 64, rtol=0.05)
+
+
+def test_the_shared_part_of_a_step_agrees_with_plain_numpy():
+    state, x, noise, readings = one_step(TANH)
+    gradient = reference.step(double(state.parameters), x, x - DATASET.mean, noise)["hidden_gradient"]
+    for tower in ("encoder", "decoder"):
+        expected = [np.sum(g.mean(axis=0) ** 2) / np.mean(np.sum(g**2, axis=1)) for g in gradient[tower]]
+        np.testing.assert_allclose(readings["shared_gradient"][tower][0], expected, rtol=1e-3)
 
 
 def test_flat_dead_and_zero_are_counted():
