@@ -25,7 +25,7 @@ from bench.plugins.remedy import NotApplicable
 from bench.results.confirmation import words as words_of_confirming
 from bench.results.judging.comparison import words as words_of_comparing
 from bench.results.stored.records import PlannedCell, PlanRecord, ProtocolRecord, WorkloadRecord
-from vae_jax.diagnosis.verdict import RULES
+from vae_jax.diagnosis.verdict import LIMITS, RULES
 from vae_jax.models.contract import Architecture
 from vae_jax.recipe.recipe import Recipe
 
@@ -114,6 +114,7 @@ class Plan:
             ),
             verdict_rules=tuple(RULES),
             cells=self.cells,
+            verdict_limits=dict(LIMITS),
         )
 
 

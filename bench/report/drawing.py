@@ -26,11 +26,11 @@ _PIXELS = 6e7
 
 @dataclass(frozen=True)
 class Drawn:
-    """A plot of one workload.
+    """A plot of one workload, or of all.
 
     Attributes:
         plot: The plot.
-        workload: The workload.
+        workload: The workload; empty of one that is of all.
         pieces: Its figures as SVG.
         image: All of them side by side as PNG.
         sheet: And as SVG.
@@ -47,9 +47,11 @@ class Drawn:
 
 def draw(results: Results, plots: Iterable[Plot]) -> tuple[list[Drawn], list[str]]:
     """Every plot of every workload that has something to show; and in sentences, which could not be drawn."""
-    drawn, complaints = [], []
-    for number, (workload, part) in enumerate(results.workloads.items()):
+    plots, drawn, complaints = list(plots), [], []
+    for number, (workload, part) in enumerate([*results.workloads.items(), ("", results)]):
         for plot in plots:
+            if plot.of_all is bool(workload):
+                continue
             try:
                 with matplotlib.rc_context(SETTINGS):
                     figures = plot.figures(part)
@@ -67,7 +69,11 @@ def write_plots(results: Results, drawn: Sequence[Drawn]) -> list[Path]:
     folder.mkdir(exist_ok=True)
     paths = []
     for each in drawn:
-        ending = "--" + re.sub(r"[^A-Za-z0-9_.=-]+", "_", each.workload) if len(results.workloads) > 1 else ""
+        ending = (
+            "--" + re.sub(r"[^A-Za-z0-9_.=-]+", "_", each.workload)
+            if each.workload and len(results.workloads) > 1
+            else ""
+        )
         for kind, data in ((".svg", each.sheet.encode()), (".png", each.image)):
             paths.append(folder / f"{each.plot.name}{ending}{kind}")
             write_atomically(paths[-1], data)

@@ -10,6 +10,7 @@ from bench.report.drawing import Drawn
 from bench.report.template import environment, inline
 from bench.results.carry_over import LEFT_WORDS, TAU_WORDS, agreement_words, carry_over
 from bench.results.column import Column
+from bench.results.foretelling import foretell, foretelling_tables, foretelling_words
 from bench.results.judging.statistics import CONFIDENCE
 from bench.results.results import Results
 from bench.results.stored.store import write_atomically
@@ -75,6 +76,7 @@ def _page(results: Results, drawn: Sequence[Drawn], complaints: Sequence[str]) -
         plan=results.plan, score=results.score, workloads=workloads, missing=missing(results.summary),
         cells=len(results.rows), machines=_machines(results), confidence=f"{CONFIDENCE:.0%}",
         blame_sentence=blame_sentence, inline=inline, complaints=complaints, carried=_carried(results),
+        foretold=_foretold(results, [each for each in drawn if not each.workload]),
     )  # fmt: skip
 
 
@@ -122,6 +124,16 @@ def _carried(results: Results) -> dict[str, Any]:
         "words": LEFT_WORDS,
         "pairs": agreement_words(results),
         "tau_words": TAU_WORDS,
+    }
+
+
+def _foretold(results: Results, drawn: Sequence[Drawn]) -> dict[str, Any]:
+    """What the start foretells: sentences, tables with their words, and plots."""
+    found = results.once(foretell)
+    return {
+        "sentences": foretelling_words(found),
+        "tables": [(words, list(table), table.to_numpy().tolist()) for words, table in foretelling_tables(found)],
+        "plots": drawn,
     }
 
 

@@ -18,9 +18,10 @@ class Plot:
         title: What stands over it, where {score} and {unit} are the workload's.
         caption: What to look for in it.
         needs: Instruments without whose curves there is nothing to draw.
-        function: From one workload's `Results` to figures, each as wide as it is to be seen.
+        function: From `Results` to figures, each as wide as it is to be seen.
         columns: How many of its figures stand side by side in its files.
         layout: The class of its place on the page.
+        of_all: Whether it is drawn once, of all workloads; else of each.
     """
 
     name: str
@@ -30,9 +31,10 @@ class Plot:
     function: Callable[[Results], Any]
     columns: int = 3
     layout: str = "wrap"
+    of_all: bool = False
 
     def figures(self, results: Results) -> list[Any]:
-        """The matplotlib figures of one workload's results; none where there is nothing to show.
+        """The matplotlib figures of some results; none where there is nothing to show.
 
         Raises:
             InputError: If the function raises or gives something else, with its file and line.
@@ -50,8 +52,9 @@ class Plot:
 
 
 def plot(
-    *, title: str, caption: str, needs: tuple[str, ...] = (), columns: int = 3, layout: str = "wrap"
-) -> Callable[[Callable[[Results], Any]], Plot]:
+    *, title: str, caption: str, needs: tuple[str, ...] = (), columns: int = 3, layout: str = "wrap",
+    of_all: bool = False,
+) -> Callable[[Callable[[Results], Any]], Plot]:  # fmt: skip
     """Make a plot of a function `(results) -> figure`, of one workload's results.
 
     It gives a `matplotlib.figure.Figure`, or a list of them to be set side by side, or None where there is nothing to
@@ -63,6 +66,7 @@ def plot(
         needs: Instruments without whose curves there is nothing to draw.
         columns: How many figures stand side by side in its files.
         layout: The class of its place on the page: `wrap`, `tiles`, or `scroll card-box` for a wide one.
+        of_all: Whether it is drawn once, of all workloads' results; else of each workload's.
 
     Raises:
         InputError: If it is no function with a name, or has no title.
@@ -73,6 +77,6 @@ def plot(
         if not title.strip():
             raise InputError(f"{what} has no title: write @plot(title=..., caption=...)")
         needed = (needs,) if isinstance(needs, str) else tuple(needs)
-        return Plot(function.__name__.replace("_", "-"), title, caption, needed, function, columns, layout)
+        return Plot(function.__name__.replace("_", "-"), title, caption, needed, function, columns, layout, of_all)
 
     return make

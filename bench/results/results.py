@@ -343,6 +343,16 @@ class Results:
         # Several plots may show one instrument.
         return {}
 
+    def once(self, function: "Callable[[Results], F]") -> F:
+        """What a function makes of these results, computed once for all that show it."""
+        if function not in self._made:
+            self._made[function] = function(self)
+        return self._made[function]
+
+    @cached_property
+    def _made(self) -> dict[Callable[["Results"], Any], Any]:
+        return {}
+
     @cached_property
     def workloads(self) -> dict[str, "Results"]:
         """The part of each workload, by the workload's name."""

@@ -16,6 +16,7 @@ from bench.language.figures import figure
 from bench.results.carry_over import LEFT_WORDS, TAU_WORDS, agreement_words, carry_over
 from bench.results.column import ALWAYS, Column
 from bench.results.columns import COLUMNS
+from bench.results.foretelling import foretell, foretelling_tables, foretelling_words
 from bench.results.published import ABOUT, TRAININGS, about, trainings
 from bench.results.results import Results
 from bench.results.stored.store import Store, write_atomically
@@ -164,7 +165,7 @@ def _markdown(results: Results) -> str:
     lines += [f"{len(absent)} of {len(results.rows)} cells are missing: {', '.join(absent)}."] if absent else []
     # Text cells stay text: tabulate would otherwise write 3.3e-05 as a number of its own format.
     lines += ["", text.to_markdown(index=False, disable_numparse=True, colalign=align), ""]
-    return "\n".join([*lines, *_carried(results)])
+    return "\n".join([*lines, *_carried(results), *_foretold(results)])
 
 
 def _carried(results: Results) -> list[str]:
@@ -177,3 +178,12 @@ def _carried(results: Results) -> list[str]:
         "## Does it carry over?", "", LEFT_WORDS, "", table.to_markdown(index=False, disable_numparse=True), "",
         *([TAU_WORDS, "", *taus, ""] if taus else []),
     ]  # fmt: skip
+
+
+def _foretold(results: Results) -> list[str]:
+    """What the start foretells of the end."""
+    found = results.once(foretell)
+    lines = ["## What the start foretells", "", *foretelling_words(found), ""]
+    for words, table in foretelling_tables(found):
+        lines += [words, "", table.to_markdown(index=False, disable_numparse=True), ""]
+    return lines

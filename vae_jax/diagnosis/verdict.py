@@ -28,6 +28,9 @@ ALIVE = 0.1
 """Share of the gradient at the encoder's last hidden layer that must come from the reconstruction for that path to be
 alive; the rest is the KL term's pull onto the prior."""
 
+LIMITS = {"saturated": FLAT, "vanishing": VANISHED, "exploding": EXPLODED, "dead signal": PARALLEL}
+"""What is read off the start alone: of each word the limit of its rule, in the order in which they are tried."""
+
 RULES = (
     f"healthy: z is used at the end (an active unit, and KL of at least {UNUSED_NATS:g} nats), whatever the start was",
     f"saturated: at the start the activation is flat for over {FLAT:.0%} of a layer's examples and units",

@@ -9,7 +9,7 @@ from typing import Any
 from bench.results.judging.score import Left, Score
 
 SCHEMA = 4
-"""The version of these records; to be raised by whoever adds, removes or renames a field."""
+"""The version of these records; to be raised by whoever removes or renames a field, or adds one without a default."""
 
 
 @dataclass(frozen=True)
@@ -260,7 +260,18 @@ class ProtocolRecord:
 
 @dataclass(frozen=True)
 class PlanRecord:
-    """All that the last command asked for."""
+    """All that the last command asked for.
+
+    Attributes:
+        suite: The suite's name.
+        command: The command.
+        plugins: Files of a person's own.
+        workloads: Each workload by its text.
+        protocol: How cells are tuned and reported.
+        verdict_rules: The rules of the verdict in words.
+        cells: The cells.
+        verdict_limits: Of each word that is read off the first step, its rule's limit; none in plans of old.
+    """
 
     suite: str
     command: str
@@ -269,3 +280,4 @@ class PlanRecord:
     protocol: ProtocolRecord
     verdict_rules: tuple[str, ...]
     cells: tuple[PlannedCell, ...]
+    verdict_limits: dict[str, float] = field(default_factory=dict)

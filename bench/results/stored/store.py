@@ -84,10 +84,11 @@ class StoredCell:
     parquet: bytes
     examples: bytes | None = None
 
-    def curves(self, instruments: Iterable[str] | None = None) -> pd.DataFrame:
-        """The curves, or the named instruments' part, without what a plan calls the cell."""
-        filters = None if instruments is None else [("instrument", "in", list(instruments))]
-        return pd.read_parquet(io.BytesIO(self.parquet), filters=filters)
+    def curves(self, instruments: Iterable[str] | None = None, steps: Iterable[int] | None = None) -> pd.DataFrame:
+        """The curves, or the part of some instruments and steps, without what a plan calls the cell."""
+        wanted = {"instrument": instruments, "step": steps}
+        filters = [(column, "in", list(values)) for column, values in wanted.items() if values is not None]
+        return pd.read_parquet(io.BytesIO(self.parquet), filters=filters or None)
 
 
 class Store:

@@ -21,11 +21,13 @@ from bench.report.plots import (
     what_a_model_does,
 )
 from bench.report.plots.cost import unbeaten
+from bench.report.plots.foretelling import areas_under_the_curve
 from bench.report.plots.gradient import hidden_gradients
 from bench.report.plots.labels import place_labels, spread
 from bench.report.plots.panels import panels
 from bench.report.plots.progress import validation_bands
 from bench.report.plots.sheet import SETTINGS, svg
+from bench.results.foretelling import foretell, judged
 from bench.results.results import Results, Table
 from bench.results.stored.records import TheoryRecord
 from bench.results.stored.saved_model import pack_examples
@@ -169,7 +171,8 @@ def test_a_gradient_of_zero_is_drawn_and_not_lost(results: Results) -> None:
 
 def test_write_plots_writes_small_valid_files(results: Results) -> None:
     paths = write_plots(results, draw(results, PLOTS)[0])
-    names = {each.name for each in PLOTS} - {"what-a-model-does"}
+    # No model was saved, and of so few arms nothing is said to foretell.
+    names = {each.name for each in PLOTS} - {"what-a-model-does", "areas-under-the-curve"}
     assert {path.name for path in paths} == {f"{name}.{kind}" for name in names for kind in ("svg", "png")}
     for path in paths:
         if path.suffix == ".svg":
@@ -250,8 +253,30 @@ def test_nothing_recorded_draws_nothing(results: Results) -> None:
 def test_one_arm_with_one_seed_and_one_step(tmp_path: Path) -> None:
     store = build(tmp_path, ["baseline"], seeds=1, steps=1, depth=1)
     drawn = {each.plot.name for each in draw(read(store), PLOTS)[0]}
-    # No seed left the plateau, so nothing is said of when.
-    assert drawn == {each.name for each in PLOTS} - {"what-a-model-does", "share-on-the-plateau"}
+    # No seed left the plateau, so nothing is said of when, nor of what foretells it.
+    others = {"what-a-model-does", "share-on-the-plateau", "areas-under-the-curve"}
+    assert drawn == {each.name for each in PLOTS} - others
+
+
+def test_what_foretells_is_drawn_once_of_all_workloads_and_mapped_of_several(tmp_path: Path) -> None:
+    results = read(build(tmp_path, seeds=2, steps=100, depth=2))
+    (drawn,) = draw(results, [areas_under_the_curve])[0]
+    assert (drawn.workload, len(drawn.pieces)) == ("", 1)
+    found = results.once(foretell)
+    assert all(f"{each.instrument}</text>" in drawn.pieces[0] for each in found.foretold)
+    assert {"areas-under-the-curve.svg", "areas-under-the-curve.png"} == {
+        path.name for path in write_plots(results, [drawn])
+    }
+    # A second optimizer: every other network's.
+    networks = tuple(
+        each._replace(group=(*each.group[:2], "adam")) if number % 2 else each
+        for number, each in enumerate(found.networks)
+    )
+    results._made[foretell] = judged(networks, {})
+    (drawn,) = draw(results, [areas_under_the_curve])[0]
+    assert len(drawn.pieces) == 2
+    for group in ("digits-dense, sgd", "digits-dense, adam"):
+        assert f"{group}</text>" in drawn.pieces[1]
 
 
 def test_a_cell_that_never_trained_is_no_hindrance(tmp_path: Path) -> None:

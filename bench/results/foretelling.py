@@ -1,0 +1,421 @@
+"""What the start foretells: how well each reading tells, early on, which networks will leave the plateau. No jax.
+
+Nothing is trained for it: readings and ends are those of the stored cells. A network is an arm on a workload.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from bench.results.judging.discrimination import Threshold, area_under_curve, best_guess, best_threshold
+from bench.results.judging.left import figures, has_left
+from bench.results.judging.statistics import CONFIDENCE, Interval, exact_binomial, interval_text
+from bench.results.results import Results, Row
+
+SHARES = (0.0, 0.03, 0.10)
+"""Of a training's steps: where it is looked at, at the nearest record."""
+
+LEAST = 10
+"""Networks below which nothing is said."""
+
+Profile = np.ndarray
+
+
+class Reading(NamedTuple):
+    """How an instrument's profile over the layers of the stack that reads the data becomes one number.
+
+    Attributes:
+        words: What the number is.
+        reduce: From the profile, of a number by itself one entry, to the number.
+        leaves: Whether those with `more` or with `less` of it are expected to leave.
+    """
+
+    words: str
+    reduce: Callable[[Profile], float]
+    leaves: str = "more"
+
+
+def _imbalance(profile: Profile) -> float:
+    # From the first block on: before it there is the input layer. Of fewer than two there is no way between.
+    if len(profile) < 3:
+        return math.nan
+    first, last = float(profile[1]), float(profile[-1])
+    return abs(math.log10(first / last)) if first > 0 and last > 0 else math.inf
+
+
+def _last(profile: Profile) -> float:
+    return float(profile[-1])
+
+
+def _largest(profile: Profile) -> float:
+    return float(np.max(profile))
+
+
+def _smallest(profile: Profile) -> float:
+    return float(np.min(profile))
+
+
+READINGS = {
+    "hidden_gradient": Reading(
+        "orders of magnitude between dL/dh at the first block and at the last", _imbalance, "less"
+    ),
+    "reconstruction_gradient": Reading(
+        "orders of magnitude between the first block and the last, from the reconstruction", _imbalance, "less"
+    ),
+    "kl_gradient": Reading(
+        "orders of magnitude between the first block and the last, from the KL term", _imbalance, "less"
+    ),
+    "weight_gradient": Reading(
+        "orders of magnitude between dL/dW of the first block and of the last", _imbalance, "less"
+    ),
+    "mean_square": Reading("orders of magnitude between q at the first block and at the last", _imbalance, "less"),
+    "mean_cosine": Reading("c at the last hidden layer", _last, "less"),
+    "effective_rank": Reading("effective rank of the last hidden layer", _last),
+    "shared_gradient": Reading("share of dL/dh that is the same for all, at the last hidden layer", _last, "less"),
+    "gradient_to_noise": Reading("gradient over noise, the least of all layers", _smallest),
+    "relative_update": Reading("relative update, the least of all matrices", _smallest),
+    "zero_gradients": Reading("entries of dL/dh that are 0, the most of all layers", _largest, "less"),
+    "saturated": Reading("flat share, the largest of all layers", _largest, "less"),
+    "dead": Reading("share of dead units, the largest of all layers", _largest, "less"),
+    "score": Reading("the score itself, on the minibatch", _last, "less"),
+    "reconstruction": Reading("the reconstruction, on the minibatch", _last, "less"),
+    "kl_nats": Reading("KL, on the minibatch", _last),
+}
+"""Of the instruments that come with this package; of any other, more of its last layer's is expected to leave.
+
+Expected beforehand, each in one direction: one that was chosen by its outcome would be above 0.5 by chance.
+"""
+
+
+class Network(NamedTuple):
+    """An arm on a workload, its early readings and its end.
+
+    Attributes:
+        group: Its kind of workload, base and optimizer: networks of one group are compared.
+        structure: Those that begin with the same forward pass are no two witnesses.
+        left: Whether, at one of the rates that were tried, most trainings left the plateau.
+        readings: By instrument, for each of `SHARES`, such that more of it is expected to leave; the median over seeds.
+        ratio: rms dL/dh at the first block over the last's at the start, as the verdict reads it; and so the next two.
+        cosine: c at the encoder's last hidden layer.
+        flat: The largest flat share.
+    """
+
+    group: tuple[str, str, str]
+    structure: tuple[object, ...]
+    left: bool
+    readings: dict[str, tuple[float, ...]]
+    ratio: float
+    cosine: float
+    flat: float
+
+
+@dataclass(frozen=True)
+class Foretold:
+    """How well one instrument foretells.
+
+    Attributes:
+        instrument: Its name.
+        words: What is read of it.
+        leaves: Whether those with `more` or with `less` of it are expected to leave.
+        networks: How many have a reading at the start.
+        areas: At each of `SHARES` the area under the curve, within kinds, bases and optimizers.
+        by_group: That at the first step in each kind of workload and optimizer, within bases, where there is one.
+        threshold: At the start, where it divides best over all; in the instrument's own sense.
+    """
+
+    instrument: str
+    words: str
+    leaves: str
+    networks: int
+    areas: tuple[Interval, ...]
+    by_group: dict[str, Interval]
+    threshold: Threshold | None
+
+
+@dataclass(frozen=True)
+class Said:
+    """What became of the networks of which a verdict's rule holds at the start, by the first that holds.
+
+    Attributes:
+        word: The verdict's, or `none of these`.
+        left: How many left.
+        networks: Of how many.
+    """
+
+    word: str
+    left: int
+    networks: int
+
+    @property
+    def share(self) -> Interval:
+        """The share that left, with its exact interval."""
+        return exact_binomial(self.left, self.networks)
+
+
+@dataclass(frozen=True)
+class Foretelling:
+    """What the start of a run's trainings foretells of their end.
+
+    Attributes:
+        networks: All that were trained.
+        foretold: Of each instrument, that which foretells best at the start first.
+        said: Of each rule; empty where the plan does not tell the rules' limits.
+        guessed: How many are told rightly by their kind, base and optimizer alone.
+        silence: Why nothing is said, in a sentence; empty where something is.
+    """
+
+    networks: tuple[Network, ...]
+    foretold: tuple[Foretold, ...]
+    said: tuple[Said, ...]
+    guessed: int
+    silence: str = ""
+
+    @property
+    def left(self) -> int:
+        """How many networks left."""
+        return sum(each.left for each in self.networks)
+
+    @property
+    def kinds(self) -> list[str]:
+        """The kinds of workload."""
+        return list(dict.fromkeys(each.group[0] for each in self.networks))
+
+    @property
+    def rightly(self) -> int:
+        """How many the rules tell rightly: a word foretells that it stays, none that it leaves."""
+        return sum(each.left if each.word == NO_WORD else each.networks - each.left for each in self.said)
+
+
+NO_WORD = "none of these"
+
+
+def foretell(results: Results) -> Foretelling:
+    """What the start foretells of the end, from stored cells.
+
+    Args:
+        results: Of one workload or several.
+    """
+    networks = tuple(found for row in results.stored if (found := _network(row)) is not None)
+    return judged(networks, results.plan.verdict_limits)
+
+
+def judged(networks: tuple[Network, ...], limits: dict[str, float]) -> Foretelling:
+    """What the readings of some networks foretell of their ends.
+
+    Args:
+        networks: See above.
+        limits: Of each rule of the verdict that is read off the first step; without them nothing is said of rules.
+    """
+    left = [each.left for each in networks]
+    silence = ""
+    if len(networks) < LEAST:
+        silence = f"{len(networks)} trained networks are too few to say what foretells their end: {LEAST} are needed"
+    elif len(set(left)) == 1:
+        silence = f"{'all' if left[0] else 'none'} of {len(left)} networks left: no reading can tell one from another"
+    if silence:
+        return Foretelling(networks, (), (), 0, silence)
+    names = dict.fromkeys(name for each in networks for name in each.readings)
+    foretold = [_foretold(name, networks) for name in names]
+    told = [each for each in foretold if not math.isnan(each.areas[0].mean)]
+    told.sort(key=lambda each: (-each.areas[0].mean, each.instrument))
+    said = _said(networks, limits)
+    return Foretelling(networks, tuple(told), said, best_guess(left, [each.group for each in networks]),
+                       "" if told else _NO_GROUP)  # fmt: skip
+
+
+_NO_GROUP = (
+    "in no kind of workload, base and optimizer some networks left and some stayed: nothing can be told apart there "
+    "but by those"
+)
+
+
+def foretelling_words(found: Foretelling) -> list[str]:
+    """What was found, in sentences."""
+    if found.silence:
+        return [f"{found.silence[0].upper()}{found.silence[1:]}."]
+    best, least = found.foretold[0], min(found.foretold, key=lambda each: abs(each.areas[0].mean - 0.5))
+    wrong = found.foretold[-1]
+    structures, count = len({each.structure for each in found.networks}), len(found.networks)
+    sentences = [
+        f"At the first step {best.instrument} ({best.words}) foretells best which networks leave the plateau: of two "
+        "of one kind of workload, base and optimizer, of which one left and one stayed, it puts the right one first in "
+        f"{_percent(best.areas[0])} of pairs, where 50% is chance"
+        + (f"; {least.instrument} tells least, {_percent(least.areas[0])}" if least is not best else "")
+        + f". {count} networks of {structures} structures, of which {found.left} left.",
+        f"Who looks at nothing but kind, base and optimizer is right about {found.guessed} of {count}"
+        + (f", the verdict's rules about {found.rightly}." if found.said else "."),
+    ]
+    if wrong.areas[0].high < 0.5:
+        other = "less" if wrong.leaves == "more" else "more"
+        sentences.append(
+            f"{wrong.instrument} ({wrong.words}) was expected to foretell it by {wrong.leaves}, and does by {other}: "
+            f"the right one first in {_percent(wrong.areas[0])}."
+        )
+    if len(found.kinds) == 1:
+        sentences.append(f"All of this is {found.kinds[0]}: what holds there need not hold elsewhere.")
+    return sentences
+
+
+def areas_table(found: Foretelling) -> pd.DataFrame:
+    """A row per instrument, the best first: its area under the curve at each of `SHARES`, and where it divides best."""
+    rows = [
+        {
+            "instrument": each.instrument,
+            "what is read": each.words,
+            "leaves with": each.leaves,
+            "n": str(each.networks),
+            **{heading(share): interval_text(area, like=0.5) for share, area in zip(SHARES, each.areas, strict=True)},
+            "divides best at": "" if each.threshold is None else f"{each.threshold.limit:.3g}",
+            "sensitivity": "" if each.threshold is None else f"{each.threshold.sensitivity:.0%}",
+            "specificity": "" if each.threshold is None else f"{each.threshold.specificity:.0%}",
+        }
+        for each in found.foretold
+    ]
+    return pd.DataFrame(rows)
+
+
+def rules_table(found: Foretelling) -> pd.DataFrame:
+    """A row per verdict at the first step, by the first rule that holds: how many left all the same."""
+    return pd.DataFrame([
+        {"at the first step": each.word, "left": f"{each.left} of {each.networks}", "share": _percent(each.share)}
+        for each in found.said
+    ])  # fmt: skip
+
+
+def foretelling_tables(found: Foretelling) -> list[tuple[str, pd.DataFrame]]:
+    """What was found, as tables with what each shows; those that have rows."""
+    tables = ((AREA_WORDS, areas_table(found)), (RULE_WORDS, rules_table(found)))
+    return [(words, table) for words, table in tables if len(table)]
+
+
+def heading(share: float) -> str:
+    """What a share of a training is called."""
+    return f"at {share:.0%}" if share else "at the first step"
+
+
+AREA_WORDS = (
+    "The area under the curve: of two networks of one kind of workload, base and optimizer, of which one left the "
+    "plateau and one stayed, how often the reading puts the right one first; 0.5 is chance. "
+    f"{CONFIDENCE:.0%} intervals by resampling structures: arms with the same forward pass at the start are one "
+    "witness. The direction of each was set beforehand. Where it divides best, and how well, is over all networks and "
+    "found on themselves."
+)
+"""What `areas_table` shows."""
+
+RULE_WORDS = (
+    "What the verdict's rules say at the first step, by the first that holds, and how many left all the same, with the "
+    f"exact {CONFIDENCE:.0%} interval of their share."
+)
+"""What `rules_table` shows."""
+
+
+def _percent(share: Interval) -> str:
+    bounds = "" if math.isnan(share.low) else f" [{share.low:.0%}, {share.high:.0%}]"
+    return f"{share.mean:.0%}{bounds}"
+
+
+def _network(row: Row) -> Network | None:
+    """None of a cell that was not trained, or of which no end is known."""
+    record, plateau = row.record, row.plateau_validation
+    if not record.trainings or plateau is None:
+        return None
+    readings, structure = _early(row)
+    first = record.trainings[0]
+    name = record.recipe.get("optimizer")
+    optimizer = str(name["function"] if isinstance(name, dict) else name).rpartition(".")[2]
+    return Network(
+        (row.cell.workload.partition("[")[0], row.cell.base, optimizer),
+        (row.cell.workload, *(structure or [row.cell.arm])),
+        _left(row, plateau),
+        readings,
+        *(math.nan if value is None else value
+          for value in (first.gradient_ratio_init, first.mean_cosine_init, first.flat_init)),
+    )  # fmt: skip
+
+
+def _left(row: Row, plateau_validation: float) -> bool:
+    judged = row.workload.score, row.workload.left
+    of_rate: dict[float, list[bool]] = {}
+    for trainings, plateau in ((row.record.tuning, plateau_validation), (row.record.trainings, row.plateau)):
+        for each in trainings:
+            went = each.score is not None and bool(has_left(*judged, plateau, figures(each)))
+            of_rate.setdefault(each.learning_rate, []).append(went)
+    return any(2 * sum(ends) > len(ends) for ends in of_rate.values())
+
+
+def _early(row: Row) -> tuple[dict[str, tuple[float, ...]], tuple[float, ...]]:
+    """An instrument's reading at each of `SHARES`, the median over fresh seeds; and what the first forward pass was."""
+    protocol = row.results.plan.protocol
+    every = int(protocol.constants["record_every"])
+    steps = [round(share * protocol.steps / every) * every for share in SHARES]
+    curves = row.stored.curves(steps=steps) if row.stored else pd.DataFrame()
+    own = curves.loc[
+        (curves["phase"] == "reporting") & (curves["split"] == "train")
+        & curves["tower"].isin((next(iter(row.workload.layers)), ""))
+    ].dropna(subset="value")  # fmt: skip
+    profiles = {
+        key: rows.to_numpy(float)
+        for key, rows in own.sort_values("layer").groupby(["instrument", "step", "seed"])["value"]
+    }
+    readings = {}
+    for name in own["instrument"].unique():
+        sign = 1 if _reading(name).leaves == "more" else -1
+        of_step = {
+            step: [_reading(name).reduce(profile) for (other, there, _), profile in profiles.items()
+                   if (other, there) == (name, step)]
+            for step in steps
+        }  # fmt: skip
+        readings[name] = tuple(sign * float(np.median(of_step[step])) if of_step[step] else math.nan for step in steps)
+    first = next((profile for (name, step, _), profile in profiles.items() if (name, step) == ("mean_square", 0)), ())
+    return readings, tuple(float(f"{value:.3g}") for value in first)
+
+
+def _reading(name: str) -> Reading:
+    return READINGS.get(name, Reading("its last layer's", _last))
+
+
+def _foretold(name: str, networks: Sequence[Network]) -> Foretold:
+    kind = _reading(name)
+    read = [each for each in networks if name in each.readings]
+    areas = tuple(_area(read, name, place) for place in range(len(SHARES)))
+    members: dict[str, list[Network]] = {}
+    for each in read:
+        members.setdefault(f"{each.group[0]}, {each.group[2]}", []).append(each)
+    by_group = {group: area for group, own in members.items() if not math.isnan((area := _area(own, name, 0)).mean)}
+    start = [each.readings[name][0] for each in read]
+    threshold = best_threshold(start, [each.left for each in read])
+    if threshold is not None and kind.leaves == "less":
+        threshold = threshold._replace(limit=-threshold.limit)
+    told = sum(not math.isnan(each) for each in start)
+    return Foretold(name, kind.words, kind.leaves, told, areas, by_group, threshold)
+
+
+def _area(networks: Sequence[Network], name: str, place: int) -> Interval:
+    return area_under_curve(
+        [each.readings[name][place] for each in networks],
+        [each.left for each in networks],
+        [each.group for each in networks],
+        [each.structure for each in networks],
+    )
+
+
+def _said(networks: Sequence[Network], limits: dict[str, float]) -> tuple[Said, ...]:
+    if not limits:
+        return ()
+    rules: dict[str, Callable[[Network], bool]] = {
+        "saturated": lambda each: each.flat > limits["saturated"],
+        "vanishing": lambda each: each.ratio < limits["vanishing"],
+        "exploding": lambda each: each.ratio > limits["exploding"],
+        "dead signal": lambda each: each.cosine > limits["dead signal"],
+        NO_WORD: lambda _: True,
+    }
+    counts = {word: [0, 0] for word in rules}
+    for each in networks:
+        word = next(word for word, holds in rules.items() if holds(each))
+        counts[word][0] += each.left
+        counts[word][1] += 1
+    return tuple(Said(word, *count) for word, count in counts.items() if count[1])
