@@ -83,9 +83,41 @@ def test_what_carries_over_is_that_of_the_stored_run():
     assert len(whole) == 26
     assert shown == whole
     taus = re.findall(r"^- (.* arms: .*)$", stored[stored.index(start) :], re.MULTILINE)
-    assert len(taus) == 6
+    assert len(taus) == 15
     for tau in taus:
         assert f"- {tau}" in README
+
+
+def test_what_is_said_to_carry_over_is_what_the_table_shows():
+    table = pd.DataFrame(markdown_table(README, "## Does it carry over?")).set_index("arm")
+    assert list(table) == [
+        "digits-dense",
+        "image-dense[data=mnist]",
+        "autoencoder",
+        "classify",
+        "text-lstm",
+        "image-conv",
+    ]
+    left = table.map(lambda text: int(text.split()[0]) if text else None)
+    images = left.drop(columns="text-lstm")
+    nowhere = ["tiny_normal", "orthogonal", "cosine_decay", "clip_by_global_norm", "bfloat16", "momentum", "dropout"]
+    assert left.loc[[*nowhere, "layer_norm"]].max(axis=None) == 0
+    assert images.loc[["selu", "tanh+orthogonal+adam"]].min(axis=None) == 5
+    assert images.loc[["tanh", "relu+he_normal+layer_norm+adam+kl_warmup"]].min(axis=None) == 4
+    dense = images.drop(columns="image-conv")
+    assert dense.loc[["rezero", "batch_norm", "relu+rezero+adam"]].min(axis=None) == 5
+    assert images.loc[["rezero", "batch_norm", "relu+rezero+adam"], "image-conv"].to_list() == [0, 0, 1]
+    coded = left.drop(columns=["autoencoder", "classify"])
+    assert coded.loc[["relu", "relu+he_normal+adam", "adam"]].max(axis=None) == 0
+    assert left.loc[["relu", "relu+he_normal+adam"], ["autoencoder", "classify"]].min(axis=None) == 5
+    assert left.loc["adam", ["autoencoder", "classify"]].to_list() == [0, 5]
+    others = ["highway", "pre_activation_residual", "gelu"]
+    assert left.loc[others, "classify"].min() == 5
+    assert left.loc[others].drop(columns="classify").max(axis=None) == 0
+    assert table.loc["free_bits", "text-lstm"] == "5 of 5 -"
+    assert left["text-lstm"].drop("free_bits").max() == 0
+    for told in re.findall(r"text-lstm.*arms: .* \[(-?[\d.]+), (-?[\d.]+)\]", README):
+        assert float(told[0]) < 0 < float(told[1])
 
 
 def test_the_tree_has_every_room_with_what_it_says_of_itself():

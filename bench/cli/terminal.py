@@ -174,10 +174,15 @@ def _summary_table(text: pd.DataFrame, columns: list[Column]) -> Table:
 
 def plateau_line(results: Results) -> str:
     """Where an arm sits that learns nothing; empty where no cell says it."""
-    plateau = plateaus(results.summary)
     coded = all(workload.latent is not None for workload in results.plan.workloads.values())
     ignorant = "ignores z" if coded else "has learnt nothing"
-    return f"plateau: {plateau} {results.score.unit}, where an arm sits that {ignorant}" if plateau else ""
+    several = len(results.workloads) > 1
+    said = [
+        f"{plateau} {part.score.unit}{f' on {name}' if several else ''}"
+        for name, part in results.workloads.items()
+        if (plateau := plateaus(part.summary))
+    ]
+    return f"plateau: {', '.join(said)}, where an arm sits that {ignorant}" if said else ""
 
 
 def entries_table(entries: list[dict[str, Any]]) -> Table:

@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import pytest
 
+from bench.cli.terminal import plateau_line
 from bench.language.errors import InputError
 from bench.report.plots import PLOTS
 from bench.report.publish import publish
@@ -55,6 +56,9 @@ def test_a_suite_on_two_workloads_says_what_carries_over(tmp_path):
     (pair,) = agreements(results)
     assert (pair.workloads, pair.arms) == (("digits-dense", "other"), 5)
     assert pair.tau.mean > 0.5
+    assert plateau_line(results) == (
+        "plateau: 27.21 nats on digits-dense, 27.21 nats on other, where an arm sits that ignores z"
+    )
     assert publish(results, PLOTS) == []
     assert "Does it carry over?" in (into.directory / "report.html").read_text()
     said = (into.directory / "summary.md").read_text().partition("## Does it carry over?")[2].partition("##")[0]
