@@ -17,7 +17,7 @@ _COLOURS = ("#08519c", "#6baed6", "#fd8d3c")
 
 
 @plot(
-    title="How well each reading foretells who leaves the plateau", of_all=True,
+    title="How well each reading foretells who leaves the plateau", of_all=True, layout="scroll card-box",
     caption="The area under the curve within kinds of workload, bases and optimizers, with intervals by resampling "
     "structures. At 1 the reading puts every network that leaves before every one that stays, at 0.5 it tells nothing, "
     "below it tells the contrary of what was expected. Of several kinds and optimizers a map shows each, at the first "
