@@ -27,7 +27,7 @@ def publish(store: Store, views: Views, rebuild: bool) -> None:
     for sentence in said:
         complain(sentence)
     if plateau := plateau_line(results):
-        screen.print(plateau, highlight=False)
+        screen.print(plateau, markup=False, highlight=False)
     absent = missing(results.summary)
     if absent:
         number = len(results.rows)

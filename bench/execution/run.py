@@ -176,43 +176,42 @@ def execute(work: Work, executor: Executor) -> Generator[TrainingsEnded | CellSt
 
     Args:
         work: From a plan.
-        executor: What runs cells; ended when they are done.
+        executor: What runs cells; whoever gives it ends it.
     """
     if not work.missing and not work.untimed and not _unconfirmed(work):
         return
     plan, store, commit = work.plan, work.store, current_commit()
     limit = _PATIENCE_SECONDS + _PATIENCE * plan.expected_seconds([plan.baseline])
     jobs = [replace(plan.job(cell, commit, work.known.get(cell.identity)), save=work.save) for cell in work.missing]
-    with executor:
-        for event in executor.run(jobs, limit):
-            if isinstance(event, TrainingsEnded):
-                yield event
-                continue
-            if isinstance(event.outcome, Unchanged):
-                kept = store.adopt(event.outcome.identity, event.job.cell.identity, event.outcome.explanation)
-                yield CellStored(kept, kept=True)
-                continue
-            if isinstance(event.outcome, Failure):
-                failure = event.outcome
-                about = {"status": failure.status, "reason": failure.reason, "traceback": failure.traceback}
-                record, curves, model = cell_record(event.job, **about, versions=versions()), _no_curves(), None
-            else:
-                assert isinstance(event.outcome, Ran)
-                record, curves, model = event.outcome
-            stored = store.read(record.identity)
-            trusted = stored if stored is not None and stored.status in RESULTS else None
-            # One that was run for its model alone has the figures that are stored, and they stay.
-            if not (work.save and trusted and _figures(trusted) == _figures(record)):
-                if trusted:
-                    # It has been verified, and has come out different: what was trusted till now is not lost.
-                    store.set_aside(record.identity)
-                store.write(record, curves)
-            if model is not None:
-                store.write_model(model)
-            diverged = work.save and record.status in RESULTS and model is None
-            yield CellStored(record, unsaved="its first seed's training diverged" if diverged else "")
-        yield from _confirm(work, executor, commit, limit)
-        yield from _time(work, executor, commit, limit)
+    for event in executor.run(jobs, limit):
+        if isinstance(event, TrainingsEnded):
+            yield event
+            continue
+        if isinstance(event.outcome, Unchanged):
+            kept = store.adopt(event.outcome.identity, event.job.cell.identity, event.outcome.explanation)
+            yield CellStored(kept, kept=True)
+            continue
+        if isinstance(event.outcome, Failure):
+            failure = event.outcome
+            about = {"status": failure.status, "reason": failure.reason, "traceback": failure.traceback}
+            record, curves, model = cell_record(event.job, **about, versions=versions()), _no_curves(), None
+        else:
+            assert isinstance(event.outcome, Ran)
+            record, curves, model = event.outcome
+        stored = store.read(record.identity)
+        trusted = stored if stored is not None and stored.status in RESULTS else None
+        # One that was run for its model alone has the figures that are stored, and they stay.
+        if not (work.save and trusted and _figures(trusted) == _figures(record)):
+            if trusted:
+                # It has been verified, and has come out different: what was trusted till now is not lost.
+                store.set_aside(record.identity)
+            store.write(record, curves)
+        if model is not None:
+            store.write_model(model)
+        diverged = work.save and record.status in RESULTS and model is None
+        yield CellStored(record, unsaved="its first seed's training diverged" if diverged else "")
+    yield from _confirm(work, executor, commit, limit)
+    yield from _time(work, executor, commit, limit)
 
 
 def _unconfirmed(work: Work) -> list[CellRecord]:
@@ -220,8 +219,10 @@ def _unconfirmed(work: Work) -> list[CellRecord]:
     if not work.plan.confirm:
         return []
     rows = to_confirm(Results.read(work.store, ()))
-    # Two arms may be one cell.
-    return list({row.cell.identity: row.record for row in rows if row.confirmation is None}.values())
+    # Two arms may be one cell; and the store's plan may be of more workloads than this one.
+    own = {cell.identity for cell in work.plan.planned}
+    unconfirmed = {row.cell.identity: row.record for row in rows if row.confirmation is None}
+    return [record for identity, record in unconfirmed.items() if identity in own]
 
 
 def _confirm(work: Work, executor: Executor, commit: str | None, limit: float) -> Iterator[CellConfirmed]:

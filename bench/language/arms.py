@@ -80,6 +80,18 @@ def parse_arms(text: str, bases: Sequence[str], names: Iterable[str] = ()) -> li
     ]
 
 
+def parse_workloads(text: str) -> list[str]:
+    """Every workload of a list separated by commas; a list value in one makes several of it.
+
+    Raises:
+        InputError: If one is empty, or is not of the grammar.
+
+    >>> parse_workloads("classify, digits-dense[depth=[2,8],width=16]")
+    ['classify', 'digits-dense[depth=2,width=16]', 'digits-dense[depth=8,width=16]']
+    """
+    return list(dict.fromkeys(str(term) for part in _split(text, ",") for term in parse_term(part)))
+
+
 def parse_term(text: str) -> list[Term]:
     """A name with parameters, or several where a value is a list.
 

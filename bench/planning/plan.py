@@ -7,7 +7,7 @@ from typing import Any
 
 import jax
 
-from bench.language.arms import Arm, parse_arms, parse_term
+from bench.language.arms import Arm, parse_arms, parse_term, parse_workloads
 from bench.language.errors import briefly, unknown
 from bench.planning.applicability import slots_drawn_from, slots_read
 from bench.planning.catalogue import Catalogue
@@ -45,6 +45,7 @@ class Plan:
         device_kind: What the numbers will be computed on.
         identities: The parts of each cell's identity, by its whole.
         recipes: Each cell's recipe, by its identity.
+        programs: Programs are numbered up to this, those of the plans before it counted.
         confirm: Whether the best arms, and those claimed to be better, are trained on fresh seeds more.
     """
 
@@ -58,6 +59,7 @@ class Plan:
     device_kind: str
     identities: Mapping[str, Identity]
     recipes: Mapping[str, Recipe]
+    programs: int
     confirm: bool = False
 
     @property
@@ -118,6 +120,17 @@ class Plan:
         )
 
 
+def workloads_of(catalogue: Catalogue, suite: str, workload: str | None = None) -> list[str]:
+    """The workloads that a command asks for, a text each: those of its suite, or others.
+
+    Raises:
+        InputError: If there is no such suite, or they are not of the grammar.
+    """
+    if suite not in catalogue.suites:
+        raise unknown("suite", suite, catalogue.suites, "python -m bench list suites")
+    return parse_workloads(catalogue.suites[suite][0].workload if workload is None else workload)
+
+
 def make_plan(
     catalogue: Catalogue,
     *,
@@ -133,13 +146,14 @@ def make_plan(
     plugins: tuple[str, ...] = (),
     device_kind: str = "cpu",
     confirm: bool = False,
+    first_program: int = 0,
 ) -> Plan:
     """The cells that a command asks for.
 
     Args:
         catalogue: What names mean.
         suite: Name of the suite.
-        workload: Instead of the suite's.
+        workload: Instead of the suite's, which then may have only one.
         data: Instead of the workload's: the name of a set, or a path.
         split: Instead of the workload's own split of its data: a seed.
         arms: Instead of the suite's; without it, each remedy of a plugin is an arm beside the suite's.
@@ -150,14 +164,13 @@ def make_plan(
         plugins: Files that were loaded into the catalogue.
         device_kind: What the numbers will be computed on.
         confirm: Whether the best arms are confirmed, though the suite does not ask for it.
+        first_program: The number of its first program: cells of other plans of one run have others.
 
     Raises:
         InputError: If a name or number does not hold.
     """
-    if suite not in catalogue.suites:
-        raise unknown("suite", suite, catalogue.suites, "python -m bench list suites")
+    (asked,) = workloads_of(catalogue, suite, workload)
     chosen = catalogue.suites[suite][0]
-    asked = chosen.workload if workload is None else workload
     asked = asked if data is None else with_data(catalogue, asked, data)
     asked = asked if split is None else with_split(catalogue, asked, split)
     loaded = load_workload(catalogue, asked)
@@ -217,7 +230,7 @@ def make_plan(
             base=arm.base,
             family=family(catalogue, arm),
             identity=str(identity),
-            program=programs.setdefault(key, len(programs)),
+            program=programs.setdefault(key, first_program + len(programs)),
             status=status,
             reason=reason,
             control=any(catalogue.remedies[term.name].control for term in arm.remedies),
@@ -234,7 +247,7 @@ def make_plan(
     description = catalogue.workloads[loaded.text.partition("[")[0]].description.split("\n")[0]
     return Plan(
         suite, loaded, description, protocol, tuple(cells.values()), baseline, plugins, device_kind, identities,
-        recipes, confirm or chosen.confirm,
+        recipes, first_program + len(programs), confirm or chosen.confirm,
     )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ class Suite:
 
     Attributes:
         arms: As on the command line, one string an arm or sweep; `*` stands for every remedy, one after another.
-        workload: As on the command line.
+        workload: As on the command line, one or several.
         seeds: Fresh seeds of the reporting pass.
         rates: Learning rates of the tuning pass; with 1 there is none.
         steps: Steps of one training; None for the workload's own.

@@ -349,10 +349,10 @@ def _left(row: Row, plateau_validation: float) -> bool:
 
 def _early(row: Row) -> tuple[dict[str, tuple[float, ...]], tuple[float, ...]]:
     """An instrument's reading at each of `SHARES`, the median over fresh seeds; and what the first forward pass was."""
-    protocol = row.results.plan.protocol
-    every = int(protocol.constants["record_every"])
-    steps = [round(share * protocol.steps / every) * every for share in SHARES]
-    curves = row.stored.curves(steps=steps) if row.stored else pd.DataFrame()
+    if row.stored is None or not (recorded := row.stored.recorded):
+        return {}, ()
+    steps = [min(recorded, key=lambda step: abs(step - share * row.workload.steps)) for share in SHARES]
+    curves = row.stored.curves(steps=set(steps))
     own = curves.loc[
         (curves["phase"] == "reporting") & (curves["split"] == "train")
         & curves["tower"].isin((next(iter(row.workload.layers)), ""))

@@ -142,9 +142,7 @@ def _plan(arms: Sequence[FakeArm], seeds: int, steps: int, depth: int) -> PlanRe
     )
     return PlanRecord(
         suite="quick", command="python -m bench run --suite quick", plugins=(), workloads={WORKLOAD: workload},
-        protocol=ProtocolRecord(
-            words, steps, seeds, len(RATES), {"tuning": 3, "record_every": 25}, tuple(range(1, seeds + 1)), ()
-        ),
+        protocol=ProtocolRecord(words, steps, seeds, len(RATES), {"tuning": 3}, tuple(range(1, seeds + 1)), ()),
         verdict_rules=("healthy: z is used", "vanishing: rms dL/dh at the first block is below 0.01"),
         cells=tuple(
             PlannedCell(WORKLOAD, arm.arm, "baseline", arm.family, _identity(arm.arm), number,

@@ -51,7 +51,8 @@ def run(
     Args:
         typed: The command itself.
         suite: Which arms on which workload; `list suites` shows them.
-        workload: Another workload than the suite's, as "digits-dense[depth=16,width=128]".
+        workload: Other workloads than the suite's, as "digits-dense[depth=16,width=128]" or "classify,autoencoder"; a
+            list value is a sweep.
         data: What the workload is of instead: the name of a set (`data list` shows them), or your own .npy, .npz, .csv
             or .txt file, or folder of images.
         split: Another split of the data, and draw of the test set, than 0: a seed.
@@ -77,36 +78,40 @@ def run(
         dry_run: Only say what would be run, and how long it may take.
     """
     from bench.execution.run import find_work
-    from bench.planning.plan import make_plan
+    from bench.planning.plan import Plan, make_plan, workloads_of
     from bench.report.own_views import BUILT_IN
+    from bench.results.stored.joining import joined
 
     use_folder(data_dir)
     plugins, catalogue = with_plugins(plugin)
     views = BUILT_IN.with_more(catalogue.views)
     engine = choose_executor(executor, address, workers, device)
-    plan = make_plan(
-        catalogue, suite=suite, workload=workload, data=data, split=split, arms=arms, seeds=seeds, rates=rates,
-        steps=steps, patience=patience, plugins=plugins, device_kind=engine.device.kind, confirm=confirm,
-    )  # fmt: skip
+    plans: list[Plan] = []
+    for text in workloads_of(catalogue, suite, workload):
+        plans.append(make_plan(
+            catalogue, suite=suite, workload=text, data=data, split=split, arms=arms, seeds=seeds, rates=rates,
+            steps=steps, patience=patience, plugins=plugins, device_kind=engine.device.kind, confirm=confirm,
+            first_program=plans[-1].programs if plans else 0,
+        ))  # fmt: skip
     store = Store(out if out is not None else Path("results", "runs", suite))
     if not dry_run:
         store.require_writable()
     # What another run is writing, no plan is made from.
     with contextlib.nullcontext() if dry_run else store.locked():
-        work = find_work(plan, store, timing, verify, save)
-        print(forecast(work, engine), flush=True)
-        for sentence in work.unreadable:
+        works = [find_work(plan, store, timing, verify, save) for plan in plans]
+        print(*(forecast(work, engine) for work in works), sep="\n", flush=True)
+        for sentence in dict.fromkeys(sentence for work in works for sentence in work.unreadable):
             print(sentence)
-        failed = [cell for cell in plan.cells if cell.status == "failed"]
+        failed = [cell for plan in plans for cell in plan.cells if cell.status == "failed"]
         for cell in failed:
             complain(f"{cell.arm}: {cell.reason}")
         if dry_run:
             return 1 if failed else 0
-        described = plan.describe(typed)
+        described = joined([plan.describe(typed) for plan in plans], [plan.loaded.text for plan in plans])
         current = store.has_plan(described) and (store.directory / "report.html").exists()
         store.write_plan(described)
-        with unwinding():
-            statuses = _follow(work, engine)
+        with unwinding(), engine:
+            statuses = [status for work in works for status in _follow(work, engine)]
         publish(store, views, rebuild=bool(statuses) or not current)
     return 1 if failed or set(statuses) & {"failed", "timeout", "out of memory"} else 0
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from bench.language.errors import InputError
-from bench.results.stored.records import PlanRecord
+from bench.results.stored.records import PlanRecord, WorkloadRecord
 from bench.results.stored.store import FOLDERS, Store
 
 # How far records and validations stand apart follows from the length of a training, which is a workload's own.
@@ -53,11 +53,15 @@ def joined(plans: Sequence[PlanRecord], names: Sequence[str]) -> PlanRecord:
             )
     cells = {(cell.workload, cell.arm): cell for plan in reversed(plans) for cell in plan.cells}
     order = dict.fromkeys((cell.workload, cell.arm) for plan in plans for cell in plan.cells)
+    workloads: dict[str, WorkloadRecord] = {}
+    for plan in plans:
+        for name, each in plan.workloads.items():
+            workloads.setdefault(name, each)
     return replace(
         first,
         command="; ".join(dict.fromkeys(plan.command for plan in plans)),
         plugins=tuple(dict.fromkeys(path for plan in plans for path in plan.plugins)),
-        workloads={name: each for plan in reversed(plans) for name, each in plan.workloads.items()},
+        workloads=workloads,
         protocol=replace(
             first.protocol, words=tuple(dict.fromkeys(word for plan in plans for word in plan.protocol.words))
         ),

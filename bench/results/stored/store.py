@@ -84,6 +84,12 @@ class StoredCell:
     parquet: bytes
     examples: bytes | None = None
 
+    @property
+    def recorded(self) -> list[int]:
+        """The steps at which its instruments were read."""
+        steps = pd.read_parquet(io.BytesIO(self.parquet), columns=["step"], filters=[("split", "==", "train")])
+        return sorted(steps["step"].unique().tolist())
+
     def curves(self, instruments: Iterable[str] | None = None, steps: Iterable[int] | None = None) -> pd.DataFrame:
         """The curves, or the part of some instruments and steps, without what a plan calls the cell."""
         wanted = {"instrument": instruments, "step": steps}

@@ -125,6 +125,24 @@ def test_the_same_command_runs_nothing_anew(ran):
     assert cells == {path: path.stat().st_mtime_ns for path in cells}
 
 
+def test_a_run_on_several_workloads_is_one_store(tmp_path):
+    several = (
+        "run", "--suite", "smoke", "--workload", "digits-dense[depth=[2,3],width=16]", "--arms", "tanh", "--steps", "4",
+        "--seeds", "1", "--rates", "1", "--no-timing", "--out", tmp_path / "out",
+    )  # fmt: skip
+    first, again = bench(*several), bench(*several)
+    names = [f"digits-dense[depth={depth},width=16]" for depth in (2, 3)]
+    assert first.returncode == again.returncode == 0, first.stderr
+    for name in names:
+        assert f"{name}: 1 arm, 0 stored, 1 to run" in first.stdout
+        assert f"{name}: 1 arm, 1 stored, 0 to run" in again.stdout
+    assert "plateau: 27.21 nats on {}, 27.21 nats on {}, where".format(*names) in again.stdout
+    plan = Store(tmp_path / "out").read_plan()
+    assert list(plan.workloads) == names
+    assert [cell.workload for cell in plan.cells] == names
+    assert len({cell.program for cell in plan.cells}) == 2
+
+
 def test_dry_run_says_what_would_be_run_and_writes_nothing(ran, tmp_path):
     folder, _ = ran
     said = bench(

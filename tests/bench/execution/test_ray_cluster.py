@@ -122,7 +122,8 @@ def models(directory):
 def run_local(plan, directory, cache, save=False):
     store = Store(directory)
     store.require_writable()
-    return list(execute(find_work(plan, store, save=save), LocalExecutor(Device("cpu", "cpu"), 2, cache)))
+    with LocalExecutor(Device("cpu", "cpu"), 2, cache) as executor:
+        return list(execute(find_work(plan, store, save=save), executor))
 
 
 def test_groups_hold_one_program_and_every_cell_once():
@@ -204,7 +205,8 @@ def test_the_store_of_a_cluster_is_the_store_of_this_machine(address, cache, tmp
     plan = make("baseline,orthogonal,tiny_normal,raises", plugins)
     store = Store(tmp_path / "cluster")
     store.require_writable()
-    events = list(execute(find_work(plan, store, save=True), RayExecutor(address)))
+    with RayExecutor(address) as executor:
+        events = list(execute(find_work(plan, store, save=True), executor))
     run_local(plan, tmp_path / "local", cache, save=True)
     assert stored(tmp_path / "cluster") == stored(tmp_path / "local")
     assert len(models(tmp_path / "cluster")) == 3
