@@ -10,7 +10,7 @@ from bench.report.drawing import Drawn
 from bench.report.template import environment, inline
 from bench.results.carry_over import LEFT_WORDS, TAU_WORDS, agreement_words, carry_over
 from bench.results.column import Column
-from bench.results.foretelling import foretell, foretelling_tables, foretelling_words
+from bench.results.foretelling.foretell import foretell, foretelling_tables, foretelling_words
 from bench.results.judging.statistics import CONFIDENCE
 from bench.results.results import Results
 from bench.results.stored.store import write_atomically

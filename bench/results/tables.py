@@ -16,7 +16,7 @@ from bench.language.figures import figure
 from bench.results.carry_over import LEFT_WORDS, TAU_WORDS, agreement_words, carry_over
 from bench.results.column import ALWAYS, Column
 from bench.results.columns import COLUMNS
-from bench.results.foretelling import foretell, foretelling_tables, foretelling_words
+from bench.results.foretelling.foretell import foretell, foretelling_tables, foretelling_words
 from bench.results.published import ABOUT, TRAININGS, about, trainings
 from bench.results.results import Results
 from bench.results.stored.store import Store, write_atomically

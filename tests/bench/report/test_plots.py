@@ -27,7 +27,7 @@ from bench.report.plots.labels import place_labels, spread
 from bench.report.plots.panels import panels
 from bench.report.plots.progress import validation_bands
 from bench.report.plots.sheet import SETTINGS, svg
-from bench.results.foretelling import foretell, judged
+from bench.results.foretelling.foretell import foretell, judged
 from bench.results.results import Results, Table
 from bench.results.stored.records import TheoryRecord
 from bench.results.stored.saved_model import pack_examples

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score, roc_curve
 
-from bench.results.judging.discrimination import area_under_curve, best_guess, best_threshold
+from bench.results.foretelling.discrimination import area_under_curve, best_guess, best_threshold
 
 
 def drawn(seed: int, count=60, effect=0.7, groups=3, structures=25):

@@ -8,13 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bench.results.foretelling import (
+from bench.results.foretelling.foretell import (
     NO_WORD,
-    SHARES,
     foretell,
     foretelling_tables,
     foretelling_words,
 )
+from bench.results.foretelling.networks import SHARES
 from bench.results.judging.score import Left
 from tests.bench.fake_store import ARMS, PLATEAU, build, read
 

@@ -1,116 +1,22 @@
 """What the start foretells: how well each reading tells, early on, which networks will leave the plateau. No jax.
 
-Nothing is trained for it: readings and ends are those of the stored cells. A network is an arm on a workload.
+Nothing is trained for it: readings and ends are those of the stored cells.
 """
 
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
-import numpy as np
 import pandas as pd
 
-from bench.results.judging.discrimination import Threshold, area_under_curve, best_guess, best_threshold
-from bench.results.judging.left import figures, has_left
+from bench.results.foretelling.choosing import SPLIT_WORDS, splits, splits_table
+from bench.results.foretelling.discrimination import Threshold, area_under_curve, best_guess, best_threshold
+from bench.results.foretelling.networks import SHARES, Network, networks_of, reading_of
 from bench.results.judging.statistics import CONFIDENCE, Interval, exact_binomial, interval_text
-from bench.results.results import Results, Row
-
-SHARES = (0.0, 0.03, 0.10)
-"""Of a training's steps: where it is looked at, at the nearest record."""
+from bench.results.results import Results
 
 LEAST = 10
 """Networks below which nothing is said."""
-
-Profile = np.ndarray
-
-
-class Reading(NamedTuple):
-    """How an instrument's profile over the layers of the stack that reads the data becomes one number.
-
-    Attributes:
-        words: What the number is.
-        reduce: From the profile, of a number by itself one entry, to the number.
-        leaves: Whether those with `more` or with `less` of it are expected to leave.
-    """
-
-    words: str
-    reduce: Callable[[Profile], float]
-    leaves: str = "more"
-
-
-def _imbalance(profile: Profile) -> float:
-    # From the first block on: before it there is the input layer. Of fewer than two there is no way between.
-    if len(profile) < 3:
-        return math.nan
-    first, last = float(profile[1]), float(profile[-1])
-    return abs(math.log10(first / last)) if first > 0 and last > 0 else math.inf
-
-
-def _last(profile: Profile) -> float:
-    return float(profile[-1])
-
-
-def _largest(profile: Profile) -> float:
-    return float(np.max(profile))
-
-
-def _smallest(profile: Profile) -> float:
-    return float(np.min(profile))
-
-
-READINGS = {
-    "hidden_gradient": Reading(
-        "orders of magnitude between dL/dh at the first block and at the last", _imbalance, "less"
-    ),
-    "reconstruction_gradient": Reading(
-        "orders of magnitude between the first block and the last, from the reconstruction", _imbalance, "less"
-    ),
-    "kl_gradient": Reading(
-        "orders of magnitude between the first block and the last, from the KL term", _imbalance, "less"
-    ),
-    "weight_gradient": Reading(
-        "orders of magnitude between dL/dW of the first block and of the last", _imbalance, "less"
-    ),
-    "mean_square": Reading("orders of magnitude between q at the first block and at the last", _imbalance, "less"),
-    "mean_cosine": Reading("c at the last hidden layer", _last, "less"),
-    "effective_rank": Reading("effective rank of the last hidden layer", _last),
-    "shared_gradient": Reading("share of dL/dh that is the same for all, at the last hidden layer", _last, "less"),
-    "gradient_to_noise": Reading("gradient over noise, the least of all layers", _smallest),
-    "relative_update": Reading("relative update, the least of all matrices", _smallest),
-    "zero_gradients": Reading("entries of dL/dh that are 0, the most of all layers", _largest, "less"),
-    "saturated": Reading("flat share, the largest of all layers", _largest, "less"),
-    "dead": Reading("share of dead units, the largest of all layers", _largest, "less"),
-    "score": Reading("the score itself, on the minibatch", _last, "less"),
-    "reconstruction": Reading("the reconstruction, on the minibatch", _last, "less"),
-    "kl_nats": Reading("KL, on the minibatch", _last),
-}
-"""Of the instruments that come with this package; of any other, more of its last layer's is expected to leave.
-
-Expected beforehand, each in one direction: one that was chosen by its outcome would be above 0.5 by chance.
-"""
-
-
-class Network(NamedTuple):
-    """An arm on a workload, its early readings and its end.
-
-    Attributes:
-        group: Its kind of workload, base and optimizer: networks of one group are compared.
-        structure: Those that begin with the same forward pass are no two witnesses.
-        left: Whether, at one of the rates that were tried, most trainings left the plateau.
-        readings: By instrument, for each of `SHARES`, such that more of it is expected to leave; the median over seeds.
-        ratio: rms dL/dh at the first block over the last's at the start, as the verdict reads it; and so the next two.
-        cosine: c at the encoder's last hidden layer.
-        flat: The largest flat share.
-    """
-
-    group: tuple[str, str, str]
-    structure: tuple[object, ...]
-    left: bool
-    readings: dict[str, tuple[float, ...]]
-    ratio: float
-    cosine: float
-    flat: float
 
 
 @dataclass(frozen=True)
@@ -199,8 +105,7 @@ def foretell(results: Results) -> Foretelling:
     Args:
         results: Of one workload or several.
     """
-    networks = tuple(found for row in results.stored if (found := _network(row)) is not None)
-    return judged(networks, results.plan.verdict_limits)
+    return judged(networks_of(results), results.plan.verdict_limits)
 
 
 def judged(networks: tuple[Network, ...], limits: dict[str, float]) -> Foretelling:
@@ -288,7 +193,11 @@ def rules_table(found: Foretelling) -> pd.DataFrame:
 
 def foretelling_tables(found: Foretelling) -> list[tuple[str, pd.DataFrame]]:
     """What was found, as tables with what each shows; those that have rows."""
-    tables = ((AREA_WORDS, areas_table(found)), (RULE_WORDS, rules_table(found)))
+    tables = (
+        (AREA_WORDS, areas_table(found)),
+        (RULE_WORDS, rules_table(found)),
+        (SPLIT_WORDS, splits_table(splits(found.networks))),
+    )
     return [(words, table) for words, table in tables if len(table)]
 
 
@@ -318,68 +227,8 @@ def _percent(share: Interval) -> str:
     return f"{share.mean:.0%}{bounds}"
 
 
-def _network(row: Row) -> Network | None:
-    """None of a cell that was not trained, or of which no end is known."""
-    record, plateau = row.record, row.plateau_validation
-    if not record.trainings or plateau is None:
-        return None
-    readings, structure = _early(row)
-    first = record.trainings[0]
-    name = record.recipe.get("optimizer")
-    optimizer = str(name["function"] if isinstance(name, dict) else name).rpartition(".")[2]
-    return Network(
-        (row.cell.workload.partition("[")[0], row.cell.base, optimizer),
-        (row.cell.workload, *(structure or [row.cell.arm])),
-        _left(row, plateau),
-        readings,
-        *(math.nan if value is None else value
-          for value in (first.gradient_ratio_init, first.mean_cosine_init, first.flat_init)),
-    )  # fmt: skip
-
-
-def _left(row: Row, plateau_validation: float) -> bool:
-    judged = row.workload.score, row.workload.left
-    of_rate: dict[float, list[bool]] = {}
-    for trainings, plateau in ((row.record.tuning, plateau_validation), (row.record.trainings, row.plateau)):
-        for each in trainings:
-            went = each.score is not None and bool(has_left(*judged, plateau, figures(each)))
-            of_rate.setdefault(each.learning_rate, []).append(went)
-    return any(2 * sum(ends) > len(ends) for ends in of_rate.values())
-
-
-def _early(row: Row) -> tuple[dict[str, tuple[float, ...]], tuple[float, ...]]:
-    """An instrument's reading at each of `SHARES`, the median over fresh seeds; and what the first forward pass was."""
-    if row.stored is None or not (recorded := row.stored.recorded):
-        return {}, ()
-    steps = [min(recorded, key=lambda step: abs(step - share * row.workload.steps)) for share in SHARES]
-    curves = row.stored.curves(steps=set(steps))
-    own = curves.loc[
-        (curves["phase"] == "reporting") & (curves["split"] == "train")
-        & curves["tower"].isin((next(iter(row.workload.layers)), ""))
-    ].dropna(subset="value")  # fmt: skip
-    profiles = {
-        key: rows.to_numpy(float)
-        for key, rows in own.sort_values("layer").groupby(["instrument", "step", "seed"])["value"]
-    }
-    readings = {}
-    for name in own["instrument"].unique():
-        sign = 1 if _reading(name).leaves == "more" else -1
-        of_step = {
-            step: [_reading(name).reduce(profile) for (other, there, _), profile in profiles.items()
-                   if (other, there) == (name, step)]
-            for step in steps
-        }  # fmt: skip
-        readings[name] = tuple(sign * float(np.median(of_step[step])) if of_step[step] else math.nan for step in steps)
-    first = next((profile for (name, step, _), profile in profiles.items() if (name, step) == ("mean_square", 0)), ())
-    return readings, tuple(float(f"{value:.3g}") for value in first)
-
-
-def _reading(name: str) -> Reading:
-    return READINGS.get(name, Reading("its last layer's", _last))
-
-
 def _foretold(name: str, networks: Sequence[Network]) -> Foretold:
-    kind = _reading(name)
+    kind = reading_of(name)
     read = [each for each in networks if name in each.readings]
     areas = tuple(_area(read, name, place) for place in range(len(SHARES)))
     members: dict[str, list[Network]] = {}

@@ -1,0 +1,1 @@
+"""What the start of a training foretells of its end, from stored cells. No jax."""
