@@ -31,6 +31,7 @@ class Job:
         identity: The parts of the cell's identity, for a worker to find them once more; None where nothing is stored.
         device_kind: What it is computed on.
         save: Whether its first reporting training's model is wanted too.
+        tangent_kernel: Whether the condition of its tangent kernel is wanted.
         confirms: The learning rate at which it is only to be confirmed, on fresh seeds; None where it is run.
     """
 
@@ -44,6 +45,7 @@ class Job:
     identity: Identity | None = None
     device_kind: str = "cpu"
     save: bool = False
+    tangent_kernel: bool = False
     confirms: float | None = None
 
     @property

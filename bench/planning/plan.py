@@ -47,6 +47,7 @@ class Plan:
         recipes: Each cell's recipe, by its identity.
         programs: Programs are numbered up to this, those of the plans before it counted.
         confirm: Whether the best arms, and those claimed to be better, are trained on fresh seeds more.
+        tangent_kernel: Whether the condition of each network's tangent kernel is found.
     """
 
     suite: str
@@ -61,6 +62,7 @@ class Plan:
     recipes: Mapping[str, Recipe]
     programs: int
     confirm: bool = False
+    tangent_kernel: bool = False
 
     @property
     def planned(self) -> list[PlannedCell]:
@@ -71,7 +73,7 @@ class Plan:
         """A cell as work for a worker."""
         return Job(
             cell, self.protocol, self.loaded.plateau, self.loaded.plateau_validation, self.plugins, commit, known or {},
-            self.identities.get(cell.identity), self.device_kind,
+            self.identities.get(cell.identity), self.device_kind, tangent_kernel=self.tangent_kernel,
         )  # fmt: skip
 
     def expected_seconds(self, cells: Collection[PlannedCell]) -> float:
@@ -247,7 +249,7 @@ def make_plan(
     description = catalogue.workloads[loaded.text.partition("[")[0]].description.split("\n")[0]
     return Plan(
         suite, loaded, description, protocol, tuple(cells.values()), baseline, plugins, device_kind, identities,
-        recipes, first_program + len(programs), confirm or chosen.confirm,
+        recipes, first_program + len(programs), confirm or chosen.confirm, chosen.tangent_kernel,
     )  # fmt: skip
 
 

@@ -14,6 +14,7 @@ class Suite:
         rates: Learning rates of the tuning pass; with 1 there is none.
         steps: Steps of one training; None for the workload's own.
         confirm: Whether the best arms, and those claimed to be better, are trained on fresh seeds more.
+        tangent_kernel: Whether the condition of each network's tangent kernel is found before its first step.
     """
 
     arms: tuple[str, ...]
@@ -22,3 +23,4 @@ class Suite:
     rates: int = 5
     steps: int | None = None
     confirm: bool = False
+    tangent_kernel: bool = False

@@ -13,7 +13,7 @@ _ACTIVATIONS = ("", "tanh", "relu", "gelu")
 _INITIALIZATIONS = ("", "he_normal", "orthogonal")
 _CELLS = ("", "lstm", "gru", "irnn", "orthogonal_recurrent", "lstm+chrono_init", "lstm+forget_gate_bias")
 _OPTIMIZERS = ("", "adam")
-_STEPS = 600
+_STEPS = 1000
 
 _DENSE = tuple(itertools.product(_ACTIVATIONS, _INITIALIZATIONS, _OPTIMIZERS))
 _RECURRENT = tuple(itertools.product(_CELLS, _OPTIMIZERS))
@@ -26,4 +26,5 @@ SUITE = Suite(
     seeds=1,
     rates=3,
     steps=_STEPS,
+    tangent_kernel=True,
 )

@@ -86,7 +86,9 @@ def _run(trainer: ArmTrainer, job: Job, tell: Callable[[], None], started: float
         )
     if fingerprint in job.known:
         known = job.known[fingerprint]
-        return Unchanged(known.identity, explain(trainer, job.protocol.reporting_seeds[0], known.verdict))
+        return Unchanged(
+            known.identity, explain(trainer, job.protocol.reporting_seeds[0], known.verdict, job.tangent_kernel)
+        )
     protocol, curves = trainer.protocol, CurveWriter()
     judged = functools.partial(rank, trainer.workload.score, trainer.workload.left, job.plateau_validation)
     tuning, chosen = tune(
@@ -122,7 +124,7 @@ def _run(trainer: ArmTrainer, job: Job, tell: Callable[[], None], started: float
         gradient_evaluations=trainer.gradient_evaluations,
         verdict=verdict,
         verdict_seeds=agreeing,
-        **explain(trainer, protocol.reporting_seeds[0], verdict),
+        **explain(trainer, protocol.reporting_seeds[0], verdict, job.tangent_kernel),
         program=fingerprint,
         compile_seconds=trainer.program.compiled.seconds,
         memory_bytes=trainer.program.compiled.memory_bytes,

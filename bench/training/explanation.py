@@ -15,23 +15,27 @@ from vae_jax.diagnosis.chain import find_chain
 from vae_jax.diagnosis.diagnose import blame_over_time, over_time
 from vae_jax.diagnosis.graph import trace
 from vae_jax.diagnosis.layer_readings import read_layers
+from vae_jax.evaluation.tangent_kernel import EXAMPLES, tangent_condition
 from vae_jax.models.batch import Batch, Forward, Noise
 from vae_jax.objective.bound import loss_parts
 from vae_jax.objective.loss import structure
 from vae_jax.recipe.forward_pass import ForwardPass
+from vae_jax.recipe.keys import named_key, random_key
 from vae_jax.theory.mean_field import predict
 
 # Verdicts on a gradient that does not arrive.
 _BLAMED = ("vanishing", "exploding", "saturated")
 
 
-def explain(trainer: ArmTrainer, seed: int, verdict: str) -> dict[str, Any]:
-    """The part of a record that says it: `theory`, by tower, and `blame`, None where nobody is to blame.
+def explain(trainer: ArmTrainer, seed: int, verdict: str, tangent_kernel: bool = False) -> dict[str, Any]:
+    """The part of a record that says it: `theory`, by tower, `blame`, None where nobody is to blame, and
+    `tangent_condition`, None where it is not asked for.
 
     Args:
         trainer: The arm's.
         seed: Whose initial weights.
         verdict: The arm's; of a gradient that arrives nobody is asked.
+        tangent_kernel: Whether the condition of the tangent kernel is wanted.
     """
     parameters, statistics, batch, noise = trainer.initial(seed)
     theory = predict(trainer.workload.architecture, trainer.recipe, parameters, jax.device_get(batch.inputs))
@@ -40,7 +44,27 @@ def explain(trainer: ArmTrainer, seed: int, verdict: str) -> dict[str, Any]:
     return {
         "theory": {tower: TheoryRecord(**asdict(profile)) for tower, profile in theory.items()},
         "blame": _blamed(trainer, seed, parameters, statistics, *few) if verdict in _BLAMED else None,
+        "tangent_condition": _tangent(trainer, parameters, statistics, *few) if tangent_kernel else None,
     }
+
+
+def _tangent(trainer: ArmTrainer, parameters: Any, statistics: Any, batch: Batch, noise: Noise) -> float:
+    """The condition of the tangent kernel over the first examples, in powers of ten."""
+    architecture, recipe = trainer.workload.architecture, trainer.recipe.traced()
+    graph = structure(recipe, architecture)
+    few = jax.tree.map(lambda leaf: leaf[:EXAMPLES], (batch, noise))
+
+    def condition(parameters: Any, statistics: Any, batch: Batch, noise: Noise) -> Array:
+        def outputs(parameters: Any) -> Array:
+            model: Any = nnx.merge(graph, parameters, statistics)
+            model.train()
+            return model(batch, noise, ForwardPass(recipe)).outputs
+
+        return tangent_condition(outputs, parameters, named_key(random_key(0), "projection"))
+
+    given = (parameters, statistics, *few)
+    about = {"architecture": architecture, "recipe": repr(recipe.describe())}
+    return float(program(condition, given, name="tangent kernel", **about).quick(*given))
 
 
 def _blamed(

@@ -74,6 +74,7 @@ READINGS = {
     "gradient_to_noise": Reading("gradient over noise, the least of all layers", _smallest),
     "relative_update": Reading("relative update, the least of all matrices", _smallest, compares=False),
     "zero_gradients": Reading("entries of dL/dh that are 0, the most of all layers", _largest, "less", False),
+    "tangent_kernel": Reading("log10 of the tangent kernel's condition", _last, "less"),
     "saturated": Reading("flat share, the largest of all layers", _largest, "less"),
     "dead": Reading("share of dead units, the largest of all layers", _largest, "less"),
     "score": Reading("the score itself, on the minibatch", _last, "less", False),
@@ -109,8 +110,12 @@ class Network(NamedTuple):
 
 
 def networks_of(results: Results) -> tuple[Network, ...]:
-    """The networks of some results; none of a cell that was not trained, or of which no end is known."""
-    return tuple(found for row in results.stored if (found := _network(row)) is not None)
+    """The networks of some results; none of a cell that was not trained, or of which no end is known.
+
+    Two arms of one program with the same numbers are one network: another recurrent cell is nothing to a dense one.
+    """
+    rows = {(row.cell.workload, row.record.program or row.cell.arm): row for row in reversed(results.stored)}
+    return tuple(found for row in reversed(rows.values()) if (found := _network(row)) is not None)
 
 
 def _network(row: Row) -> Network | None:
@@ -119,6 +124,9 @@ def _network(row: Row) -> Network | None:
     if not record.trainings or plateau is None:
         return None
     readings, structure = _early(row)
+    if record.tangent_condition is not None:
+        # Of the first step alone.
+        readings["tangent_kernel"] = (-record.tangent_condition, math.nan, math.nan)
     first = record.trainings[0]
     name = record.recipe.get("optimizer")
     optimizer = str(name["function"] if isinstance(name, dict) else name).rpartition(".")[2]

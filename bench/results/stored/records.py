@@ -116,6 +116,8 @@ class CellRecord:
         verdict_seeds: Of how many.
         theory: By tower.
         blame: None where nobody is to blame.
+        tangent_condition: Of the neural tangent kernel before the first step, in powers of ten; None where it was not
+            asked for.
         versions: Of the libraries.
         device: None of a cell that failed before it met one.
     """
@@ -148,6 +150,7 @@ class CellRecord:
     blame: BlameRecord | None = None
     versions: dict[str, str] = field(default_factory=dict)
     device: DeviceRecord | None = None
+    tangent_condition: float | None = None
 
 
 @dataclass(frozen=True)

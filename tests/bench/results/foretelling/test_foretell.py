@@ -14,7 +14,7 @@ from bench.results.foretelling.foretell import (
     foretelling_tables,
     foretelling_words,
 )
-from bench.results.foretelling.networks import SHARES
+from bench.results.foretelling.networks import SHARES, networks_of
 from bench.results.judging.score import Left
 from tests.bench.fake_store import ARMS, PLATEAU, build, read
 
@@ -155,3 +155,16 @@ def test_a_network_has_left_if_most_trainings_of_one_rate_did(store):
     stuck = replace(record.tuning[1], seed=8), replace(record.tuning[1], seed=9)
     store.write(replace(record, tuning=(*record.tuning, lucky, *stuck)), row.curves())
     assert foretell(read(store)).left == sum(LEFT.values())
+
+
+def test_two_arms_of_one_program_are_one_network_and_its_kernel_is_read(store):
+    results = read(store)
+    rows = [row for row in results.stored if row.trainings][:4]
+    for number, row in enumerate(rows):
+        stored = replace(row.record, program=f"program {number // 2}", tangent_condition=1.0 + number)
+        store.write(stored, row.curves())
+    found = networks_of(read(store))
+    assert len(found) == len(TRAINED) - 2
+    # The first of each.
+    assert [each.readings["tangent_kernel"][0] for each in found[:2]] == [-1.0, -3.0]
+    assert "tangent_kernel" not in found[2].readings
