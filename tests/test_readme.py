@@ -49,6 +49,37 @@ def test_as_many_trainings_are_told_as_were_made():
     assert f"Suite `quick`: {len(trainings)} trainings of 1,500 steps, of which {fresh} are" in README
 
 
+def test_the_catalogue_is_that_of_the_stored_run():
+    shown = markdown_table(README, "<!-- table: results/reference/catalogue/summary.md -->")
+    stored = markdown_table((REFERENCE / "catalogue" / "summary.md").read_text(), "# Suite catalogue")
+    claims = [row for row in stored if row["confirmed"]]
+    apart = [row for row in claims if "a control" in row["beside its base"]]
+    assert {row["confirmed"] for row in claims} == {"confirmed"}
+    chosen = [row for row in claims if row not in apart]
+    assert shown == [{name: row[name] for name in shown[0]} for row in chosen]
+    table = pd.read_csv(REFERENCE / "catalogue" / "summary.csv")
+    trained = table.loc[table["status"] != "not applicable"]
+    mostly = trained.loc[2 * trained["left"] > trained["seeds"]]
+    interior = mostly["rate_at_edge"].to_list().count("no")
+    alone = trained.loc[trained["arm"].isin([name for name in trained["arm"] if not name.startswith("trainable")])]
+    stuck = alone.loc[(alone["left"] == 0) & (alone["arm"] != "baseline")]
+    learning = trained.drop(index=alone.index)
+    words = learning["word_text"].fillna("").str.split(",").str[0].to_list()
+    worse = learning.loc[[word == "worse" for word in words]]
+    section = " ".join(README[README.index("## The catalogue") : README.index("### What tutorials teach")].split())
+    assert f"{len(table)} arms, of which {len(trained)} could be trained" in section
+    assert f"Of the {len(mostly)} arms that left the plateau in most seeds, {interior} have a rate inside" in section
+    assert f"All {len(claims)} claims were confirmed" in section
+    assert len(apart) == 3
+    assert "without the three of controls" in section
+    left = alone.loc[alone["left"] > 0].set_index("arm")
+    unclaimed = left.loc[[name for name in left.index if name not in {row["arm"] for row in claims}], "left"]
+    assert dict(unclaimed) == {"rezero": 3, "dense_connections": 3, "softsign": 2}
+    assert f"of the {len(stuck)} others, controls apart, no seed does" in section
+    assert f"{words.count('no difference shown')} arms show no difference and {len(worse)} are worse" in section
+    assert f"{(worse['left'] == 0).sum()} of which leave the plateau in no seed any more" in section
+
+
 def test_the_table_of_followed_rates_is_that_of_the_stored_run():
     shown = markdown_table(README, "<!-- table: results/reference/edges/summary.md -->")
     stored = markdown_table((REFERENCE / "edges" / "summary.md").read_text(), "# Suite quick")
