@@ -30,6 +30,10 @@ NAMED_AT_MOST = 40
 """Of more arms than this only the bases are named, and those off the plateau that no other beats in both."""
 
 
+BELOW = 0.3
+"""As a share of the largest gain: how far below the plateau the plot goes; what lies further would press all flat."""
+
+
 class Points(NamedTuple):
     """The arms that are drawn: slowdown, gain, half an interval, whether each left the plateau and is named."""
 
@@ -44,8 +48,8 @@ class Points(NamedTuple):
     title="What is gained, and what it costs", columns=1, layout="scroll card-box",
     caption=f"Look to the upper left: better and cheaper. On the stepped line, the Pareto front, lie the arms that no "
     f"other beats in both. Bars are {CONFIDENCE:.0%} intervals over seeds. Filled points have left the plateau in more "
-    "than half of the seeds, hollow ones have not. Of many arms only the bases and the front are named. An arm that "
-    "needs no code is not drawn.",
+    "than half of the seeds, hollow ones have not; triangles at the lower edge lie further below. Of many arms only "
+    "the bases and the front are named. An arm that needs no code is not drawn.",
 )  # fmt: skip
 def gain_against_slowdown(results: Results) -> Figure | None:
     """Each arm's gain on test with its interval, against the time of its step over the baseline's.
@@ -63,7 +67,8 @@ def _against(drawn: pd.DataFrame, score: Score) -> Figure:
     left = mostly_left(drawn).to_numpy()
     front = left & unbeaten(x, y)
     named = np.full(len(x), len(drawn) <= NAMED_AT_MOST) | (drawn["family"] == "base").to_numpy() | front
-    points = Points(x, y, np.nan_to_num(high - y), left, named)
+    half, beyond = np.nan_to_num(high - y), y < (-BELOW * y.max() if left.any() else -math.inf)
+    points = Points(x, np.where(beyond, -BELOW * y.max(), y), np.where(beyond, 0, half), left, named)
     figure = Figure(figsize=SIZE)
     axes = figure.add_axes((0.07, 0.085, 0.865, 0.895))
     axes.set(xlabel="time of a step over the baseline's (left is cheaper)",
@@ -72,9 +77,10 @@ def _against(drawn: pd.DataFrame, score: Score) -> Figure:
     axes.axhline(0, color="black", linestyle=(0, (4, 3)), linewidth=0.9)
     axes.annotate("plateau", (1, 0), xycoords=("axes fraction", "data"), xytext=(3, 0), va="center",
                   textcoords="offset points")  # fmt: skip
-    for chosen, colour, fill in ((points.left, LEFT, LEFT), (~points.left, STAYED, "white")):
-        axes.errorbar(x[chosen], y[chosen], points.half[chosen], fmt="o", color=colour, mfc=fill, capsize=2,
-                      elinewidth=1, markersize=5.5)  # fmt: skip
+    kinds = ((left & ~beyond, LEFT, LEFT, "o"), (~left & ~beyond, STAYED, "white", "o"), (beyond, STAYED, "white", "v"))
+    for chosen, colour, fill, marker in kinds:
+        axes.errorbar(points.x[chosen], points.y[chosen], points.half[chosen], fmt=marker, color=colour, mfc=fill,
+                      capsize=2, elinewidth=1, markersize=5.5)  # fmt: skip
     texts = [
         axes.text(0, 0, arm if name else "", fontsize=8) for arm, name in zip(drawn["arm"], points.named, strict=True)
     ]

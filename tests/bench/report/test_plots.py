@@ -258,6 +258,19 @@ def test_one_arm_with_one_seed_and_one_step(tmp_path: Path) -> None:
     assert drawn == {each.name for each in PLOTS} - others
 
 
+def test_what_lies_far_below_the_plateau_presses_nothing_flat(tmp_path: Path) -> None:
+    results = read(build(tmp_path, ["baseline", "selu", "tanh", "gelu"], seeds=3, steps=50, depth=2))
+    (whole,) = gain_against_slowdown.figures(results)
+    table = results.summary.copy()
+    table.loc[table["arm"] == "gelu", ["gain", "gain_low", "gain_high"]] = [-40.0, -41.0, -39.0]
+    results.__dict__["table"] = Table(table, ())
+    (cut,) = gain_against_slowdown.figures(results)
+    assert cut.axes[0].get_ylim()[0] > -0.6 * table["gain"].max()
+    assert whole.axes[0].get_ylim()[1] == pytest.approx(cut.axes[0].get_ylim()[1], rel=0.2)
+    (triangle,) = [line for line in cut.axes[0].lines if line.get_marker() == "v"]
+    assert list(triangle.get_ydata()) == [pytest.approx(-0.3 * table["gain"].max())]
+
+
 def test_what_foretells_is_drawn_once_of_all_workloads_and_mapped_of_several(tmp_path: Path) -> None:
     results = read(build(tmp_path, seeds=2, steps=100, depth=2))
     (drawn,) = draw(results, [areas_under_the_curve])[0]
