@@ -33,4 +33,4 @@ def publish(store: Store, views: Views, rebuild: bool) -> None:
         number = len(results.rows)
         print(f"{len(absent)} of {number} arms are missing: {', '.join(absent[:5])}{' ...' if absent[5:] else ''}")
     page = store.directory / "report.html"
-    print(f"{page} is the page; summary.csv, summary.md, trainings.parquet, curves.parquet, plots/ beside it")
+    print(f"{page} is the page; beside it summary.csv, summary.md, plots/, and trainings, networks, curves as parquet")

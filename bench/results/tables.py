@@ -17,6 +17,7 @@ from bench.results.carry_over import LEFT_WORDS, TAU_WORDS, agreement_words, car
 from bench.results.column import ALWAYS, Column
 from bench.results.columns import COLUMNS
 from bench.results.foretelling.foretell import foretell, foretelling_tables, foretelling_words
+from bench.results.foretelling.networks import networks_table
 from bench.results.published import ABOUT, TRAININGS, about, trainings
 from bench.results.results import Results
 from bench.results.stored.store import Store, write_atomically
@@ -113,13 +114,14 @@ def load(
 
 
 def write_tables(results: Results) -> list[Path]:
-    """Write summary.csv, summary.md, trainings.parquet, about.json and curves.parquet of whatever is stored; returns
+    """Write summary.csv, summary.md, trainings.parquet, networks.parquet, about.json and curves.parquet; returns
     their paths.
     """
     contents = {
         "summary.csv": results.summary.to_csv(index=False).encode(),
         "summary.md": _markdown(results).encode(),
         TRAININGS: trainings(results).to_parquet(index=False),
+        "networks.parquet": networks_table(results.once(foretell).networks).to_parquet(index=False),
         ABOUT: (json.dumps(about(results), indent=1) + "\n").encode(),
         "curves.parquet": _curves(results),
     }

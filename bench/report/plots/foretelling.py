@@ -7,8 +7,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from bench.report.plots.sheet import PANEL_WIDTH, legend_height, sheet
-from bench.results.foretelling.foretell import Foretold, foretell, heading
-from bench.results.foretelling.networks import SHARES
+from bench.results.foretelling.foretell import Foretold, foretell
+from bench.results.foretelling.networks import SHARES, heading
 from bench.results.plot import plot
 from bench.results.results import Results
 

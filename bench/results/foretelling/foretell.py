@@ -11,7 +11,7 @@ import pandas as pd
 
 from bench.results.foretelling.choosing import SPLIT_WORDS, splits, splits_table
 from bench.results.foretelling.discrimination import Threshold, area_under_curve, best_guess, best_threshold
-from bench.results.foretelling.networks import SHARES, Network, networks_of, reading_of
+from bench.results.foretelling.networks import SHARES, Network, heading, networks_of, reading_of
 from bench.results.judging.statistics import CONFIDENCE, Interval, exact_binomial, interval_text
 from bench.results.results import Results
 
@@ -199,11 +199,6 @@ def foretelling_tables(found: Foretelling) -> list[tuple[str, pd.DataFrame]]:
         (SPLIT_WORDS, splits_table(splits(found.networks))),
     )
     return [(words, table) for words, table in tables if len(table)]
-
-
-def heading(share: float) -> str:
-    """What a share of a training is called."""
-    return f"at {share:.0%}" if share else "at the first step"
 
 
 AREA_WORDS = (

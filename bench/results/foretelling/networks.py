@@ -4,10 +4,11 @@ A network is an arm on a workload.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 
 from bench.results.judging.left import figures, has_left
 from bench.results.results import Results, Row
@@ -91,6 +92,8 @@ class Network(NamedTuple):
     """An arm on a workload, its early readings and its end.
 
     Attributes:
+        workload: The workload's text.
+        arm: The arm's.
         group: Its kind of workload, base and optimizer: networks of one group are compared.
         structure: Those that begin with the same forward pass are no two witnesses.
         left: Whether, at one of the rates that were tried, most trainings left the plateau.
@@ -100,6 +103,8 @@ class Network(NamedTuple):
         flat: The largest flat share.
     """
 
+    workload: str
+    arm: str
     group: tuple[str, str, str]
     structure: tuple[object, ...]
     left: bool
@@ -112,10 +117,39 @@ class Network(NamedTuple):
 def networks_of(results: Results) -> tuple[Network, ...]:
     """The networks of some results; none of a cell that was not trained, or of which no end is known.
 
-    Two arms of one program with the same numbers are one network: another recurrent cell is nothing to a dense one.
+    Two arms whose trainings are the same to the last digit are one network: no recurrent cell is in a dense one.
     """
-    rows = {(row.cell.workload, row.record.program or row.cell.arm): row for row in reversed(results.stored)}
-    return tuple(found for row in reversed(rows.values()) if (found := _network(row)) is not None)
+    rows: dict[tuple[object, ...], Row] = {}
+    for row in results.stored:
+        rows.setdefault((row.cell.workload, row.record.tuning, row.trainings), row)
+    return tuple(found for row in rows.values() if (found := _network(row)) is not None)
+
+
+def networks_table(networks: Sequence[Network]) -> pd.DataFrame:
+    """A row per network: what it is, whether it left, and each reading at each of `SHARES`, in the reading's own sense.
+
+    With it other rules can be chosen by whoever has other ones in mind.
+    """
+    structures = {name: number for number, name in enumerate(dict.fromkeys(each.structure for each in networks))}
+    names = sorted({name for each in networks for name in each.readings})
+    rows = []
+    for each in networks:
+        kind, base, optimizer = each.group
+        row: dict[str, object] = {
+            "workload": each.workload, "arm": each.arm, "kind": kind, "base": base, "optimizer": optimizer,
+            "structure": structures[each.structure], "left": each.left,
+        }  # fmt: skip
+        for name in names:
+            sign = 1 if reading_of(name).leaves == "more" else -1
+            readings = each.readings.get(name, (math.nan,) * len(SHARES))
+            row |= {f"{name}, {heading(share)}": sign * value for share, value in zip(SHARES, readings, strict=True)}
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def heading(share: float) -> str:
+    """What a share of a training is called."""
+    return f"at {share:.0%}" if share else "at the first step"
 
 
 def _network(row: Row) -> Network | None:
@@ -131,6 +165,8 @@ def _network(row: Row) -> Network | None:
     name = record.recipe.get("optimizer")
     optimizer = str(name["function"] if isinstance(name, dict) else name).rpartition(".")[2]
     return Network(
+        row.cell.workload,
+        row.cell.arm,
         (row.cell.workload.partition("[")[0], row.cell.base, optimizer),
         (row.cell.workload, *(structure or [row.cell.arm])),
         _left(row, plateau),

@@ -91,7 +91,7 @@ def test_a_run_prints_its_table_and_leaves_its_files(ran):
     assert "plateau: 27.21 nats" in printed
     names = {path.relative_to(folder / "out").parts[0] for path in (folder / "out").rglob("*") if path.is_file()}
     assert names == {
-        ".lock", "cells", "timings", "plan.json", "summary.csv", "summary.md", "trainings.parquet",
+        ".lock", "cells", "timings", "plan.json", "summary.csv", "summary.md", "trainings.parquet", "networks.parquet",
         "about.json", "curves.parquet", "plots", "report.html",
     }  # fmt: skip
     assert len(list((folder / "out" / "cells").iterdir())) == 12

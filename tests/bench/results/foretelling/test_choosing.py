@@ -23,6 +23,8 @@ KINDS = ("dense", "convolutions", "text", "classifier")
 
 def network(kind, optimizer, left, **readings):
     return Network(
+        kind,
+        "+".join(map(str, readings.values())),
         (kind, "baseline", optimizer),
         (kind, *readings.values()),
         left,

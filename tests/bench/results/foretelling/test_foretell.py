@@ -14,7 +14,7 @@ from bench.results.foretelling.foretell import (
     foretelling_tables,
     foretelling_words,
 )
-from bench.results.foretelling.networks import SHARES, networks_of
+from bench.results.foretelling.networks import SHARES, networks_of, networks_table
 from bench.results.judging.score import Left
 from tests.bench.fake_store import ARMS, PLATEAU, build, read
 
@@ -157,14 +157,24 @@ def test_a_network_has_left_if_most_trainings_of_one_rate_did(store):
     assert foretell(read(store)).left == sum(LEFT.values())
 
 
-def test_two_arms_of_one_program_are_one_network_and_its_kernel_is_read(store):
+def test_two_arms_that_end_alike_are_one_network_and_its_kernel_is_read(store):
     results = read(store)
     rows = [row for row in results.stored if row.trainings][:4]
     for number, row in enumerate(rows):
-        stored = replace(row.record, program=f"program {number // 2}", tangent_condition=1.0 + number)
+        first = rows[2 * (number // 2)].record
+        stored = replace(row.record, tuning=first.tuning, trainings=first.trainings, tangent_condition=1.0 + number)
         store.write(stored, row.curves())
     found = networks_of(read(store))
     assert len(found) == len(TRAINED) - 2
     # The first of each.
     assert [each.readings["tangent_kernel"][0] for each in found[:2]] == [-1.0, -3.0]
     assert "tangent_kernel" not in found[2].readings
+
+
+def test_the_table_of_networks_says_readings_in_their_own_sense(found):
+    table = networks_table(found.networks)
+    assert list(table["arm"]) == [each.arm for each in found.networks]
+    assert table["left"].sum() == found.left
+    shown = table["hidden_gradient, at the first step"].to_numpy()
+    np.testing.assert_array_equal(shown, [-each.readings["hidden_gradient"][0] for each in found.networks])
+    assert {"kind", "base", "optimizer", "structure", "score, at 10%"} <= set(table)
