@@ -151,6 +151,32 @@ def test_what_is_said_to_carry_over_is_what_the_table_shows():
         assert float(told[0]) < 0 < float(told[1])
 
 
+def test_what_the_start_foretells_is_what_the_stored_runs_say():
+    section = README[README.index("## What the start foretells") : README.index("## The catalogue")]
+    quoted = [
+        " ".join(line.removeprefix("> ") for line in block.splitlines())
+        for block in re.findall(r"(?:^> .*\n)+", section, re.MULTILINE)
+    ]
+    said = [
+        (REFERENCE / name / "summary.md").read_text().split("## What the start")[1]
+        for name in ("catalogue", "elsewhere")
+    ]
+    for quote, whole in zip(quoted, said, strict=True):
+        assert quote in " ".join(whole.split())
+    rules = dict(re.findall(r"^\| ([a-z ]+?) +\| (\d+ of \d+) ", said[1], re.MULTILINE))
+    text = " ".join(section.split())
+    for word, told in (
+        ("dead signal", "of the {1} networks that it names, {0} left"),
+        ("vanishing", "of {1} such networks {0} left"),
+    ):
+        assert told.format(*rules[word].split(" of ")) in text
+    guessed, ruled = map(int, re.findall(r"right about (\d+) of 144, the verdict's rules about (\d+)", text)[0])
+    assert ruled < guessed
+    contrary = re.search(r"^\| gradient_to_noise .*?\[[\d.]+, ([\d.]+)\]", said[1], re.MULTILINE)
+    assert contrary
+    assert float(contrary[1]) < 0.5
+
+
 def test_the_tree_has_every_room_with_what_it_says_of_itself():
     lines = README[README.index("## The house") :].splitlines()
     for package, rooms in ROOMS.items():
