@@ -177,6 +177,101 @@ def test_what_the_start_foretells_is_what_the_stored_runs_say():
     assert float(contrary[1]) < 0.5
 
 
+TAUGHT = {
+    "autoencoder 784-64-32": "autoencoder",
+    "the same with 3 hidden layers each way": "deep_autoencoder",
+    "VAE 784-128-64-20, squared error + KL": "squared_error",
+    "VAE 784-400-20, intensities, Bernoulli": "grey_vae",
+}
+
+
+def test_what_tutorials_teach_is_that_of_the_stored_runs():
+    lines = README[README.index("### What tutorials teach") : README.index("## Ask your own question")].splitlines()
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")][2:]
+    suite, told = "", 0
+    for network, _, what, figure in rows:
+        suite = TAUGHT[network] if network else suite
+        arm = re.search(r"`([^`]+)`", what)
+        if arm is None:
+            assert what.startswith("PCA")
+            continue
+        table = pd.read_csv(REFERENCE / "taught" / suite / "summary.csv").set_index("arm")
+        mean, low, high = (float(str(table.loc[arm[1], name])) for name in ("score", "score_low", "score_high"))
+        assert figure == f"{mean:.2f} [{low:.2f}, {high:.2f}]", (suite, arm[1])
+        told += 1
+    assert told == 8
+
+
+# By how a row of the README begins, the questions of speed.csv that it answers, in its order.
+SPEED = {
+    "step of `baseline`": ["step of baseline over the bare matrix products of its shapes"],
+    "the same of `trainable`": ["step of trainable over the bare matrix products of its shapes"],
+    "the same at width 256": [
+        "step over its matrix products, depth 8, width 256", "step over its matrix products, depth 8, width 1024",
+    ],
+    "instruments at the default interval": ["instruments at the default interval over none, to run"],
+    "the same at every step": ["instruments at every step over none, to run"],
+    "instruments over none, to compile": ["instruments at the default interval over none, to compile"],
+    "all programs of a cold arm": [
+        "trainable: all programs, to lower and to compile", "baseline: all programs, to lower and to compile",
+    ],
+    "`make bench` from an empty": [
+        "make bench, compilation cache cold, over its steps alone on all cores",
+        "make bench, compilation cache warm, over its steps alone on all cores",
+    ],
+    "timing of its 22 programs": ["timing of 22 programs"],
+    "1,000 trainings of 100 arms": [
+        "1,500,000 steps of 100 arms from an empty cache, over their matrix products on all cores"
+    ],
+    "plain Flax loop": ["plain Flax loop over the step"],
+    "eager PyTorch 2.13": [
+        "eager PyTorch, default Adam, over the step", "eager PyTorch, fused Adam, over the step",
+    ],
+    "PyTorch with `torch.compile`": ["PyTorch with torch.compile, fused Adam, over the step"],
+    "200 trainings of 20 arms end to end": [
+        "200 x 1,500 steps: eager PyTorch, one process, over the suite",
+        "200 x 1,500 steps: eager PyTorch, 2 processes, over the suite",
+    ],
+    "the same: PyTorch": [
+        "200 x 1,500 steps: PyTorch with torch.compile, one process, over the suite",
+        "200 x 1,500 steps: PyTorch with torch.compile, 2 processes, over the suite",
+    ],
+    "the same: plain Flax": [
+        "200 x 1,500 steps: plain Flax, one process, over the suite",
+        "200 x 1,500 steps: plain Flax, 2 processes, over the suite",
+    ],
+}  # fmt: skip
+
+
+def test_how_fast_it_is_is_what_the_stored_run_measured():
+    section = README[README.index("## How fast it is") : README.index("## On a GPU")]
+    stored = pd.read_csv(REFERENCE / "speed" / "speed.csv").set_index("question")
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in section.splitlines() if line[:1] == "|"]
+    for start, questions in SPEED.items():
+        (row,) = [row for row in rows if row[0].startswith(start)]
+        figures = re.findall(r"[\d.]+", row[1])
+        for figure, question in zip(figures, questions, strict=True):
+            decimals = len(figure.partition(".")[2])
+            assert figure == f"{stored.loc[question, 'value']:.{decimals}f}", question
+        goals = re.findall(r"[\d.]+", row[2])
+        for goal, question in zip(goals, questions, strict=False):
+            wanted = stored.loc[question, ["goal_at_most", "goal_at_least"]].dropna()
+            assert float(goal) == wanted.iloc[0], question
+    (minutes,) = [row[1] for row in rows if row[0].startswith("the same in minutes")]
+    bench = [stored.loc[question, "over_seconds"] / 60 for question in SPEED["`make bench` from an empty"]]
+    unchanged = stored.loc["make bench, nothing changed", "value"]
+    assert minutes == f"{bench[0]:.1f}, {bench[1]:.1f}; {unchanged:.0f} s"
+    lanes = pd.read_csv(REFERENCE / "speed" / "gpu" / "speed.csv").set_index("lanes")
+    after = README[README.index("## On a GPU") :]
+    counts, told = (
+        [cell.strip() for cell in re.search(rf"^\| {start}.*$", after, re.MULTILINE)[0].strip("|").split("|")][1:]  # type: ignore
+        for start in ("lanes", "trainings a second")
+    )
+    for count, figure in zip(counts, told, strict=True):
+        decimals = len(figure.partition(".")[2])
+        assert figure == f"{lanes.loc[int(count.replace(',', '')), 'ratio']:.{decimals}f}"
+
+
 def test_the_tree_has_every_room_with_what_it_says_of_itself():
     lines = README[README.index("## The house") :].splitlines()
     for package, rooms in ROOMS.items():
