@@ -8,7 +8,7 @@ from typing import Any
 import jax
 
 from bench.language.arms import Arm, parse_arms, parse_term, parse_workloads
-from bench.language.errors import briefly, unknown
+from bench.language.errors import InputError, briefly, unknown
 from bench.planning.applicability import slots_drawn_from, slots_read
 from bench.planning.catalogue import Catalogue
 from bench.planning.compose import family, with_data, with_split
@@ -171,7 +171,9 @@ def make_plan(
     Raises:
         InputError: If a name or number does not hold.
     """
-    (asked,) = workloads_of(catalogue, suite, workload)
+    asked, *others = workloads_of(catalogue, suite, workload)
+    if others:
+        raise InputError(f"a plan is of one workload, and {len(others) + 1} are asked for: make one of each")
     chosen = catalogue.suites[suite][0]
     asked = asked if data is None else with_data(catalogue, asked, data)
     asked = asked if split is None else with_split(catalogue, asked, split)

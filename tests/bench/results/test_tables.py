@@ -202,7 +202,7 @@ def test_readable_sorts_and_rounds(store: Store, table: pd.DataFrame) -> None:
 
 
 def test_written_tables_hold_everything(store: Store, table: pd.DataFrame) -> None:
-    csv, markdown, _, _, parquet = write_tables(read(store))
+    csv, markdown, _, networks, _, parquet = write_tables(read(store))
     again = pd.read_csv(csv)
     assert list(again.columns) == NAMES
     assert again["score"].to_numpy() == pytest.approx(table["score"].to_numpy(), nan_ok=True, rel=1e-15)
@@ -210,6 +210,8 @@ def test_written_tables_hold_everything(store: Store, table: pd.DataFrame) -> No
     assert "27.21 nats" in text
     assert "1 of 6 cells are missing: clip_by_global_norm." in text
     assert text.index("| tanh") < text.index("| baseline") < text.index("| free_bits")
+    # What failed or is missing is no network.
+    assert set(pd.read_parquet(networks)["arm"]) == {"baseline", "tanh", "pre_activation_residual"}
     frame = pd.read_parquet(parquet)
     assert list(frame.columns) == list(CURVE_COLUMNS)
     assert set(frame["arm"]) == {"baseline", "tanh", "pre_activation_residual"}
