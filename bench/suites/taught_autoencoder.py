@@ -4,7 +4,7 @@ Command: make bench SUITE=taught_autoencoder
 Needs MNIST: python -m bench data fetch mnist
 Compare: what a linear code of 32 numbers leaves of an image, PCA fitted to the training set, is 13.20 on test, 0.0168 a
 pixel.
-Found: 10.70 [10.46, 10.94] of batch normalization, 11.28 of tanh, 11.88 [11.46, 12.30] of ReLU, and of ReLU with
+Found: 10.61 [10.29, 10.93] of batch normalization, 11.14 of tanh, 12.00 [11.43, 12.56] of ReLU, and of ReLU with
 clipping, decay, L1 or L2 within that interval; `results/reference/taught/autoencoder`.
 """
 

@@ -4,8 +4,8 @@ Command: make bench SUITE=taught_grey_vae
 Needs MNIST: python -m bench data fetch mnist
 Compare: after as many steps, 10 epochs over 60,000 images, a public log of that example prints a test loss of 105.6
 nats. Here 10,000 of those images are kept for validation.
-Found: 105.24 [104.87, 105.61] of ReLU, 107.54 of tanh; the baseline, sigmoid with SGD at 0.03, has a minibatch beyond
-the limit of divergence at step 5 from all three seeds, and is ended; `results/reference/taught/grey_vae`.
+Found: 105.18 [105.02, 105.34] of ReLU, 107.40 of tanh, 129.26 of the baseline, sigmoid with SGD at 0.03;
+`results/reference/taught/grey_vae`.
 """
 
 from bench.plugins.suite import Suite
