@@ -1,5 +1,6 @@
 """Why an arm's gradient does what it does before the first step: what theory expects, and which block is to blame."""
 
+import math
 from dataclasses import asdict
 from typing import Any
 
@@ -28,8 +29,8 @@ _BLAMED = ("vanishing", "exploding", "saturated")
 
 
 def explain(trainer: ArmTrainer, seed: int, verdict: str, tangent_kernel: bool = False) -> dict[str, Any]:
-    """The part of a record that says it: `theory`, by tower, `blame`, None where nobody is to blame, and
-    `tangent_condition`, None where it is not asked for.
+    """The part of a record that says it: `theory`, by tower, `blame`, None where nobody is to blame, and where it is
+    asked for `tangent_condition`, None where there is no such number.
 
     Args:
         trainer: The arm's.
@@ -41,15 +42,16 @@ def explain(trainer: ArmTrainer, seed: int, verdict: str, tangent_kernel: bool =
     theory = predict(trainer.workload.architecture, trainer.recipe, parameters, jax.device_get(batch.inputs))
     # As many examples as a step sees.
     few = jax.tree.map(lambda leaf: leaf[: trainer.workload.batch], (batch, noise))
-    return {
+    said: dict[str, Any] = {
         "theory": {tower: TheoryRecord(**asdict(profile)) for tower, profile in theory.items()},
         "blame": _blamed(trainer, seed, parameters, statistics, *few) if verdict in _BLAMED else None,
-        "tangent_condition": _tangent(trainer, parameters, statistics, *few) if tangent_kernel else None,
     }
+    # Without it a record that is kept keeps its own.
+    return said | ({"tangent_condition": _tangent(trainer, parameters, statistics, *few)} if tangent_kernel else {})
 
 
-def _tangent(trainer: ArmTrainer, parameters: Any, statistics: Any, batch: Batch, noise: Noise) -> float:
-    """The condition of the tangent kernel over the first examples, in powers of ten."""
+def _tangent(trainer: ArmTrainer, parameters: Any, statistics: Any, batch: Batch, noise: Noise) -> float | None:
+    """The condition of the tangent kernel over the first examples, in powers of ten; None where outputs overflow."""
     architecture, recipe = trainer.workload.architecture, trainer.recipe.traced()
     graph = structure(recipe, architecture)
     few = jax.tree.map(lambda leaf: leaf[:EXAMPLES], (batch, noise))
@@ -64,7 +66,8 @@ def _tangent(trainer: ArmTrainer, parameters: Any, statistics: Any, batch: Batch
 
     given = (parameters, statistics, *few)
     about = {"architecture": architecture, "recipe": repr(recipe.describe())}
-    return float(program(condition, given, name="tangent kernel", **about).quick(*given))
+    found = float(program(condition, given, name="tangent kernel", **about).quick(*given))
+    return found if math.isfinite(found) else None
 
 
 def _blamed(

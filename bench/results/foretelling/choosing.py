@@ -116,20 +116,22 @@ def choose(networks: Sequence[Network]) -> tuple[Limit, ...]:
 
 
 def tell(rule: Sequence[Limit], networks: Sequence[Network]) -> Told:
-    """How well a rule tells some networks."""
-    said = [says_it_stays(rule, each) for each in networks]
-    stayed = [each for each, network in zip(said, networks, strict=True) if not network.left]
-    left = [not each for each, network in zip(said, networks, strict=True) if network.left]
-    return Told(_mean(stayed), _mean(left), len(networks))
+    """How well a rule tells some networks, of which some left and some stayed."""
+    said, left = says_they_stay(rule, networks), np.array([each.left for each in networks])
+    return Told(float(said[~left].mean()), float((~said[left]).mean()), len(networks))
 
 
-def says_it_stays(rule: Sequence[Limit], network: Network) -> bool:
-    """Whether one of its readings lies below the limit; one that it has not is beyond none."""
-    rescales = rescales_coordinates(network)
-    return any(
-        network.readings.get(limit.instrument, (math.nan,))[0] < (limit.rescaling if rescales else limit.plain)
-        for limit in rule
-    )
+def says_they_stay(rule: Sequence[Limit], networks: Sequence[Network]) -> np.ndarray:
+    """Of each network whether one of its readings lies below its limit; one that it has not is below none."""
+    rescales = np.array([rescales_coordinates(each) for each in networks])
+    said = np.zeros(len(networks), bool)
+    for limit in rule:
+        said |= _readings(limit.instrument, networks) < np.where(rescales, limit.rescaling, limit.plain)
+    return said
+
+
+def _readings(name: str, networks: Sequence[Network]) -> np.ndarray:
+    return np.array([each.readings.get(name, (math.nan,))[0] for each in networks])
 
 
 def rescales_coordinates(network: Network) -> bool:
@@ -153,12 +155,14 @@ def splits_table(found: Sequence[Split]) -> pd.DataFrame:
 
 
 def limit_words(limit: Limit) -> str:
-    """A limit in words, in the instrument's own sense."""
+    """A limit in words, in the instrument's own sense: `always` where all are said to stay, `never` where none."""
     less = reading_of(limit.instrument).leaves == "less"
     beyond, sign = ("above", -1) if less else ("below", 1)
 
     def told(value: float) -> str:
-        return "never" if math.isinf(value) else f"{beyond} {sign * value:.3g}"
+        if math.isinf(value):
+            return "always" if value > 0 else "never"
+        return f"{beyond} {sign * value:.3g}"
 
     return f"{limit.instrument} is {told(limit.plain)} (rescaled: {told(limit.rescaling)})"
 
@@ -173,10 +177,6 @@ SPLIT_WORDS = (
 
 def _mixed(networks: Sequence[Network]) -> bool:
     return len({each.left for each in networks}) == 2
-
-
-def _mean(values: Sequence[bool]) -> float:
-    return float(np.mean(values)) if values else math.nan
 
 
 class _Group:
@@ -197,7 +197,7 @@ class _Group:
 
     def value(self, rule: Sequence[Limit]) -> float:
         """The mean of sensitivity and specificity, each over kinds."""
-        return float(self._weights[self._says(rule) == self._stays].sum())
+        return float(self._weights[says_they_stay(rule, self._networks) == self._stays].sum())
 
     def fitted(self, rule: tuple[Limit, ...]) -> tuple[Limit, ...]:
         """The same readings with the best limits that one at a time can be moved to."""
@@ -205,27 +205,18 @@ class _Group:
         while (value := self.value(rule)) > before:
             before = value
             for place in reversed(range(len(rule))):
-                said = self._says([*rule[:place], *rule[place + 1 :]])
+                said = says_they_stay([*rule[:place], *rule[place + 1 :]], self._networks)
                 name = rule[place].instrument
                 limits = (self._limit(name, ~said & (self._rescales == which)) for which in (False, True))
                 rule = (*rule[:place], Limit(name, *limits), *rule[place + 1 :])
         return rule
-
-    def _readings(self, name: str) -> np.ndarray:
-        return np.array([each.readings.get(name, (math.nan,))[0] for each in self._networks])
-
-    def _says(self, rule: Sequence[Limit]) -> np.ndarray:
-        said = np.zeros(len(self._networks), bool)
-        for limit in rule:
-            said |= self._readings(limit.instrument) < np.where(self._rescales, limit.rescaling, limit.plain)
-        return said
 
     def _limit(self, name: str, open_: np.ndarray) -> float:
         """The limit below which saying that a network stays is right most, among those of which nothing is said yet.
 
         In the middle between two readings, and of several that are as good the middle one.
         """
-        readings = self._readings(name)
+        readings = _readings(name, self._networks)
         open_ = open_ & ~np.isnan(readings)
         values = np.unique(readings[open_])
         if not len(values):

@@ -11,7 +11,7 @@ from bench.results.foretelling.choosing import (
     choose,
     limit_words,
     rescales_coordinates,
-    says_it_stays,
+    says_they_stay,
     splits,
     splits_table,
     tell,
@@ -106,7 +106,7 @@ def test_of_one_reading_the_limits_are_the_best_of_all(seed):
         best = max(best, value(lambda each, at=limits: each.readings["hidden_gradient"][0] < at[each.group[2]]))
     rule = choose(made)
     assert len(rule) == 1
-    assert value(lambda each: says_it_stays(rule, each)) == pytest.approx(best)
+    assert value(lambda each: says_they_stay(rule, [each])[0]) == pytest.approx(best)
 
 
 def test_how_a_rule_tells_is_counted():
@@ -119,11 +119,12 @@ def test_how_a_rule_tells_is_counted():
         # What it has not is beyond no limit.
         network("dense", "adam", True, mean_cosine=math.nan),
     ]
-    assert [says_it_stays(rule, each) for each in made] == [True, False, False, True, False]
+    assert list(says_they_stay(rule, made)) == [True, False, False, True, False]
     assert tell(rule, made) == (0.5, pytest.approx(2 / 3), 5)
     assert [rescales_coordinates(each) for each in made] == [False, False, True, True, True]
     assert limit_words(rule[0]) == "hidden_gradient is above 2 (rescaled: above 4)"
     assert limit_words(rule[1]) == "mean_cosine is never (rescaled: above 0.9)"
+    assert limit_words(Limit("mean_cosine", math.inf, -0.9)) == "mean_cosine is always (rescaled: above 0.9)"
     assert limit_words(Limit("effective_rank", 3.0, 2.5)) == "effective_rank is below 3 (rescaled: below 2.5)"
 
 

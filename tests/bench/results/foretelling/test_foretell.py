@@ -13,14 +13,15 @@ from bench.results.foretelling.foretell import (
     foretell,
     foretelling_tables,
     foretelling_words,
+    judged,
 )
 from bench.results.foretelling.networks import SHARES, networks_of, networks_table
 from bench.results.judging.score import Left
 from tests.bench.fake_store import ARMS, PLATEAU, build, read
+from vae_jax.diagnosis.verdict import LIMITS, judge
 
 TRAINED = [arm for arm in ARMS if arm.status in ("ok", "diverged")]
 LEFT = {arm.arm: arm.score < PLATEAU - 0.2 for arm in TRAINED}
-LIMITS = {"saturated": 0.9, "vanishing": 0.01, "exploding": 100.0, "dead signal": 0.8}
 
 
 @pytest.fixture(scope="module")
@@ -178,3 +179,13 @@ def test_the_table_of_networks_says_readings_in_their_own_sense(found):
     shown = table["hidden_gradient, at the first step"].to_numpy()
     np.testing.assert_array_equal(shown, [-each.readings["hidden_gradient"][0] for each in found.networks])
     assert {"kind", "base", "optimizer", "structure", "score, at 10%"} <= set(table)
+
+
+def test_a_rule_is_tried_when_the_verdict_tries_it(found):
+    """The first rule that holds is the word of `judge`, with its limits; where all is well there is none."""
+    draw = np.random.default_rng(0)
+    for _ in range(300):
+        ratio, cosine, flat = float(10 ** draw.uniform(-4, 4)), float(draw.uniform(0.5, 1)), float(draw.uniform(0.7, 1))
+        like = [each._replace(ratio=ratio, cosine=cosine, flat=flat) for each in found.networks]
+        (said,) = judged(tuple(like), LIMITS).said
+        assert said.word == judge(ratio, cosine, flat).word.replace("healthy", NO_WORD)
