@@ -79,6 +79,8 @@ def _against(drawn: pd.DataFrame, score: Score) -> Figure:
                   textcoords="offset points")  # fmt: skip
     kinds = ((left & ~beyond, LEFT, LEFT, "o"), (~left & ~beyond, STAYED, "white", "o"), (beyond, STAYED, "white", "v"))
     for chosen, colour, fill, marker in kinds:
+        if not chosen.any():
+            continue
         axes.errorbar(points.x[chosen], points.y[chosen], points.half[chosen], fmt=marker, color=colour, mfc=fill,
                       capsize=2, elinewidth=1, markersize=5.5)  # fmt: skip
     texts = [
