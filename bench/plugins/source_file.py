@@ -29,7 +29,11 @@ class _OwnLoader(importlib.machinery.SourceFileLoader):
         path = self.get_filename(fullname)
         source = self.get_data(path)
         note_compiled(path, source)
-        return self.source_to_code(source, path)
+        try:
+            return self.source_to_code(source, path)
+        except ValueError as error:
+            # Of a null byte, before Python 3.11.4: later ones say of it what they say of all that does not parse.
+            raise SyntaxError(str(error)) from error
 
     def exec_module(self, module: ModuleType) -> None:
         with recorded() as reads:
