@@ -8,18 +8,19 @@ import itertools
 
 from bench.plugins.suite import Suite
 
-# The base's activation is a sigmoid, its weights Glorot's, its optimizer SGD; recurrent networks have cells instead.
+# The base's activation is a sigmoid or tanh, its weights Glorot's; recurrent networks have cells instead. Optimizers are
+# named, since the base's is SGD for some kinds and Adam for others.
 _ACTIVATIONS = ("", "tanh", "relu", "gelu")
 _INITIALIZATIONS = ("", "he_normal", "orthogonal")
 _CELLS = ("", "lstm", "gru", "irnn", "orthogonal_recurrent", "lstm+chrono_init", "lstm+forget_gate_bias")
-_OPTIMIZERS = ("", "adam")
+_OPTIMIZERS = ("sgd", "adam")
 _STEPS = 1000
 
 _DENSE = tuple(itertools.product(_ACTIVATIONS, _INITIALIZATIONS, _OPTIMIZERS))
 _RECURRENT = tuple(itertools.product(_CELLS, _OPTIMIZERS))
 
 SUITE = Suite(
-    arms=tuple(dict.fromkeys("+".join(filter(None, names)) or "baseline" for names in (*_DENSE, *_RECURRENT))),
+    arms=("baseline", *dict.fromkeys("+".join(filter(None, names)) for names in (*_DENSE, *_RECURRENT))),
     workload="digits-dense[depth=[2,8],width=32],autoencoder[widths=[32x3,32x9]],classify[widths=[32x3,32x9]],"
     "image-conv[layers=[1,3],channels=8],text-lstm[model=autoencoder,depth=[1,2],width=32],"
     "remember[length=[6,20],width=32]",
