@@ -8,8 +8,8 @@ import itertools
 
 from bench.plugins.suite import Suite
 
-# The base's activation is a sigmoid or tanh, its weights Glorot's; recurrent networks have cells instead. Optimizers are
-# named, since the base's is SGD for some kinds and Adam for others.
+# The base's activation is a sigmoid or tanh, its weights Glorot's; recurrent networks have cells instead. Optimizers
+# are named, since the base's is SGD for some kinds and Adam for others.
 _ACTIVATIONS = ("", "tanh", "relu", "gelu")
 _INITIALIZATIONS = ("", "he_normal", "orthogonal")
 _CELLS = ("", "lstm", "gru", "irnn", "orthogonal_recurrent", "lstm+chrono_init", "lstm+forget_gate_bias")
