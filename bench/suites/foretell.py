@@ -12,11 +12,16 @@ from bench.plugins.suite import Suite
 # are named, since the base's is SGD for some kinds and Adam for others.
 _ACTIVATIONS = ("", "tanh", "relu", "gelu")
 _INITIALIZATIONS = ("", "he_normal", "orthogonal")
+# Of weights this large a layer of tanh is saturated, and through ReLU the gradient explodes.
+_LARGE = (("tanh", "orthogonal[scale=4]"), ("tanh", "orthogonal[scale=20]"), ("relu", "orthogonal[scale=4]"))
 _CELLS = ("", "lstm", "gru", "irnn", "orthogonal_recurrent", "lstm+chrono_init", "lstm+forget_gate_bias")
 _OPTIMIZERS = ("sgd", "adam")
 _STEPS = 1000
 
-_DENSE = tuple(itertools.product(_ACTIVATIONS, _INITIALIZATIONS, _OPTIMIZERS))
+_DENSE = (
+    *itertools.product(_ACTIVATIONS, _INITIALIZATIONS, _OPTIMIZERS),
+    *((*names, optimizer) for names in _LARGE for optimizer in _OPTIMIZERS),
+)
 _RECURRENT = tuple(itertools.product(_CELLS, _OPTIMIZERS))
 
 SUITE = Suite(
