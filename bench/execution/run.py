@@ -161,7 +161,7 @@ def find_work(plan: Plan, store: Store, timing: bool = True, verify: bool = Fals
     for cell in missing:
         same_question = [each for each in whole.values() if each.identity.partition("-")[0] == cell.question]
         if same_question:
-            known[cell.identity] = {str(each.program): Known(each.identity, each.verdict) for each in same_question}
+            known[cell.identity] = {str(each.program): Known(each.identity, each.trainings) for each in same_question}
     seconds = (results[identity].train_seconds for identity in planned if identity in results)
     return Work(
         plan, store, missing, known,

@@ -33,8 +33,8 @@ ROOT = Path(bench.__file__ or "").parents[1]
 _RUNS = "bench.training.cell"
 
 # But for those rooms whose outcome the question holds by value (recipe, workload, rates), those that are only traced,
-# whose programs are in the fingerprint, and theory and blame, which are found anew for a cell that is kept. A room that
-# is in none of the lists is in the question.
+# whose programs are in the fingerprint, and verdicts, theory and blame, which are found anew for a cell that is kept. A
+# room that is in none of the lists is in the question.
 _BY_VALUE = ("bench.language", "bench.data", "bench.results", "bench.plugins", "bench.planning")
 # What they hold that decides on the host which trainings there are: the rule of tuning, and what it judges by.
 _DECIDES = (
@@ -43,7 +43,7 @@ _DECIDES = (
     "bench.results.judging.tuned",
     "bench.results.judging.left",
 )
-_FOUND_ANEW = ("bench.training.explanation",)
+_FOUND_ANEW = ("bench.training.explanation", "bench.training.verdicts", "vae_jax.diagnosis.verdict")
 _TRACED = tuple(
     f"vae_jax.{room}"
     for room in (

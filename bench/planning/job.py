@@ -5,15 +5,15 @@ from dataclasses import dataclass, field
 
 from bench.planning.identity import Identity
 from bench.planning.protocol import Protocol
-from bench.results.stored.records import PlannedCell
+from bench.results.stored.records import PlannedCell, TrainingRecord
 
 
 @dataclass(frozen=True)
 class Known:
-    """A stored cell that may stand for another: its identity, and the word that its verdict was."""
+    """A stored cell that may stand for another: its identity, and its trainings that are reported on."""
 
     identity: str
-    verdict: str
+    trainings: tuple[TrainingRecord, ...]
 
 
 @dataclass(frozen=True)

@@ -118,7 +118,7 @@ class Plan:
             ),
             verdict_rules=tuple(RULES),
             cells=self.cells,
-            verdict_limits=dict(LIMITS),
+            verdict_limits={word: (limit.plain, limit.rescaling) for word, limit in LIMITS.items()},
         )
 
 

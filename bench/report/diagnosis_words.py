@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 MEANING = {
     "vanishing": "the gradient fades on its way from the output to the first layer",
     "exploding": "the gradient grows without bound on its way from the output to the first layer",
-    "dead signal": "the gradient's size is healthy, but the last hidden layer hardly tells two examples apart",
+    "dead signal": "the gradient's size is healthy, but much of it says the same to all examples",
     "collapsed": "the posterior tells next to nothing of the example",
     "saturated": "almost all of a layer lies on a flat part of its activation, where the slope is about 0",
-    "healthy": "the gradient arrives, and the last hidden layer tells examples apart",
+    "healthy": "the gradient arrives, and tells examples apart",
 }
 
 
@@ -36,13 +36,13 @@ def diagnosis_words(case: "Case") -> list[str]:
 
 def diagnosis_table(layers: "Sequence[Layer]") -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
     """The layers as text: heads, and a row for each."""
-    heads = ("layer", "steps", "shape", "rms dL/dh", "rms dL/dW", "q", "c", "saturated", "dead", "exact zeros",
+    heads = ("layer", "steps", "shape", "rms dL/dh", "rms dL/dW", "q", "c", "shared dL/dh", "saturated", "dead", "exact zeros",
              "backward = 1", "forward = 1")  # fmt: skip
     return heads, [
         (
             layer.name, layer.kind, "x".join(map(str, layer.shape)), figure(layer.hidden_gradient),
             figure(layer.weight_gradient), figure(layer.mean_square), figure(layer.mean_cosine),
-            _share(layer.saturated_share), _share(layer.dead_share), _share(layer.zero_share),
+            _share(layer.shared_gradient),            _share(layer.saturated_share), _share(layer.dead_share), _share(layer.zero_share),
             figure(layer.backward_factor, "x"), figure(layer.forward_factor, "x"),
         )
         for layer in layers

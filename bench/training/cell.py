@@ -21,7 +21,7 @@ from bench.training.arm_trainer import ArmTrainer
 from bench.training.curves import CurveWriter
 from bench.training.explanation import explain
 from bench.training.machine import describe_device
-from bench.training.record import cell_record, commonest_verdict, confirmation_record, outcome
+from bench.training.record import cell_record, confirmation_record, outcome
 from bench.training.saving import saved
 from vae_jax.evaluation.coding import Trained
 
@@ -32,7 +32,7 @@ class Unchanged:
 
     Attributes:
         identity: The stored cell's.
-        explanation: What theory and blame say now, from the same initial weights.
+        explanation: What verdicts, theory and blame say now, of the same figures and initial weights.
     """
 
     identity: str
@@ -87,7 +87,7 @@ def _run(trainer: ArmTrainer, job: Job, tell: Callable[[], None], started: float
     if fingerprint in job.known:
         known = job.known[fingerprint]
         return Unchanged(
-            known.identity, explain(trainer, job.protocol.reporting_seeds[0], known.verdict, job.tangent_kernel)
+            known.identity, explain(trainer, job.protocol.reporting_seeds[0], known.trainings, job.tangent_kernel)
         )
     protocol, curves = trainer.protocol, CurveWriter()
     judged = functools.partial(rank, trainer.workload.score, trainer.workload.left, job.plateau_validation)
@@ -107,7 +107,6 @@ def _run(trainer: ArmTrainer, job: Job, tell: Callable[[], None], started: float
         stuck = [(each.seed, each.learning_rate) for each in reporting if judge(each).kind == STUCK]
         trainer.patient().trainings(stuck, "validation", "prolonged", curves, tell)
     status, reason = outcome(tuning, reporting)
-    verdict, agreeing = commonest_verdict(reporting)
     found = cell_record(
         job,
         status=status,
@@ -119,12 +118,9 @@ def _run(trainer: ArmTrainer, job: Job, tell: Callable[[], None], started: float
         },
         learning_rate=chosen,
         tuning=tuning,
-        trainings=tuple(reporting),
         parameters=trainer.parameters,
         gradient_evaluations=trainer.gradient_evaluations,
-        verdict=verdict,
-        verdict_seeds=agreeing,
-        **explain(trainer, protocol.reporting_seeds[0], verdict, job.tangent_kernel),
+        **explain(trainer, protocol.reporting_seeds[0], reporting, job.tangent_kernel),
         program=fingerprint,
         compile_seconds=trainer.program.compiled.seconds,
         memory_bytes=trainer.program.compiled.memory_bytes,

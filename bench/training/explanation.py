@@ -1,6 +1,7 @@
-"""Why an arm's gradient does what it does before the first step: what theory expects, and which block is to blame."""
+"""What an arm's trainings are judged, what theory expects of its first step, and which block is to blame."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -8,9 +9,10 @@ import jax
 from flax import nnx
 from jaxtyping import Array
 
-from bench.results.stored.records import BlameRecord, TheoryRecord
+from bench.results.stored.records import BlameRecord, TheoryRecord, TrainingRecord
 from bench.training.arm_trainer import ArmTrainer
 from bench.training.programs import program
+from bench.training.verdicts import commonest_verdict, with_verdicts
 from vae_jax.diagnosis.attribution import arrivals, blame
 from vae_jax.diagnosis.chain import find_chain
 from vae_jax.diagnosis.diagnose import blame_over_time, over_time
@@ -28,21 +30,29 @@ from vae_jax.theory.mean_field import predict
 _BLAMED = ("vanishing", "exploding", "saturated")
 
 
-def explain(trainer: ArmTrainer, seed: int, verdict: str, tangent_kernel: bool = False) -> dict[str, Any]:
-    """The part of a record that says it: `theory`, by tower, `blame`, None where nobody is to blame, and where it is
-    asked for `tangent_condition`, None where there is no such number.
+def explain(
+    trainer: ArmTrainer, seed: int, trainings: Sequence[TrainingRecord], tangent_kernel: bool = False
+) -> dict[str, Any]:
+    """The part of a record that says it: `trainings` with their verdicts, `verdict`, the commonest, `verdict_seeds`,
+    `theory`, by tower, `blame`, None where nobody is to blame, and where it is asked for `tangent_condition`, None
+    where there is no such number.
 
     Args:
         trainer: The arm's.
         seed: Whose initial weights.
-        verdict: The arm's; of a gradient that arrives nobody is asked.
+        trainings: The arm's that are reported on; of one whose gradient arrives nobody is asked.
         tangent_kernel: Whether the condition of the tangent kernel is wanted.
     """
     parameters, statistics, batch, noise = trainer.initial(seed)
     theory = predict(trainer.workload.architecture, trainer.recipe, parameters, jax.device_get(batch.inputs))
     # As many examples as a step sees.
     few = jax.tree.map(lambda leaf: leaf[: trainer.workload.batch], (batch, noise))
+    judged = with_verdicts(trainings, trainer.recipe.describe())
+    verdict, agreeing = commonest_verdict(judged)
     said: dict[str, Any] = {
+        "trainings": judged,
+        "verdict": verdict,
+        "verdict_seeds": agreeing,
         "theory": {tower: TheoryRecord(**asdict(profile)) for tower, profile in theory.items()},
         "blame": _blamed(trainer, seed, parameters, statistics, *few) if verdict in _BLAMED else None,
     }

@@ -1,7 +1,6 @@
 """The record of a cell: its trainings' figures, made on the host from what a program gave, and what was asked."""
 
 import math
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from datetime import UTC, datetime
@@ -11,7 +10,7 @@ import numpy as np
 
 from bench.planning.job import Job
 from bench.results.stored.records import CellRecord, ConfirmationRecord, TrainingRecord
-from vae_jax.diagnosis.verdict import Code, judge, ratio_of_norms
+from vae_jax.diagnosis.ratios import ratio_of_norms
 
 _NEIGHBOURS = 5
 
@@ -43,7 +42,7 @@ def training_record(
     labels: np.ndarray | None = None,
 ) -> TrainingRecord:  # fmt: skip
     """A training's figures: the score and its parts (none where it diverged), when it diverged, what its signal was
-    like; and of one that is reported on, the estimates and the verdict. None for what its model has not.
+    like; and of one that is reported on, the estimates. None for what its model has not.
 
     Args:
         seed: Its seed.
@@ -68,19 +67,12 @@ def training_record(
     record = TrainingRecord(seed, learning_rate, diverged_at if diverged else None, **final, **signal)
     if not judged or diverged:
         return finite(record)
-    code = None
     if run.train_score is not None:
         record = replace(record, train_score=float(run.train_score))
     if run.estimates is not None:
-        estimated = _estimated(run.estimates)
         if labels is not None:
             record = replace(record, neighbours=neighbours_accuracy(run.estimates.codes, labels))
-        record = replace(record, **estimated)
-        code = Code(final["kl_nats"], estimated["active_units"], signal["reconstruction_share_end"])
-    ratio, cosine, flat = (signal.get(name) for name in ("gradient_ratio_init", "mean_cosine_init", "flat_init"))
-    if (ratio, cosine, flat) != (None, None, None):
-        verdict = judge(ratio, cosine, flat, code)
-        record = replace(record, verdict=verdict.word, because=verdict.because)
+        record = replace(record, **_estimated(run.estimates))
     return finite(record)
 
 
@@ -101,6 +93,8 @@ def _signal(readings: dict[str, Any], stack: str) -> dict[str, Any]:
         signal["gradient_per_layer_init"] = float(ratio[0] ** (1 / (end - 1)))
     if (cosine := of("mean_cosine")) is not None:
         signal |= {"mean_cosine_init": float(_last(cosine)[0]), "mean_cosine_end": float(_last(cosine)[-1])}
+    if (shared := of("shared_gradient")) is not None:
+        signal |= {"shared_gradient_init": float(_last(shared)[0]), "shared_gradient_end": float(_last(shared)[-1])}
     reconstruction, kl = of("reconstruction_gradient"), of("kl_gradient")
     if reconstruction is not None and kl is not None:
         with np.errstate(all="ignore"):
@@ -161,12 +155,6 @@ def outcome(tuning: Sequence[TrainingRecord], reporting: Sequence[TrainingRecord
         steps = ", ".join(map(str, ended))
         return "diverged", f"{len(ended)} of {len(reporting)} seeds diverged, at step {steps}"
     return ("ok", "") if reporting else ("diverged", f"all {len(tuning)} tuning rates diverged")
-
-
-def commonest_verdict(trainings: Sequence[TrainingRecord]) -> tuple[str, int]:
-    """The word that most seeds' verdict is, and how many of them; empty where none has one."""
-    words = Counter(training.verdict for training in trainings if training.verdict is not None)
-    return words.most_common(1)[0] if words else ("", 0)
 
 
 def cell_record(job: Job, **found: Any) -> CellRecord:

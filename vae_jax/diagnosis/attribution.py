@@ -10,8 +10,15 @@ from jaxtyping import Array, Float
 
 from vae_jax.diagnosis.chain import KINDS, Chain
 from vae_jax.diagnosis.graph import Rewrite, ThroughTime
+from vae_jax.diagnosis.ratios import quotient
 from vae_jax.diagnosis.straight_through import straight_through
-from vae_jax.diagnosis.verdict import EXPLODED, VANISHED, quotient
+
+FADED = 1e-2
+"""dL/dx at what the first layer is given over dL/dh at the last block's output, below which it is asked who took it. No
+verdict: what a model learns all the same depends on its optimizer."""
+
+GROWN = 1e2
+"""The same, above which it is asked who made it so large."""
 
 STANDS_OUT = 10.0
 """A block is to blame if replacing it changes what comes back at the first layer this many times more than replacing
@@ -112,14 +119,14 @@ def arrivals(chain: Chain, loss: Callable[[Any], Float[Array, ""]], parameters: 
 def blame(chain: Chain, arrived: Arrived) -> Blame:
     """The block that stands out, else the kind of block that does most, else nobody.
 
-    Nobody is to blame for a gradient that arrives: one that is, at the first block, not less than `VANISHED`
-    and not more than `EXPLODED` of what set out from the last.
+    Nobody is to blame for a gradient that arrives: one that is, at the first block, not less than `FADED` and
+    not more than `GROWN` of what set out from the last.
     """
     start, end = float(arrived.untouched), float(arrived.end)
     ratio = quotient(start, end)
-    if end == 0 or VANISHED <= ratio <= EXPLODED:
+    if end == 0 or FADED <= ratio <= GROWN:
         return Blame("", "", 1.0)
-    lost = ratio < VANISHED
+    lost = ratio < FADED
 
     def gains(norms: Iterable[Any]) -> list[float]:
         return [quotient(float(norm), start) if lost else quotient(start, float(norm)) for norm in norms]

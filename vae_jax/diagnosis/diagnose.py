@@ -13,11 +13,12 @@ import numpy as np
 from jaxtyping import PRNGKeyArray
 
 from vae_jax.diagnosis.any_model import Function, as_function
-from vae_jax.diagnosis.attribution import Arrived, Blame, arrivals, blame
+from vae_jax.diagnosis.attribution import FADED, GROWN, Arrived, Blame, arrivals, blame
 from vae_jax.diagnosis.chain import KINDS, Chain, find_chain
 from vae_jax.diagnosis.graph import trace
 from vae_jax.diagnosis.layer_readings import LayerReadings, read_layers
-from vae_jax.diagnosis.verdict import ADDRESSED_BY, EXPLODED, VANISHED, judge, quotient, ratio_of_norms
+from vae_jax.diagnosis.ratios import quotient, ratio_of_norms
+from vae_jax.diagnosis.verdict import ADDRESSED_BY, judge
 from vae_jax.layers.slope import FLAT_SLOPE
 from vae_jax.recipe.keys import random_key
 
@@ -39,6 +40,8 @@ class Layer:
         weight_gradient: Root mean square of dL/dW over its matrices.
         mean_square: q, the mean square of h.
         mean_cosine: c, the mean cosine between two examples' h; at 1 it tells no two apart.
+        shared_gradient: Share of the mean square of dL/dh that is the same for all examples, beyond the 1 / batch that
+            gradients of nothing in common share.
         saturated_share: Share of (example, unit) where the activation's slope is below `FLAT_SLOPE` of its largest.
         dead_share: Share of units that are so for every example.
         zero_share: Share of entries of dL/dh that are exactly 0.
@@ -55,6 +58,7 @@ class Layer:
     weight_gradient: float | None
     mean_square: float
     mean_cosine: float | None
+    shared_gradient: float | None
     saturated_share: float | None
     dead_share: float | None
     zero_share: float
@@ -230,6 +234,7 @@ def _layers(chain: Chain, readings: LayerReadings, arrived: Arrived, examples: i
             weight_gradient=_rms(np.concatenate(matrices)) if matrices else None,
             mean_square=float(np.mean(h**2)),
             mean_cosine=_mean_cosine(h, examples),
+            shared_gradient=_shared(gradient, examples),
             saturated_share=float(np.mean([part.mean() for part in flat])) if flat else None,
             dead_share=float(np.mean([part.all(axis=0).mean() for part in flat])) if flat else None,
             zero_share=float(np.mean(gradient == 0)),
@@ -244,10 +249,12 @@ def _judged(readings: LayerReadings, layers: Sequence[Layer], arrived: Arrived) 
     """The verdict and why; of the two gradient ratios, by the one that is further from 1."""
     if not all(math.isfinite(layer.mean_square) for layer in layers):
         # Slopes and gradients of what is no number tell nothing.
-        return judge(math.nan, None, None).word, "the forward pass has overflowed"
+        return judge(math.nan, None, None, rescales=True).word, "the forward pass has overflowed"
     ratios = (_ratio(readings), quotient(float(arrived.untouched), float(arrived.end)))
     flat = [layer.saturated_share for layer in layers if layer.saturated_share is not None]
-    verdict = judge(max(ratios, key=_distance), (layers[:-1] or layers)[-1].mean_cosine, max(flat, default=None))
+    shared = (layers[:-1] or layers)[-1].shared_gradient
+    # Of the optimizer nothing is known: most use one that rescales.
+    verdict = judge(max(ratios, key=_distance), shared, max(flat, default=None), rescales=True)
     return verdict.word, verdict.because
 
 
@@ -259,7 +266,7 @@ def blame_over_time(steps: Mapping[str, Sequence[float]]) -> Blame:
     """
     ratios = {name: quotient(norms[0], norms[-1]) for name, norms in steps.items() if norms}
     worst = max(ratios, key=lambda name: _distance(ratios[name]), default="")
-    if not worst or VANISHED <= ratios[worst] <= EXPLODED:
+    if not worst or FADED <= ratios[worst] <= GROWN:
         return Blame("", "", 1.0)
     return Blame(worst, OVER_TIME, max(ratios[worst], quotient(1.0, ratios[worst])))
 
@@ -293,6 +300,15 @@ def _mean_cosine(h: np.ndarray, examples: int) -> float | None:
     unit = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-300)
     # The sum of all pairs' cosines is the squared length of the sum of unit vectors.
     return float((np.sum(unit.sum(axis=0) ** 2) - np.sum(unit**2)) / (examples * (examples - 1)))
+
+
+def _shared(gradient: np.ndarray, examples: int) -> float | None:
+    axes = [axis for axis, size in enumerate(gradient.shape) if size == examples]
+    square = float(np.mean(gradient**2))
+    if not axes or not math.isfinite(square):
+        return None
+    share = float(np.mean(gradient.mean(axis=axes[0]) ** 2)) / square if square else 0.0
+    return max(0.0, (examples * share - 1) / (examples - 1))
 
 
 def _difference(one: Any, other: Any) -> float:

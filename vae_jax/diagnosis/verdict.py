@@ -1,25 +1,40 @@
 """The verdict on a training: one word, and the figure that decided it.
 
-Norms alone do not tell: a gradient may arrive in full and carry nothing, because the layers below have made all
-examples alike, or because the code that it should teach is ignored.
+A gradient that arrives in full may still carry nothing: where it says the same to all examples, it moves biases alone.
+What a word foretells was measured: `python -m bench run --suite foretell`.
 """
 
-import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
-VANISHED = 1e-2
-"""rms dL/dh at the encoder's first block over its last, below which the gradient has vanished on its way."""
 
-EXPLODED = 1e2
-"""The same ratio, above which it has exploded."""
+class Limit(NamedTuple):
+    """Where a rule begins to hold.
 
-PARALLEL = 0.8
-"""Mean cosine between examples in a tower's last hidden layer above which it hardly tells any two apart: over 80 % of
-its mean square is the same for all."""
+    Attributes:
+        plain: Under an optimizer whose steps are as small as the gradient: SGD, with momentum or without.
+        rescaling: Under one that divides each coordinate's step by the coordinate's own size, as Adam does.
+    """
 
-FLAT = 0.9
-"""Share of (example, unit) with a flat activation in any one layer, above which that layer is saturated; half of
-ReLU's are flat by design."""
+    plain: float
+    rescaling: float
+
+    def under(self, rescales: bool) -> float:
+        """The limit under an optimizer that does, or does not, rescale each coordinate."""
+        return self.rescaling if rescales else self.plain
+
+
+LIMITS = {
+    "saturated": Limit(0.9, 0.9),
+    "vanishing": Limit(0.05, 1e-4),
+    "exploding": Limit(100.0, 100.0),
+    "dead signal": Limit(0.15, 0.15),
+}
+"""What is read off the start alone: of each word the limit of its rule, in the order in which they are tried.
+
+The largest share of (example, unit) in any one layer with a flat activation; rms dL/dh at the encoder's first block
+over its last, below and above; the share of dL/dh at the encoder's last hidden layer that is the same for all examples.
+"""
 
 UNUSED_NATS = 0.1
 """KL divergence per example below which the code says nothing."""
@@ -28,16 +43,20 @@ ALIVE = 0.1
 """Share of the gradient at the encoder's last hidden layer that must come from the reconstruction for that path to be
 alive; the rest is the KL term's pull onto the prior."""
 
-LIMITS = {"saturated": FLAT, "vanishing": VANISHED, "exploding": EXPLODED, "dead signal": PARALLEL}
-"""What is read off the start alone: of each word the limit of its rule, in the order in which they are tried."""
+
+def _said(word: str) -> str:
+    plain, rescaling = LIMITS[word]
+    return f"{plain:g}" if plain == rescaling else f"{plain:g}, or {rescaling:g} where the optimizer rescales,"
+
 
 RULES = (
     f"healthy: z is used at the end (an active unit, and KL of at least {UNUSED_NATS:g} nats), whatever the start was",
-    f"saturated: at the start the activation is flat for over {FLAT:.0%} of a layer's examples and units",
-    f"vanishing: at the start rms dL/dh at the first block is below {VANISHED:g} of that at the last",
-    f"exploding: at the start it is above {EXPLODED:g} times that at the last",
-    f"dead signal: these norms are healthy, but at the start the mean cosine c between examples in the encoder's last "
-    f"hidden layer is above {PARALLEL:g}: over that share of the signal is the same for all",
+    f"saturated: at the start the activation is flat for over {_said('saturated')} of a layer's examples and units",
+    f"vanishing: at the start rms dL/dh at the first block is below {_said('vanishing')} of that at the last; an "
+    "optimizer that rescales each coordinate's step, as Adam does, takes large steps along a small gradient",
+    f"exploding: at the start it is above {_said('exploding')} times that at the last",
+    f"dead signal: these norms are healthy, but at the start over {_said('dead signal')} of the mean square of dL/dh "
+    "at the encoder's last hidden layer is the same for all examples: it moves biases, and tells no example from another",
     f"collapsed: none of these, and z is not used; the path from the reconstruction is alive where, at the end, it "
     f"gives over {ALIVE:.0%} of the gradient at the encoder's last hidden layer; of a model without z, healthy",
 )
@@ -62,12 +81,12 @@ class Code:
         kl_nats: KL divergence per example.
         active_units: Units of z whose posterior mean varies over examples.
         reconstruction_share: Share of the gradient at the encoder's last hidden layer that comes from the
-            reconstruction.
+            reconstruction; None where that was not read.
     """
 
     kl_nats: float
     active_units: int
-    reconstruction_share: float
+    reconstruction_share: float | None
 
 
 @dataclass(frozen=True)
@@ -78,20 +97,13 @@ class Verdict:
     because: str
 
 
-def ratio_of_norms(first: float, last: float) -> float:
-    """rms dL/dh at the first block over that at the last; 0 where none comes back at the first, whatever the last's."""
-    return 0.0 if first == 0 else quotient(first, last)
-
-
-def quotient(one: float, other: float) -> float:
-    """One number over another: infinite over zero, 1 where both are zero, and no number where one is none."""
-    if other == 0:
-        return 1.0 if one == 0 else one * math.inf
-    return one / other
-
-
 def judge(
-    gradient_ratio: float | None, mean_cosine: float | None, flat: float | None, code: Code | None = None
+    gradient_ratio: float | None,
+    shared: float | None,
+    flat: float | None,
+    code: Code | None = None,
+    *,
+    rescales: bool,
 ) -> Verdict:
     """The first rule of `RULES` that holds.
 
@@ -99,36 +111,40 @@ def judge(
         gradient_ratio: rms dL/dh at the first block over the last, at the start; of a gradient that has overflowed,
             not a number. Before the first block of a tower there is its input layer, which does not count; `diagnose`,
             whose blocks go from one matrix to the next, begins with it. None where there is no way from one to another.
-        mean_cosine: c between examples in the last hidden layer of the encoder, at the start; None where it has none.
+        shared: Share of the mean square of dL/dh that is the same for all examples, in the last hidden layer of the
+            encoder, at the start; None where it has none.
         flat: The largest share of (example, unit) in any layer whose activation is flat, at the start; None where
             there is no activation.
         code: How z is used; None of a model without one.
+        rescales: Whether the optimizer divides each coordinate's step by the coordinate's own size.
     """
+    limits = {word: limit.under(rescales) for word, limit in LIMITS.items()}
     used = code is not None and code.active_units > 0 and code.kl_nats >= UNUSED_NATS
     if code is not None and used:
         return Verdict("healthy", f"{code.active_units} active units and a KL of {code.kl_nats:.2f} nats")
-    if flat is not None and flat > FLAT:
+    if flat is not None and flat > limits["saturated"]:
         return Verdict("saturated", f"{flat:.0%} of a layer's activations are flat")
     if gradient_ratio is None:
         arrives = "there is no gradient ratio"
     elif gradient_ratio == 0:
         return Verdict("vanishing", "no gradient at all comes back at the first block")
-    elif gradient_ratio < VANISHED:
+    elif gradient_ratio < limits["vanishing"]:
         return Verdict("vanishing", f"rms dL/dh at the first block is {gradient_ratio:.1e} of the last's")
-    elif not gradient_ratio <= EXPLODED:
+    elif not gradient_ratio <= limits["exploding"]:
         return Verdict("exploding", f"rms dL/dh at the first block is {gradient_ratio:.1e} times the last's")
     else:
         arrives = f"the gradient ratio is {gradient_ratio:.2g}"
-    if mean_cosine is not None and mean_cosine > PARALLEL:
-        return Verdict("dead signal", f"{arrives}, but c is {mean_cosine:.3f}{_path(code)}")
+    if shared is not None and shared > limits["dead signal"]:
+        alike = f"{arrives}, but {shared:.0%} of dL/dh is the same for all examples{_path(code)}"
+        return Verdict("dead signal", alike)
+    alike = "" if shared is None else f", {shared:.0%} of dL/dh is the same for all examples"
     if code is not None:
-        cosine = "" if mean_cosine is None else f" and c {mean_cosine:.2f}"
-        return Verdict("collapsed", f"{arrives}{cosine}, but z has {code.active_units} active units{_path(code)}")
-    return Verdict("healthy", arrives + ("" if mean_cosine is None else f", c is {mean_cosine:.2f}"))
+        return Verdict("collapsed", f"{arrives}{alike}, but z has {code.active_units} active units{_path(code)}")
+    return Verdict("healthy", arrives + alike)
 
 
 def _path(code: Code | None) -> str:
-    if code is None:
+    if code is None or code.reconstruction_share is None:
         return ""
     state = "alive" if code.reconstruction_share > ALIVE else "dead"
     return f"; at the end the path from the reconstruction is {state}, {code.reconstruction_share:.0%} of the gradient"

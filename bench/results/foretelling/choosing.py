@@ -21,9 +21,6 @@ KINDS = 4
 # What a further reading must add to the mean of sensitivity and specificity: less is what chance adds.
 _WORTH = 0.01
 
-# Every other that comes with optax, or here, divides by a root of squares, or takes the sign.
-_PLAIN = ("sgd", "noisy_sgd", "schedule_free_sgd", "polyak_sgd", "lars", "normalized_sgd")
-
 
 class Limit(NamedTuple):
     """A reading and where it is too little; in the sense in which more is expected to leave.
@@ -123,7 +120,7 @@ def tell(rule: Sequence[Limit], networks: Sequence[Network]) -> Told:
 
 def says_they_stay(rule: Sequence[Limit], networks: Sequence[Network]) -> np.ndarray:
     """Of each network whether one of its readings lies below its limit; one that it has not is below none."""
-    rescales = np.array([rescales_coordinates(each) for each in networks])
+    rescales = np.array([each.rescales for each in networks])
     said = np.zeros(len(networks), bool)
     for limit in rule:
         said |= _readings(limit.instrument, networks) < np.where(rescales, limit.rescaling, limit.plain)
@@ -132,11 +129,6 @@ def says_they_stay(rule: Sequence[Limit], networks: Sequence[Network]) -> np.nda
 
 def _readings(name: str, networks: Sequence[Network]) -> np.ndarray:
     return np.array([each.readings.get(name, (math.nan,))[0] for each in networks])
-
-
-def rescales_coordinates(network: Network) -> bool:
-    """Whether its optimizer divides each coordinate's step by the coordinate's own size."""
-    return network.group[2] not in _PLAIN
 
 
 def splits_table(found: Sequence[Split]) -> pd.DataFrame:
@@ -184,7 +176,7 @@ class _Group:
 
     def __init__(self, networks: Sequence[Network]):
         self._networks = networks
-        self._rescales = np.array([rescales_coordinates(each) for each in networks])
+        self._rescales = np.array([each.rescales for each in networks])
         self._stays = np.array([not each.left for each in networks])
         # Half for those that left and half for those that stayed, each kind's alike.
         self._weights = np.zeros(len(networks))

@@ -15,6 +15,9 @@ from bench.results.foretelling.networks import SHARES, Network, heading, network
 from bench.results.judging.statistics import CONFIDENCE, Interval, exact_binomial, interval_text
 from bench.results.results import Results
 
+# Of each word the limit of its rule: under an optimizer that rescales nothing, and under one that does.
+Limits = dict[str, tuple[float, float]]
+
 LEAST = 10
 """Networks below which nothing is said."""
 
@@ -108,7 +111,7 @@ def foretell(results: Results) -> Foretelling:
     return judged(networks_of(results), results.plan.verdict_limits)
 
 
-def judged(networks: tuple[Network, ...], limits: dict[str, float]) -> Foretelling:
+def judged(networks: tuple[Network, ...], limits: Limits) -> Foretelling:
     """What the readings of some networks foretell of their ends.
 
     Args:
@@ -247,14 +250,18 @@ def _area(networks: Sequence[Network], name: str, place: int) -> Interval:
     )
 
 
-def _said(networks: Sequence[Network], limits: dict[str, float]) -> tuple[Said, ...]:
+def _said(networks: Sequence[Network], limits: Limits) -> tuple[Said, ...]:
     if not limits:
         return ()
+
+    def of(word: str, network: Network) -> float:
+        return limits[word][network.rescales]
+
     rules: dict[str, Callable[[Network], bool]] = {
-        "saturated": lambda each: each.flat > limits["saturated"],
-        "vanishing": lambda each: each.ratio < limits["vanishing"],
-        "exploding": lambda each: each.ratio > limits["exploding"],
-        "dead signal": lambda each: each.cosine > limits["dead signal"],
+        "saturated": lambda each: each.flat > of("saturated", each),
+        "vanishing": lambda each: each.ratio < of("vanishing", each),
+        "exploding": lambda each: each.ratio > of("exploding", each),
+        "dead signal": lambda each: each.shared > of("dead signal", each),
         NO_WORD: lambda _: True,
     }
     counts = {word: [0, 0] for word in rules}

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from bench.results.judging.left import figures, has_left
+from bench.results.judging.rescaling import optimizer_of, rescales
 from bench.results.results import Results, Row
 
 SHARES = (0.0, 0.03, 0.10)
@@ -99,7 +100,7 @@ class Network(NamedTuple):
         left: Whether, at one of the rates that were tried, most trainings left the plateau.
         readings: By instrument, for each of `SHARES`, such that more of it is expected to leave; the median over seeds.
         ratio: rms dL/dh at the first block over the last's at the start, as the verdict reads it; and so the next two.
-        cosine: c at the encoder's last hidden layer.
+        shared: Share of dL/dh that is the same for all examples, at the encoder's last hidden layer.
         flat: The largest flat share.
     """
 
@@ -110,8 +111,13 @@ class Network(NamedTuple):
     left: bool
     readings: dict[str, tuple[float, ...]]
     ratio: float
-    cosine: float
+    shared: float
     flat: float
+
+    @property
+    def rescales(self) -> bool:
+        """Whether its optimizer divides each coordinate's step by the coordinate's own size."""
+        return rescales(self.group[2])
 
 
 def networks_of(results: Results) -> tuple[Network, ...]:
@@ -162,8 +168,7 @@ def _network(row: Row) -> Network | None:
         # Of the first step alone.
         readings["tangent_kernel"] = (-record.tangent_condition, math.nan, math.nan)
     first = record.trainings[0]
-    name = record.recipe.get("optimizer")
-    optimizer = str(name["function"] if isinstance(name, dict) else name).rpartition(".")[2]
+    optimizer = optimizer_of(record.recipe)
     return Network(
         row.cell.workload,
         row.cell.arm,
@@ -172,7 +177,7 @@ def _network(row: Row) -> Network | None:
         _left(row, plateau),
         readings,
         *(math.nan if value is None else value
-          for value in (first.gradient_ratio_init, first.mean_cosine_init, first.flat_init)),
+          for value in (first.gradient_ratio_init, first.shared_gradient_init, first.flat_init)),
     )  # fmt: skip
 
 

@@ -46,6 +46,8 @@ class TrainingRecord:
     gradient_per_layer_init: float | None = None
     mean_cosine_init: float | None = None
     mean_cosine_end: float | None = None
+    shared_gradient_init: float | None = None
+    shared_gradient_end: float | None = None
     reconstruction_share_init: float | None = None
     reconstruction_share_end: float | None = None
     flat_init: float | None = None
@@ -273,7 +275,8 @@ class PlanRecord:
         protocol: How cells are tuned and reported.
         verdict_rules: The rules of the verdict in words.
         cells: The cells.
-        verdict_limits: Of each word that is read off the first step, its rule's limit; none in plans of old.
+        verdict_limits: Of each word that is read off the first step, its rule's limit under an optimizer that rescales
+            nothing and under one that does; none in plans of old.
     """
 
     suite: str
@@ -283,4 +286,4 @@ class PlanRecord:
     protocol: ProtocolRecord
     verdict_rules: tuple[str, ...]
     cells: tuple[PlannedCell, ...]
-    verdict_limits: dict[str, float] = field(default_factory=dict)
+    verdict_limits: dict[str, tuple[float, float]] = field(default_factory=dict)

@@ -236,7 +236,7 @@ class Store:
         Args:
             stored: The identity that it is stored under.
             identity: The other one.
-            explanation: The theory and blame of it, which are found anew.
+            explanation: Its verdicts, theory and blame, which are found anew.
         """
         cell = self.load(stored)
         record = replace(cell.record, identity=identity, **explanation)
