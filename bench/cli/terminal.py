@@ -50,6 +50,7 @@ _OF_A_TRAINING = (
     "gradient_ratio_end",
     "mean_cosine_init",
     "mean_cosine_end",
+    "shared_gradient_init",
     "reconstruction_share_init",
     "diverged_at",
 )

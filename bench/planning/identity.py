@@ -43,7 +43,7 @@ _DECIDES = (
     "bench.results.judging.tuned",
     "bench.results.judging.left",
 )
-_FOUND_ANEW = ("bench.training.explanation", "bench.training.verdicts", "vae_jax.diagnosis.verdict")
+_FOUND_ANEW = ("bench.training.explanation", "vae_jax.diagnosis.verdict")
 _TRACED = tuple(
     f"vae_jax.{room}"
     for room in (

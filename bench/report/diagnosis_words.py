@@ -36,13 +36,14 @@ def diagnosis_words(case: "Case") -> list[str]:
 
 def diagnosis_table(layers: "Sequence[Layer]") -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
     """The layers as text: heads, and a row for each."""
-    heads = ("layer", "steps", "shape", "rms dL/dh", "rms dL/dW", "q", "c", "shared dL/dh", "saturated", "dead", "exact zeros",
-             "backward = 1", "forward = 1")  # fmt: skip
+    heads = ("layer", "steps", "shape", "rms dL/dh", "rms dL/dW", "q", "c", "shared dL/dh", "saturated", "dead",
+             "exact zeros", "backward = 1", "forward = 1")  # fmt: skip
     return heads, [
         (
             layer.name, layer.kind, "x".join(map(str, layer.shape)), figure(layer.hidden_gradient),
             figure(layer.weight_gradient), figure(layer.mean_square), figure(layer.mean_cosine),
-            _share(layer.shared_gradient),            _share(layer.saturated_share), _share(layer.dead_share), _share(layer.zero_share),
+            _share(layer.shared_gradient), _share(layer.saturated_share), _share(layer.dead_share),
+            _share(layer.zero_share),
             figure(layer.backward_factor, "x"), figure(layer.forward_factor, "x"),
         )
         for layer in layers

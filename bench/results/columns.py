@@ -379,6 +379,13 @@ def mean_cosine_end(row: Row) -> float:
     return row.over_seeds("mean_cosine_end").mean
 
 
+@column(unit="", title="shared dL/dh, init", terminal=NEVER, text=lambda row: fixed(row.shared_gradient_init),
+        says="share of the mean square of dL/dh at the encoder's last hidden layer that is the same for all examples, at "
+        "initialisation")  # fmt: skip
+def shared_gradient_init(row: Row) -> float:
+    return row.over_seeds("shared_gradient_init").mean
+
+
 def _rate(row: Any) -> str:
     edge = {"no": "", "": "", NO_RATE_LEFT: ""}.get(row.rate_at_edge or "", f" ({row.rate_at_edge} edge)")
     return significant(row.learning_rate) + edge

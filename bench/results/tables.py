@@ -121,7 +121,7 @@ def write_tables(results: Results) -> list[Path]:
         "summary.csv": results.summary.to_csv(index=False).encode(),
         "summary.md": _markdown(results).encode(),
         TRAININGS: trainings(results).to_parquet(index=False),
-        "networks.parquet": networks_table(results.once(foretell).networks).to_parquet(index=False),
+        "networks.parquet": _networks(results).to_parquet(index=False),
         ABOUT: (json.dumps(about(results), indent=1) + "\n").encode(),
         "curves.parquet": _curves(results),
     }
@@ -189,3 +189,7 @@ def _foretold(results: Results) -> list[str]:
     for words, table in foretelling_tables(found):
         lines += [words, "", table.to_markdown(index=False, disable_numparse=True), ""]
     return lines
+
+
+def _networks(results: Results) -> pd.DataFrame:
+    return networks_table(results.once(foretell).networks, results.plan.verdict_limits)

@@ -1,23 +1,29 @@
-"""What an arm's trainings are judged, what theory expects of its first step, and which block is to blame."""
+"""What an arm's trainings are judged, what theory expects of its first step, and which block is to blame.
+
+Found from the figures that are stored and from the initial weights: whoever changes a rule trains nothing anew, and for
+a stored cell whose programs are unchanged all of this is found again.
+"""
 
 import math
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import jax
 from flax import nnx
 from jaxtyping import Array
 
+from bench.results.judging.rescaling import optimizer_of, rescales
 from bench.results.stored.records import BlameRecord, TheoryRecord, TrainingRecord
 from bench.training.arm_trainer import ArmTrainer
 from bench.training.programs import program
-from bench.training.verdicts import commonest_verdict, with_verdicts
 from vae_jax.diagnosis.attribution import arrivals, blame
 from vae_jax.diagnosis.chain import find_chain
 from vae_jax.diagnosis.diagnose import blame_over_time, over_time
 from vae_jax.diagnosis.graph import trace
 from vae_jax.diagnosis.layer_readings import read_layers
+from vae_jax.diagnosis.verdict import Code, judge
 from vae_jax.evaluation.tangent_kernel import EXAMPLES, tangent_condition
 from vae_jax.models.batch import Batch, Forward, Noise
 from vae_jax.objective.bound import loss_parts
@@ -58,6 +64,34 @@ def explain(
     }
     # Without it a record that is kept keeps its own.
     return said | ({"tangent_condition": _tangent(trainer, parameters, statistics, *few)} if tangent_kernel else {})
+
+
+def with_verdicts(trainings: Sequence[TrainingRecord], recipe: dict[str, object]) -> tuple[TrainingRecord, ...]:
+    """The same trainings, each with its verdict and why; one that diverged, or of which nothing was read, has none.
+
+    Args:
+        trainings: Those that are reported on.
+        recipe: Every slot's value.
+    """
+    rescaled = rescales(optimizer_of(recipe))
+    return tuple(_judged(each, rescaled) for each in trainings)
+
+
+def commonest_verdict(trainings: Sequence[TrainingRecord]) -> tuple[str, int]:
+    """The word that most seeds' verdict is, and how many of them; empty where none has one."""
+    words = Counter(training.verdict for training in trainings if training.verdict is not None)
+    return words.most_common(1)[0] if words else ("", 0)
+
+
+def _judged(training: TrainingRecord, rescaled: bool) -> TrainingRecord:
+    read = training.gradient_ratio_init, training.shared_gradient_init, training.flat_init
+    if training.score is None or read == (None, None, None):
+        return replace(training, verdict=None, because=None)
+    code = None
+    if training.kl_nats is not None and training.active_units is not None:
+        code = Code(training.kl_nats, training.active_units, training.reconstruction_share_end)
+    verdict = judge(*read, code, rescales=rescaled)
+    return replace(training, verdict=verdict.word, because=verdict.because)
 
 
 def _tangent(trainer: ArmTrainer, parameters: Any, statistics: Any, batch: Batch, noise: Noise) -> float | None:

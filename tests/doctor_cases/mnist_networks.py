@@ -79,7 +79,7 @@ class Rows(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         states = nn.RNN(nn.GRUCell(64))(x.reshape(-1, SIDE, SIDE))
-        return nn.Dense(CLASSES)(states[:, -1])
+        return nn.Dense(CLASSES)(jnp.asarray(states)[:, -1])
 
 
 class Transformer(nn.Module):
@@ -107,7 +107,7 @@ NETWORKS = (
     Network("4 pre-LN transformer blocks of 64", Transformer(), 0.90, 1.0),
     Network("2 dense 256, sigmoid", Dense(2, 256, nn.sigmoid), 0.85, 1.0),
     Network("GRU 64 over 28 rows", Rows(), 0.85, 1.0),
-    Network("3 convolutions (16, 32, 64), global mean", GlobalMean(), 0.80, 1.0),
+    Network("3 convolutions (16, 32, 64), global mean", GlobalMean(), 0.85, 1.0),
     Network("40 dense 64, ReLU, He", Dense(40, 64, nn.relu, _HE), 0.3, 0.9, ("healthy", "dead signal")),
     Network("8 dense 256, sigmoid", Dense(8, 256, nn.sigmoid), 0.0, 0.85, ("vanishing",)),
 )

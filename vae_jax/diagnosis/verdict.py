@@ -28,13 +28,33 @@ LIMITS = {
     "saturated": Limit(0.9, 0.9),
     "vanishing": Limit(0.05, 1e-4),
     "exploding": Limit(100.0, 100.0),
-    "dead signal": Limit(0.15, 0.15),
+    "dead signal": Limit(0.05, 0.15),
 }
 """What is read off the start alone: of each word the limit of its rule, in the order in which they are tried.
 
 The largest share of (example, unit) in any one layer with a flat activation; rms dL/dh at the encoder's first block
-over its last, below and above; the share of dL/dh at the encoder's last hidden layer that is the same for all examples.
+over its last, below and above; the share of dL/dh at the encoder's last hidden layer that is the same for all examples,
+in a model whose code a KL term pulls to the prior meanwhile.
 """
+
+
+class Strength(NamedTuple):
+    """What became of the networks that a rule named at their first step, in the suite `foretell`.
+
+    Attributes:
+        left: How many left the plateau all the same.
+        networks: Of how many.
+    """
+
+    left: int
+    networks: int
+
+
+STRENGTHS = {
+    "vanishing": (Strength(0, 41), Strength(2, 12)),
+    "dead signal": (Strength(1, 24), Strength(2, 24)),
+}
+"""Of each rule that named some, under an optimizer that rescales nothing and under one that does."""
 
 UNUSED_NATS = 0.1
 """KL divergence per example below which the code says nothing."""
@@ -56,7 +76,8 @@ RULES = (
     "optimizer that rescales each coordinate's step, as Adam does, takes large steps along a small gradient",
     f"exploding: at the start it is above {_said('exploding')} times that at the last",
     f"dead signal: these norms are healthy, but at the start over {_said('dead signal')} of the mean square of dL/dh "
-    "at the encoder's last hidden layer is the same for all examples: it moves biases, and tells no example from another",
+    "at the encoder's last hidden layer is the same for all examples, while a KL term pulls their codes together; of a "
+    "model without one it foretells nothing",
     f"collapsed: none of these, and z is not used; the path from the reconstruction is alive where, at the end, it "
     f"gives over {ALIVE:.0%} of the gradient at the encoder's last hidden layer; of a model without z, healthy",
 )
@@ -115,7 +136,7 @@ def judge(
             encoder, at the start; None where it has none.
         flat: The largest share of (example, unit) in any layer whose activation is flat, at the start; None where
             there is no activation.
-        code: How z is used; None of a model without one.
+        code: How z is used; None of a model without one, whose signal is never called dead.
         rescales: Whether the optimizer divides each coordinate's step by the coordinate's own size.
     """
     limits = {word: limit.under(rescales) for word, limit in LIMITS.items()}
@@ -134,13 +155,13 @@ def judge(
         return Verdict("exploding", f"rms dL/dh at the first block is {gradient_ratio:.1e} times the last's")
     else:
         arrives = f"the gradient ratio is {gradient_ratio:.2g}"
+    alike = "" if shared is None else f"{shared:.0%} of dL/dh is the same for all examples"
+    if code is None:
+        return Verdict("healthy", ", ".join(filter(None, (arrives, alike))))
     if shared is not None and shared > limits["dead signal"]:
-        alike = f"{arrives}, but {shared:.0%} of dL/dh is the same for all examples{_path(code)}"
-        return Verdict("dead signal", alike)
-    alike = "" if shared is None else f", {shared:.0%} of dL/dh is the same for all examples"
-    if code is not None:
-        return Verdict("collapsed", f"{arrives}{alike}, but z has {code.active_units} active units{_path(code)}")
-    return Verdict("healthy", arrives + alike)
+        return Verdict("dead signal", f"{arrives}, but {alike}{_path(code)}")
+    said = ", ".join(filter(None, (arrives, alike)))
+    return Verdict("collapsed", f"{said}, but z has {code.active_units} active units{_path(code)}")
 
 
 def _path(code: Code | None) -> str:

@@ -1,7 +1,8 @@
 """Rules of early readings, chosen on some kinds of workload and tested on the others. No jax.
 
 A rule says of a network that it stays on the plateau where one of a few readings of its first step lies beyond a limit.
-Under an optimizer that divides each coordinate by its own size the first reading's limit is another.
+Under an optimizer that divides each coordinate by its own size a reading's limit is another; and a reading may count
+only where there is a KL term, which competes for the same weights.
 """
 
 import itertools
@@ -19,7 +20,7 @@ KINDS = 4
 """Of workload, below which nothing is chosen: a rule that is found on one and tested on one is no rule."""
 
 # What a further reading must add to the mean of sensitivity and specificity: less is what chance adds.
-_WORTH = 0.01
+_WORTH = 0.03
 
 
 class Limit(NamedTuple):
@@ -27,13 +28,21 @@ class Limit(NamedTuple):
 
     Attributes:
         instrument: Whose reading.
-        plain: The limit under an optimizer that rescales nothing.
+        coded: Whether it is read only of networks with a KL term.
+        plain: The limit under an optimizer that rescales nothing; minus infinity where it never holds.
         rescaling: And under one that rescales each coordinate.
     """
 
     instrument: str
-    plain: float
-    rescaling: float
+    coded: bool = False
+    plain: float = -math.inf
+    rescaling: float = -math.inf
+
+
+Rule = tuple[Limit, ...]
+
+VERDICT: Rule = (Limit("hidden_gradient"), Limit("shared_gradient", coded=True))
+"""What the verdict's words are made of, limits aside: `vanishing` and `dead signal`."""
 
 
 class Told(NamedTuple):
@@ -63,14 +72,18 @@ class Split:
 
     chosen_on: tuple[str, ...]
     tested_on: tuple[str, ...]
-    rule: tuple[Limit, ...]
+    rule: Rule
     told: Told
 
 
-def splits(networks: Sequence[Network]) -> tuple[Split, ...]:
+def splits(networks: Sequence[Network], form: Rule | None = None) -> tuple[Split, ...]:
     """A rule for each choice of half of the kinds, tested on the other half; and last the one that all choose.
 
     Nothing of fewer than `KINDS`, or where a half has none that left or none that stayed.
+
+    Args:
+        networks: Of several kinds.
+        form: The readings of the rule, whose limits alone are chosen; without one the readings are chosen too.
     """
     kinds = list(dict.fromkeys(each.group[0] for each in networks))
     if len(kinds) < KINDS:
@@ -80,60 +93,70 @@ def splits(networks: Sequence[Network]) -> tuple[Split, ...]:
         own = [each for each in networks if each.group[0] in chosen_on]
         others = [each for each in networks if each.group[0] not in chosen_on]
         if _mixed(own) and _mixed(others):
-            rule = choose(own)
+            rule = choose(own, form)
             tested_on = tuple(kind for kind in kinds if kind not in chosen_on)
             found.append(Split(chosen_on, tested_on, rule, tell(rule, others)))
     if _mixed(networks):
-        rule = choose(networks)
+        rule = choose(networks, form)
         found.append(Split(tuple(kinds), (), rule, tell(rule, networks)))
     return tuple(found)
 
 
-def choose(networks: Sequence[Network]) -> tuple[Limit, ...]:
+def choose(networks: Sequence[Network], form: Rule | None = None) -> Rule:
     """The reading whose limits tell these networks best, then each further one that adds to it.
 
     What is best is the mean of sensitivity and specificity, each over kinds: a kind with many networks has no more to
     say than another.
+
+    Args:
+        networks: Of which some left and some stayed.
+        form: The readings, where they are chosen already.
     """
     group = _Group(networks)
+    if form is not None:
+        return group.fitted(form)
+    # Where all have a code, or none has, it is one reading.
+    scopes = (False, True) if len({each.coded for each in networks}) == 2 else (False,)
     names = sorted({name for each in networks for name in each.readings if reading_of(name).compares})
-    rule: tuple[Limit, ...] = ()
+    left = [Limit(name, coded) for name in names for coded in scopes]
+    rule: Rule = ()
     best = group.value(rule)
-    while len(rule) < len(names):
-        tried = [
-            group.fitted((*rule, Limit(name, -math.inf, -math.inf)))
-            for name in names
-            if name not in (limit.instrument for limit in rule)
-        ]
-        value, found = max(((group.value(each), each) for each in tried), key=lambda each: each[0])
+    while left:
+        tried = [group.fitted((*rule, limit)) for limit in left]
+        value, place = max((group.value(each), -place) for place, each in enumerate(tried))
         if value < best + _WORTH:
             break
-        rule, best = found, value
+        rule, best = tried[-place], value
+        del left[-place]
     return rule
 
 
-def tell(rule: Sequence[Limit], networks: Sequence[Network]) -> Told:
+def tell(rule: Rule, networks: Sequence[Network]) -> Told:
     """How well a rule tells some networks, of which some left and some stayed."""
     said, left = says_they_stay(rule, networks), np.array([each.left for each in networks])
     return Told(float(said[~left].mean()), float((~said[left]).mean()), len(networks))
 
 
-def says_they_stay(rule: Sequence[Limit], networks: Sequence[Network]) -> np.ndarray:
+def says_they_stay(rule: Rule, networks: Sequence[Network]) -> np.ndarray:
     """Of each network whether one of its readings lies below its limit; one that it has not is below none."""
     rescales = np.array([each.rescales for each in networks])
     said = np.zeros(len(networks), bool)
     for limit in rule:
-        said |= _readings(limit.instrument, networks) < np.where(rescales, limit.rescaling, limit.plain)
+        said |= _readings(limit, networks) < np.where(rescales, limit.rescaling, limit.plain)
     return said
 
 
-def _readings(name: str, networks: Sequence[Network]) -> np.ndarray:
-    return np.array([each.readings.get(name, (math.nan,))[0] for each in networks])
+def _readings(limit: Limit, networks: Sequence[Network]) -> np.ndarray:
+    nothing = (math.nan,)
+    return np.array([
+        (each.readings.get(limit.instrument, nothing) if each.coded or not limit.coded else nothing)[0]
+        for each in networks
+    ])  # fmt: skip
 
 
 def splits_table(found: Sequence[Split]) -> pd.DataFrame:
-    """A row per split: what was chosen, and how well it tells the kinds that had no part in it."""
-    return pd.DataFrame([
+    """A row per split: what was chosen, and how well it tells the kinds that had no part in it; and their mean."""
+    rows = [
         {
             "chosen on": ", ".join(each.chosen_on) if each.tested_on else "all",
             "stays where": "; or ".join(map(limit_words, each.rule)) or "never",
@@ -143,7 +166,15 @@ def splits_table(found: Sequence[Split]) -> pd.DataFrame:
             "specificity": f"{each.told.specificity:.0%}",
         }
         for each in found
-    ])  # fmt: skip
+    ]
+    if tested := [each.told for each in found if each.tested_on]:
+        mean = {
+            "chosen on": f"the mean over {len(tested)}", "stays where": "", "tested on": "", "n": "",
+            "sensitivity": f"{np.mean([each.sensitivity for each in tested]):.0%}",
+            "specificity": f"{np.mean([each.specificity for each in tested]):.0%}",
+        }  # fmt: skip
+        rows.insert(len(tested), mean)
+    return pd.DataFrame(rows)
 
 
 def limit_words(limit: Limit) -> str:
@@ -156,15 +187,18 @@ def limit_words(limit: Limit) -> str:
             return "always" if value > 0 else "never"
         return f"{beyond} {sign * value:.3g}"
 
-    return f"{limit.instrument} is {told(limit.plain)} (rescaled: {told(limit.rescaling)})"
+    where = ", with a KL term," if limit.coded else ""
+    return f"{limit.instrument}{where} is {told(limit.plain)} (rescaled: {told(limit.rescaling)})"
 
 
-SPLIT_WORDS = (
-    "Rules chosen on half of the kinds of workload and tested on the other half, which had no part in the choice: of "
-    "the networks that stayed the share of which the rule says so (sensitivity), of those that left the share of which "
-    "it does not (specificity). Where an optimizer rescales each coordinate, as Adam does, a limit is another."
+_SPLIT = (
+    "chosen on half of the kinds of workload and tested on the other half, which had no part in the choice: of the "
+    "networks that stayed the share of which the rule says so (sensitivity), of those that left the share of which it "
+    "does not (specificity). Where an optimizer rescales each coordinate, as Adam does, a limit is another."
 )
-"""What `splits_table` shows."""
+VERDICT_SPLIT_WORDS = f"The limits of the verdict's rules, {_SPLIT}"
+SPLIT_WORDS = f"Rules of any readings, readings and limits {_SPLIT}"
+"""What `splits_table` shows, of the verdict's form and of any."""
 
 
 def _mixed(networks: Sequence[Network]) -> bool:
@@ -187,28 +221,29 @@ class _Group:
                 own = (kinds == kind) & (self._stays == stays)
                 self._weights[own] = 0.5 / len(there) / own.sum()
 
-    def value(self, rule: Sequence[Limit]) -> float:
+    def value(self, rule: Rule) -> float:
         """The mean of sensitivity and specificity, each over kinds."""
         return float(self._weights[says_they_stay(rule, self._networks) == self._stays].sum())
 
-    def fitted(self, rule: tuple[Limit, ...]) -> tuple[Limit, ...]:
+    def fitted(self, rule: Rule) -> Rule:
         """The same readings with the best limits that one at a time can be moved to."""
         before = -1.0
         while (value := self.value(rule)) > before:
             before = value
             for place in reversed(range(len(rule))):
-                said = says_they_stay([*rule[:place], *rule[place + 1 :]], self._networks)
-                name = rule[place].instrument
-                limits = (self._limit(name, ~said & (self._rescales == which)) for which in (False, True))
-                rule = (*rule[:place], Limit(name, *limits), *rule[place + 1 :])
+                said = says_they_stay((*rule[:place], *rule[place + 1 :]), self._networks)
+                own = rule[place]
+                plain, rescaling = (self._limit(own, ~said & (self._rescales == which)) for which in (False, True))
+                own = own._replace(plain=plain, rescaling=rescaling)
+                rule = (*rule[:place], own, *rule[place + 1 :])
         return rule
 
-    def _limit(self, name: str, open_: np.ndarray) -> float:
+    def _limit(self, limit: Limit, open_: np.ndarray) -> float:
         """The limit below which saying that a network stays is right most, among those of which nothing is said yet.
 
         In the middle between two readings, and of several that are as good the middle one.
         """
-        readings = _readings(name, self._networks)
+        readings = _readings(limit, self._networks)
         open_ = open_ & ~np.isnan(readings)
         values = np.unique(readings[open_])
         if not len(values):

@@ -4,19 +4,25 @@ Nothing is trained for it: readings and ends are those of the stored cells.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 
-from bench.results.foretelling.choosing import SPLIT_WORDS, splits, splits_table
+from bench.results.foretelling.choosing import SPLIT_WORDS, VERDICT, VERDICT_SPLIT_WORDS, splits, splits_table
 from bench.results.foretelling.discrimination import Threshold, area_under_curve, best_guess, best_threshold
-from bench.results.foretelling.networks import SHARES, Network, heading, networks_of, reading_of
+from bench.results.foretelling.networks import (
+    NO_WORD,
+    SHARES,
+    Limits,
+    Network,
+    heading,
+    networks_of,
+    reading_of,
+    word_of,
+)
 from bench.results.judging.statistics import CONFIDENCE, Interval, exact_binomial, interval_text
 from bench.results.results import Results
-
-# Of each word the limit of its rule: under an optimizer that rescales nothing, and under one that does.
-Limits = dict[str, tuple[float, float]]
 
 LEAST = 10
 """Networks below which nothing is said."""
@@ -51,11 +57,13 @@ class Said:
 
     Attributes:
         word: The verdict's, or `none of these`.
+        rescales: Whether their optimizer rescales each coordinate.
         left: How many left.
         networks: Of how many.
     """
 
     word: str
+    rescales: bool
     left: int
     networks: int
 
@@ -97,9 +105,6 @@ class Foretelling:
     def rightly(self) -> int:
         """How many the rules tell rightly: a word foretells that it stays, none that it leaves."""
         return sum(each.left if each.word == NO_WORD else each.networks - each.left for each in self.said)
-
-
-NO_WORD = "none of these"
 
 
 def foretell(results: Results) -> Foretelling:
@@ -189,7 +194,12 @@ def areas_table(found: Foretelling) -> pd.DataFrame:
 def rules_table(found: Foretelling) -> pd.DataFrame:
     """A row per verdict at the first step, by the first rule that holds: how many left all the same."""
     return pd.DataFrame([
-        {"at the first step": each.word, "left": f"{each.left} of {each.networks}", "share": _percent(each.share)}
+        {
+            "at the first step": each.word,
+            "the optimizer": "rescales each coordinate" if each.rescales else "does not rescale",
+            "left": f"{each.left} of {each.networks}",
+            "share": _percent(each.share),
+        }
         for each in found.said
     ])  # fmt: skip
 
@@ -199,6 +209,7 @@ def foretelling_tables(found: Foretelling) -> list[tuple[str, pd.DataFrame]]:
     tables = (
         (AREA_WORDS, areas_table(found)),
         (RULE_WORDS, rules_table(found)),
+        (VERDICT_SPLIT_WORDS, splits_table(splits(found.networks, VERDICT))),
         (SPLIT_WORDS, splits_table(splits(found.networks))),
     )
     return [(words, table) for words, table in tables if len(table)]
@@ -253,20 +264,8 @@ def _area(networks: Sequence[Network], name: str, place: int) -> Interval:
 def _said(networks: Sequence[Network], limits: Limits) -> tuple[Said, ...]:
     if not limits:
         return ()
-
-    def of(word: str, network: Network) -> float:
-        return limits[word][network.rescales]
-
-    rules: dict[str, Callable[[Network], bool]] = {
-        "saturated": lambda each: each.flat > of("saturated", each),
-        "vanishing": lambda each: each.ratio < of("vanishing", each),
-        "exploding": lambda each: each.ratio > of("exploding", each),
-        "dead signal": lambda each: each.shared > of("dead signal", each),
-        NO_WORD: lambda _: True,
-    }
-    counts = {word: [0, 0] for word in rules}
+    counts = {(word, rescales): [0, 0] for word in (*limits, NO_WORD) for rescales in (False, True)}
     for each in networks:
-        word = next(word for word, holds in rules.items() if holds(each))
-        counts[word][0] += each.left
-        counts[word][1] += 1
-    return tuple(Said(word, *count) for word, count in counts.items() if count[1])
+        counts[word_of(each, limits), each.rescales][0] += each.left
+        counts[word_of(each, limits), each.rescales][1] += 1
+    return tuple(Said(*of, *count) for of, count in counts.items() if count[1])

@@ -4,7 +4,7 @@ A network is an arm on a workload.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -99,6 +99,7 @@ class Network(NamedTuple):
         structure: Those that begin with the same forward pass are no two witnesses.
         left: Whether, at one of the rates that were tried, most trainings left the plateau.
         readings: By instrument, for each of `SHARES`, such that more of it is expected to leave; the median over seeds.
+        coded: Whether it has a code, which a KL term pulls to the prior.
         ratio: rms dL/dh at the first block over the last's at the start, as the verdict reads it; and so the next two.
         shared: Share of dL/dh that is the same for all examples, at the encoder's last hidden layer.
         flat: The largest flat share.
@@ -110,6 +111,7 @@ class Network(NamedTuple):
     structure: tuple[object, ...]
     left: bool
     readings: dict[str, tuple[float, ...]]
+    coded: bool
     ratio: float
     shared: float
     flat: float
@@ -118,6 +120,27 @@ class Network(NamedTuple):
     def rescales(self) -> bool:
         """Whether its optimizer divides each coordinate's step by the coordinate's own size."""
         return rescales(self.group[2])
+
+
+Limits = Mapping[str, tuple[float, float]]
+"""Of each word the limit of its rule: under an optimizer that rescales nothing, and under one that does."""
+
+NO_WORD = "none of these"
+
+
+def word_of(network: Network, limits: Limits) -> str:
+    """The word of the verdict's first rule that holds at the first step, with these limits; or `NO_WORD`."""
+
+    def of(word: str) -> float:
+        return limits[word][network.rescales]
+
+    holds = {
+        "saturated": network.flat > of("saturated"),
+        "vanishing": network.ratio < of("vanishing"),
+        "exploding": network.ratio > of("exploding"),
+        "dead signal": network.coded and network.shared > of("dead signal"),
+    }
+    return next((word for word, does in holds.items() if does), NO_WORD)
 
 
 def networks_of(results: Results) -> tuple[Network, ...]:
@@ -131,8 +154,9 @@ def networks_of(results: Results) -> tuple[Network, ...]:
     return tuple(found for row in rows.values() if (found := _network(row)) is not None)
 
 
-def networks_table(networks: Sequence[Network]) -> pd.DataFrame:
-    """A row per network: what it is, whether it left, and each reading at each of `SHARES`, in the reading's own sense.
+def networks_table(networks: Sequence[Network], limits: Limits) -> pd.DataFrame:
+    """A row per network: what it is, whether it left, what word the verdict's rules give its first step, and each
+    reading at each of `SHARES`, in the reading's own sense.
 
     With it other rules can be chosen by whoever has other ones in mind.
     """
@@ -143,7 +167,8 @@ def networks_table(networks: Sequence[Network]) -> pd.DataFrame:
         kind, base, optimizer = each.group
         row: dict[str, object] = {
             "workload": each.workload, "arm": each.arm, "kind": kind, "base": base, "optimizer": optimizer,
-            "structure": structures[each.structure], "left": each.left,
+            "structure": structures[each.structure], "rescales": each.rescales, "coded": each.coded, "left": each.left,
+            "word": word_of(each, limits) if limits else None,
         }  # fmt: skip
         for name in names:
             sign = 1 if reading_of(name).leaves == "more" else -1
@@ -176,6 +201,7 @@ def _network(row: Row) -> Network | None:
         (row.cell.workload, *(structure or [row.cell.arm])),
         _left(row, plateau),
         readings,
+        any(each.kl_nats is not None for each in (*record.tuning, *record.trainings)),
         *(math.nan if value is None else value
           for value in (first.gradient_ratio_init, first.shared_gradient_init, first.flat_init)),
     )  # fmt: skip

@@ -10,6 +10,7 @@ from bench.report.conclusions import blame_sentence
 from bench.results.stored.records import BlameRecord, PlannedCell, TheoryRecord
 from bench.results.stored.store import CURVE_COLUMNS, Store
 from bench.training.curves import CurveWriter
+from bench.training.explanation import with_verdicts
 from bench.training.record import Run, cell_record, training_record
 from vae_jax.objective.bound import LossParts
 
@@ -43,6 +44,7 @@ READINGS = {
     "hidden_gradient": GRADIENT,
     "reconstruction_gradient": GRADIENT,
     "mean_cosine": read(layers=np.array([0.1, 0.2, 0.3, 0.4]), after=np.zeros(2)),
+    "shared_gradient": read(layers=np.array([0.9, 0.5, 0.2, 0.04]), after=np.zeros(2)),
     "saturated": read(layers=np.array([0.0, 0.5, 0.2, 0.1]), after=np.zeros(2)),
 }
 
@@ -56,32 +58,41 @@ def recorded(readings, final, judged=True, limit=100.0):
     return training_record(1, 0.1, Run(readings, None, final, -1), 50, limit, "layers", judged)
 
 
+def verdict(training):
+    (found,) = with_verdicts([training], {"optimizer": "optax.adam"})
+    return found
+
+
 def test_a_model_without_z_has_no_code_and_is_judged_without_one():
     found = recorded(READINGS, parts(-3.0, -3.0))
     assert (found.score, found.kl_nats, found.shuffled, found.active_units) == (-3.0, None, None, None)
     # Of the stack that reads the data, from its first block to its last.
     assert (found.gradient_ratio_init, found.gradient_per_layer_init, found.flat_init) == (0.25, 0.5, 0.5)
     assert (found.mean_cosine_end, found.reconstruction_share_init) == (0.4, None)
-    assert (found.verdict, found.because) == ("healthy", "the gradient ratio is 0.25, c is 0.40")
-    assert recorded(READINGS, parts(-3.0, -3.0), judged=False).verdict is None
+    assert (found.shared_gradient_init, found.shared_gradient_end) == (0.04, 0.04)
+    judged = verdict(found)
+    assert (judged.verdict, judged.because) == (
+        "healthy", "the gradient ratio is 0.25, 4% of dL/dh is the same for all examples"
+    )  # fmt: skip
 
 
 def test_where_there_are_too_few_blocks_no_ratio_is_told_and_the_other_rules_hold():
     gradient = read(layers=np.array([9.0, 0.25], np.float32), after=np.ones(2, np.float32))
     found = recorded(READINGS | {"hidden_gradient": gradient}, parts(-3.0, -3.0))
     assert (found.gradient_ratio_init, found.gradient_ratio_end, found.gradient_per_layer_init) == (None, None, None)
-    assert (found.verdict, found.because) == ("healthy", "there is no gradient ratio, c is 0.40")
+    assert verdict(found).because == "there is no gradient ratio, 4% of dL/dh is the same for all examples"
 
 
 def test_what_no_instrument_reads_is_not_there():
     found = recorded({"score": np.zeros(2)}, parts(2.0, 1.5, 0.5))
     assert (found.score, found.kl_nats) == (2.0, 0.5)
-    assert {found.gradient_ratio_init, found.mean_cosine_init, found.flat_init, found.verdict} == {None}
+    judged = verdict(found)
+    assert {judged.gradient_ratio_init, judged.mean_cosine_init, judged.flat_init, judged.verdict} == {None}
 
 
 def test_a_score_that_ends_beyond_the_limit_has_diverged():
     found = recorded(READINGS, parts(101.0, 101.0))
-    assert (found.diverged_at, found.score, found.verdict) == (50, None, None)
+    assert (found.diverged_at, found.score, verdict(found).verdict) == (50, None, None)
     assert recorded(READINGS, parts(-101.0, -101.0)).diverged_at is None
 
 
@@ -105,7 +116,7 @@ def test_layers_that_no_example_has_are_no_end_of_the_way():
     found = recorded(more, parts(-3.0, -3.0))
     assert (found.gradient_ratio_init, found.gradient_ratio_end, found.gradient_per_layer_init) == (0.25, 2.0, 0.5)
     assert (found.mean_cosine_init, found.mean_cosine_end, found.flat_init) == (0.4, 0.7, 0.5)
-    assert found.verdict == "healthy"
-    # Where none has a reading, the training has diverged.
+    assert verdict(found).verdict == "healthy"
+    # Where none has a reading nothing is said.
     lost = recorded({"hidden_gradient": {"layers": np.full((2, 4), np.nan)}}, parts(-3.0, -3.0))
-    assert lost.verdict == "exploding"
+    assert verdict(lost).verdict is None

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from bench.results.foretelling.choosing import (
+    VERDICT,
     Limit,
     choose,
     limit_words,
-    rescales_coordinates,
     says_they_stay,
     splits,
     splits_table,
@@ -29,6 +29,7 @@ def network(kind, optimizer, left, **readings):
         (kind, *readings.values()),
         left,
         {name: (value, math.nan, math.nan) for name, value in readings.items()},
+        kind in ("dense", "convolutions"),
         math.nan,
         math.nan,
         math.nan,
@@ -56,6 +57,7 @@ def test_the_rule_that_made_them_is_found_and_holds_on_the_others():
     found = splits(made)
     for split in found:
         limits = {limit.instrument: limit for limit in split.rule}
+        assert not any(limit.coded for limit in split.rule)
         assert limits.keys() == {"hidden_gradient", "mean_cosine"}
         assert limits["hidden_gradient"].plain == pytest.approx(-2, abs=0.25)
         assert limits["hidden_gradient"].rescaling == pytest.approx(-4, abs=0.25)
@@ -110,7 +112,7 @@ def test_of_one_reading_the_limits_are_the_best_of_all(seed):
 
 
 def test_how_a_rule_tells_is_counted():
-    rule = (Limit("hidden_gradient", -2.0, -4.0), Limit("mean_cosine", -math.inf, -0.9))
+    rule = (Limit("hidden_gradient", False, -2.0, -4.0), Limit("mean_cosine", False, -math.inf, -0.9))
     made = [
         network("dense", "sgd", False, hidden_gradient=-3.0, mean_cosine=-0.5),
         network("dense", "sgd", False, hidden_gradient=-1.0, mean_cosine=-0.99),
@@ -121,11 +123,17 @@ def test_how_a_rule_tells_is_counted():
     ]
     assert list(says_they_stay(rule, made)) == [True, False, False, True, False]
     assert tell(rule, made) == (0.5, pytest.approx(2 / 3), 5)
-    assert [rescales_coordinates(each) for each in made] == [False, False, True, True, True]
+    assert [each.rescales for each in made] == [False, False, True, True, True]
+    # Read only where there is a KL term.
+    coded = (Limit("mean_cosine", True, -0.9, -0.9),)
+    without = [each._replace(coded=False) for each in made]
+    assert list(says_they_stay(coded, made)) == [False, True, False, True, False]
+    assert not says_they_stay(coded, without).any()
+    assert limit_words(coded[0]) == "mean_cosine, with a KL term, is above 0.9 (rescaled: above 0.9)"
     assert limit_words(rule[0]) == "hidden_gradient is above 2 (rescaled: above 4)"
     assert limit_words(rule[1]) == "mean_cosine is never (rescaled: above 0.9)"
-    assert limit_words(Limit("mean_cosine", math.inf, -0.9)) == "mean_cosine is always (rescaled: above 0.9)"
-    assert limit_words(Limit("effective_rank", 3.0, 2.5)) == "effective_rank is below 3 (rescaled: below 2.5)"
+    assert limit_words(Limit("mean_cosine", False, math.inf, -0.9)) == "mean_cosine is always (rescaled: above 0.9)"
+    assert limit_words(Limit("effective_rank", False, 3.0, 2.5)) == "effective_rank is below 3 (rescaled: below 2.5)"
 
 
 def test_what_means_another_thing_elsewhere_makes_no_rule():
@@ -146,8 +154,29 @@ def test_of_few_kinds_or_where_a_half_is_all_alike_nothing_is_chosen():
 def test_the_table_says_what_was_chosen_and_tested_on():
     found = splits(networks(0, count=20))
     table = splits_table(found)
-    assert list(table["chosen on"]) == [", ".join(each.chosen_on) for each in found[:-1]] + ["all"]
+    assert list(table["chosen on"]) == [", ".join(each.chosen_on) for each in found[:-1]] + ["the mean over 6", "all"]
+    mean = np.mean([each.told.sensitivity for each in found[:-1]])
+    assert table["sensitivity"].iloc[-2] == f"{mean:.0%}"
     assert table["tested on"].iloc[0] == "text, classifier"
     assert table["tested on"].iloc[-1] == "the same"
     assert table["stays where"].iloc[-1].startswith("hidden_gradient is above ")
-    assert set(table["n"]) == {"80", "160"}
+    assert set(table["n"]) == {"80", "", "160"}
+
+
+def test_a_reading_may_count_only_where_there_is_a_code():
+    """c tells nothing of networks without one; a rule that reads it of all is worse, and is not chosen."""
+    draw = np.random.default_rng(5)
+    made = []
+    for kind, _ in itertools.product(KINDS, range(80)):
+        cosine = -draw.uniform(0, 1)
+        left = cosine > -0.5 if kind in ("dense", "convolutions") else bool(draw.random() < 0.5)
+        made.append(network(kind, "adam", bool(left), mean_cosine=cosine))
+    rule = choose(made)
+    assert [limit[:2] for limit in rule] == [("mean_cosine", True)]
+    assert rule[0].rescaling == pytest.approx(-0.5, abs=0.05)
+    # In a form that is given only limits are chosen.
+    form = (Limit("hidden_gradient"), Limit("mean_cosine", coded=True))
+    made = networks(0)
+    for split in splits(made, form):
+        assert [limit[:2] for limit in split.rule] == [limit[:2] for limit in form]
+    assert [limit.coded for limit in choose(made, VERDICT)] == [False, True]

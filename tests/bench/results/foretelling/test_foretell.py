@@ -13,13 +13,13 @@ from bench.results.foretelling.foretell import (
     foretell,
     foretelling_tables,
     foretelling_words,
-    judged,
 )
-from bench.results.foretelling.networks import SHARES, networks_of, networks_table
+from bench.results.foretelling.networks import SHARES, networks_of, networks_table, word_of
 from bench.results.judging.score import Left
 from tests.bench.fake_store import ARMS, PLATEAU, build, read
-from vae_jax.diagnosis.verdict import LIMITS, judge
+from vae_jax.diagnosis.verdict import LIMITS, Code, judge
 
+WRITTEN = {word: (limit.plain, limit.rescaling) for word, limit in LIMITS.items()}
 TRAINED = [arm for arm in ARMS if arm.status in ("ok", "diverged")]
 LEFT = {arm.arm: arm.score < PLATEAU - 0.2 for arm in TRAINED}
 
@@ -28,7 +28,7 @@ LEFT = {arm.arm: arm.score < PLATEAU - 0.2 for arm in TRAINED}
 def store(tmp_path_factory):
     store = build(tmp_path_factory.mktemp("store"), seeds=5, steps=300)
     plan = store.read_plan()
-    store.write_plan(replace(plan, verdict_limits=LIMITS))
+    store.write_plan(replace(plan, verdict_limits=WRITTEN))
     return store
 
 
@@ -68,8 +68,9 @@ def test_the_area_is_that_of_a_plain_loop_over_pairs(found):
 
 
 def test_the_rules_are_counted_by_the_first_that_holds(found):
-    # Seven steps from the last block to the first; of the others c is 0.1 and nothing flat.
-    vanished = {arm.arm for arm in TRAINED if arm.shrink[0] ** 7 < 0.01}
+    # Seven steps from the last block to the first, by SGD; of the others nothing is flat or shared.
+    vanished = {arm.arm for arm in TRAINED if arm.shrink[0] ** 7 < LIMITS["vanishing"].plain}
+    assert {each.rescales for each in found.said} == {False}
     counts = {each.word: (each.left, each.networks) for each in found.said}
     assert counts == {
         "vanishing": (sum(LEFT[arm] for arm in vanished), len(vanished)),
@@ -173,19 +174,31 @@ def test_two_arms_that_end_alike_are_one_network_and_its_kernel_is_read(store):
 
 
 def test_the_table_of_networks_says_readings_in_their_own_sense(found):
-    table = networks_table(found.networks)
+    table = networks_table(found.networks, WRITTEN)
     assert list(table["arm"]) == [each.arm for each in found.networks]
     assert table["left"].sum() == found.left
     shown = table["hidden_gradient, at the first step"].to_numpy()
     np.testing.assert_array_equal(shown, [-each.readings["hidden_gradient"][0] for each in found.networks])
     assert {"kind", "base", "optimizer", "structure", "score, at 10%"} <= set(table)
+    said = table.groupby(["word", "rescales"])["left"].agg(["sum", "size"])
+    assert {key: tuple(row) for key, row in said.iterrows()} == {
+        (each.word, each.rescales): (each.left, each.networks) for each in found.said
+    }
+    assert set(networks_table(found.networks, {})["word"]) == {None}
 
 
 def test_a_rule_is_tried_when_the_verdict_tries_it(found):
     """The first rule that holds is the word of `judge`, with its limits; where all is well there is none."""
     draw = np.random.default_rng(0)
-    for _ in range(300):
-        ratio, cosine, flat = float(10 ** draw.uniform(-4, 4)), float(draw.uniform(0.5, 1)), float(draw.uniform(0.7, 1))
-        like = [each._replace(ratio=ratio, cosine=cosine, flat=flat) for each in found.networks]
-        (said,) = judged(tuple(like), LIMITS).said
-        assert said.word == judge(ratio, cosine, flat).word.replace("healthy", NO_WORD)
+    words = set()
+    for number in range(300):
+        ratio, shared, flat = float(10 ** draw.uniform(-6, 4)), float(draw.uniform(0, 0.3)), float(draw.uniform(0.7, 1))
+        coded, optimizer = bool(number % 2), ("sgd", "adam")[number // 2 % 2]
+        one = found.networks[0]._replace(
+            ratio=ratio, shared=shared, flat=flat, coded=coded, group=("dense", "base", optimizer)
+        )
+        code = Code(0.0, 0, 0.5) if coded else None
+        word = judge(ratio, shared, flat, code, rescales=optimizer == "adam").word
+        assert word_of(one, WRITTEN) == {"healthy": NO_WORD, "collapsed": NO_WORD}.get(word, word)
+        words.add(word)
+    assert words == {*LIMITS, "healthy", "collapsed"}
