@@ -380,8 +380,8 @@ def mean_cosine_end(row: Row) -> float:
 
 
 @column(unit="", title="shared dL/dh, init", terminal=NEVER, text=lambda row: fixed(row.shared_gradient_init),
-        says="share of the mean square of dL/dh at the encoder's last hidden layer that is the same for all examples, at "
-        "initialisation")  # fmt: skip
+        says="share of the mean square of dL/dh at the encoder's last hidden layer that is the same for all examples, "
+        "at initialisation")  # fmt: skip
 def shared_gradient_init(row: Row) -> float:
     return row.over_seeds("shared_gradient_init").mean
 

@@ -69,15 +69,24 @@ def _said(word: str) -> str:
     return f"{plain:g}" if plain == rescaling else f"{plain:g}, or {rescaling:g} where the optimizer rescales,"
 
 
+def _foretells(word: str) -> str:
+    plain, rescaling = STRENGTHS[word]
+    return (
+        f"of {plain.networks} such networks of the suite foretell {plain.left} left the plateau, and of "
+        f"{rescaling.networks} whose optimizer rescales {rescaling.left}"
+    )
+
+
 RULES = (
     f"healthy: z is used at the end (an active unit, and KL of at least {UNUSED_NATS:g} nats), whatever the start was",
     f"saturated: at the start the activation is flat for over {_said('saturated')} of a layer's examples and units",
     f"vanishing: at the start rms dL/dh at the first block is below {_said('vanishing')} of that at the last; an "
-    "optimizer that rescales each coordinate's step, as Adam does, takes large steps along a small gradient",
+    f"optimizer that rescales each coordinate's step, as Adam does, takes large steps along a small gradient; "
+    f"{_foretells('vanishing')}",
     f"exploding: at the start it is above {_said('exploding')} times that at the last",
     f"dead signal: these norms are healthy, but at the start over {_said('dead signal')} of the mean square of dL/dh "
-    "at the encoder's last hidden layer is the same for all examples, while a KL term pulls their codes together; of a "
-    "model without one it foretells nothing",
+    "at the encoder's last hidden layer is the same for all examples, while a KL term pulls their codes together; "
+    f"{_foretells('dead signal')}; of a model without a KL term it foretells nothing",
     f"collapsed: none of these, and z is not used; the path from the reconstruction is alive where, at the end, it "
     f"gives over {ALIVE:.0%} of the gradient at the encoder's last hidden layer; of a model without z, healthy",
 )
