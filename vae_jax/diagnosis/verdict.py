@@ -79,13 +79,14 @@ def _foretells(word: str) -> str:
 
 RULES = (
     f"healthy: z is used at the end (an active unit, and KL of at least {UNUSED_NATS:g} nats), whatever the start was",
-    f"saturated: at the start the activation is flat for over {_said('saturated', '.0%')} of a layer's examples and units",
+    f"saturated: at the start the activation is flat for over {_said('saturated', '.0%')} of a layer's examples and "
+    "units",
     f"vanishing: at the start rms dL/dh at the first block is below {_said('vanishing')} of that at the last; an "
     f"optimizer that rescales each coordinate's step, as Adam does, takes large steps along a small gradient; "
     f"{_foretells('vanishing')}",
     f"exploding: at the start it is above {_said('exploding')} times that at the last",
-    f"dead signal: these norms are healthy, but at the start over {_said('dead signal', '.0%')} of the mean square of dL/dh "
-    "at the encoder's last hidden layer is the same for all examples, while a KL term pulls their codes together; "
+    f"dead signal: these norms are healthy, but at the start over {_said('dead signal', '.0%')} of the mean square of "
+    "dL/dh at the encoder's last hidden layer is the same for all examples, while a KL term pulls their codes together; "
     f"{_foretells('dead signal')}; of a model without a KL term it foretells nothing",
     f"collapsed: none of these, and z is not used; the path from the reconstruction is alive where, at the end, it "
     f"gives over {ALIVE:.0%} of the gradient at the encoder's last hidden layer; of a model without z, healthy",
