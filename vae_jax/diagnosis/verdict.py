@@ -86,8 +86,8 @@ RULES = (
     f"{_foretells('vanishing')}",
     f"exploding: at the start it is above {_said('exploding')} times that at the last",
     f"dead signal: these norms are healthy, but at the start over {_said('dead signal', '.0%')} of the mean square of "
-    "dL/dh at the encoder's last hidden layer is the same for all examples, while a KL term pulls their codes together; "
-    f"{_foretells('dead signal')}; of a model without a KL term it foretells nothing",
+    "dL/dh at the encoder's last hidden layer is the same for all examples, while a KL term pulls their codes together "
+    f"to the prior; {_foretells('dead signal')}; of a model without a KL term it foretells nothing",
     f"collapsed: none of these, and z is not used; the path from the reconstruction is alive where, at the end, it "
     f"gives over {ALIVE:.0%} of the gradient at the encoder's last hidden layer; of a model without z, healthy",
 )
