@@ -26,7 +26,7 @@ class Limit(NamedTuple):
 
 LIMITS = {
     "saturated": Limit(0.9, 0.9),
-    "vanishing": Limit(0.05, 1e-4),
+    "vanishing": Limit(0.01, 1e-4),
     "exploding": Limit(100.0, 100.0),
     "dead signal": Limit(0.05, 0.15),
 }
@@ -51,8 +51,10 @@ class Strength(NamedTuple):
 
 
 STRENGTHS = {
-    "vanishing": (Strength(0, 41), Strength(2, 12)),
-    "dead signal": (Strength(1, 24), Strength(2, 24)),
+    "saturated": (Strength(0, 4), Strength(0, 0)),
+    "vanishing": (Strength(2, 38), Strength(2, 19)),
+    "exploding": (Strength(0, 1), Strength(0, 0)),
+    "dead signal": (Strength(1, 31), Strength(2, 24)),
 }
 """Of each rule that named some, under an optimizer that rescales nothing and under one that does."""
 
