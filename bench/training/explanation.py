@@ -18,6 +18,7 @@ from bench.results.judging.rescaling import optimizer_of, rescales
 from bench.results.stored.records import BlameRecord, TheoryRecord, TrainingRecord
 from bench.training.arm_trainer import ArmTrainer
 from bench.training.programs import program
+from bench.training.record import finite
 from vae_jax.diagnosis.attribution import arrivals, blame
 from vae_jax.diagnosis.chain import find_chain
 from vae_jax.diagnosis.diagnose import blame_over_time, over_time
@@ -63,7 +64,9 @@ def explain(
         "blame": _blamed(trainer, seed, parameters, statistics, *few) if verdict in _BLAMED else None,
     }
     # Without it a record that is kept keeps its own.
-    return said | ({"tangent_condition": _tangent(trainer, parameters, statistics, *few)} if tangent_kernel else {})
+    return finite(
+        said | ({"tangent_condition": _tangent(trainer, parameters, statistics, *few)} if tangent_kernel else {})
+    )
 
 
 def with_verdicts(trainings: Sequence[TrainingRecord], recipe: dict[str, object]) -> tuple[TrainingRecord, ...]:
