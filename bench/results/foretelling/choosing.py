@@ -155,12 +155,11 @@ def _readings(limit: Limit, networks: Sequence[Network]) -> np.ndarray:
 
 
 def splits_table(found: Sequence[Split]) -> pd.DataFrame:
-    """A row per split: what was chosen, and how well it tells the kinds that had no part in it; and their mean."""
+    """A row per split: what was chosen, and how well it tells how many of the other kinds; and the mean over splits."""
     rows = [
         {
-            "chosen on": ", ".join(each.chosen_on) if each.tested_on else "all",
+            "chosen on": ", ".join(each.chosen_on) if each.tested_on else "all, and tested on the same",
             "stays where": "; or ".join(map(limit_words, each.rule)) or "never",
-            "tested on": ", ".join(each.tested_on) or "the same",
             "n": str(each.told.networks),
             "sensitivity": f"{each.told.sensitivity:.0%}",
             "specificity": f"{each.told.specificity:.0%}",
@@ -169,7 +168,7 @@ def splits_table(found: Sequence[Split]) -> pd.DataFrame:
     ]
     if tested := [each.told for each in found if each.tested_on]:
         mean = {
-            "chosen on": f"the mean over {len(tested)}", "stays where": "", "tested on": "", "n": "",
+            "chosen on": f"the mean over {len(tested)}", "stays where": "", "n": "",
             "sensitivity": f"{np.mean([each.sensitivity for each in tested]):.0%}",
             "specificity": f"{np.mean([each.specificity for each in tested]):.0%}",
         }  # fmt: skip
