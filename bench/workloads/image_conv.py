@@ -63,8 +63,8 @@ def image_conv(
     spaced, are the validation set. The output bias starts at zero, in every arm, as there. Where it started at the mean
     image, as everywhere else here, Adam sat there at KL 0 for 4,500 of 4,688 steps from one seed, and left within 500
     from another. After those 4,688 steps, 6 epochs of 50,000 images, one seed each
-    (`results/reference/taught/deepobs`): Adam 30.95, where the ten published seeds lie between 30.6 and 31.2 after as
-    many steps; momentum 52.96, collapsed, where they lie between 52.9 and 53.0.
+    (`results/reference/taught/deepobs`): Adam 30.97, where the ten published seeds lie between 30.6 and 31.2 after as
+    many steps; momentum 52.94, collapsed, where they lie between 52.9 and 53.0.
 
     Why it vanishes: as on digits-dense, a sigmoid's slope is at most 1/4; Glorot's weights count a kernel's positions
     in both fans, so within an image a convolution multiplies the mean square of dL/dh by 0.056 as a dense layer does,
