@@ -139,10 +139,13 @@ def tell(rule: Rule, networks: Sequence[Network]) -> Told:
 
 def says_they_stay(rule: Rule, networks: Sequence[Network]) -> np.ndarray:
     """Of each network whether one of its readings lies below its limit; one that it has not is below none."""
-    rescales = np.array([each.rescales for each in networks])
-    said = np.zeros(len(networks), bool)
-    for limit in rule:
-        said |= _readings(limit, networks) < np.where(rescales, limit.rescaling, limit.plain)
+    return _below(rule, [_readings(limit, networks) for limit in rule], np.array([each.rescales for each in networks]))
+
+
+def _below(rule: Rule, readings: Sequence[np.ndarray], rescales: np.ndarray) -> np.ndarray:
+    said = np.zeros(len(rescales), bool)
+    for limit, own in zip(rule, readings, strict=True):
+        said |= own < np.where(rescales, limit.rescaling, limit.plain)
     return said
 
 
@@ -209,6 +212,7 @@ class _Group:
 
     def __init__(self, networks: Sequence[Network]):
         self._networks = networks
+        self._readings: dict[tuple[str, bool], np.ndarray] = {}
         self._rescales = np.array([each.rescales for each in networks])
         self._stays = np.array([not each.left for each in networks])
         # Half for those that left and half for those that stayed, each kind's alike.
@@ -220,9 +224,18 @@ class _Group:
                 own = (kinds == kind) & (self._stays == stays)
                 self._weights[own] = 0.5 / len(there) / own.sum()
 
+    def _read(self, limit: Limit) -> np.ndarray:
+        key = limit.instrument, limit.coded
+        if key not in self._readings:
+            self._readings[key] = _readings(limit, self._networks)
+        return self._readings[key]
+
+    def _says(self, rule: Rule) -> np.ndarray:
+        return _below(rule, [self._read(limit) for limit in rule], self._rescales)
+
     def value(self, rule: Rule) -> float:
         """The mean of sensitivity and specificity, each over kinds."""
-        return float(self._weights[says_they_stay(rule, self._networks) == self._stays].sum())
+        return float(self._weights[self._says(rule) == self._stays].sum())
 
     def fitted(self, rule: Rule) -> Rule:
         """The same readings with the best limits that one at a time can be moved to."""
@@ -230,7 +243,7 @@ class _Group:
         while (value := self.value(rule)) > before:
             before = value
             for place in reversed(range(len(rule))):
-                said = says_they_stay((*rule[:place], *rule[place + 1 :]), self._networks)
+                said = self._says((*rule[:place], *rule[place + 1 :]))
                 own = rule[place]
                 plain, rescaling = (self._limit(own, ~said & (self._rescales == which)) for which in (False, True))
                 own = own._replace(plain=plain, rescaling=rescaling)
@@ -242,7 +255,7 @@ class _Group:
 
         In the middle between two readings, and of several that are as good the middle one.
         """
-        readings = _readings(limit, self._networks)
+        readings = self._read(limit)
         open_ = open_ & ~np.isnan(readings)
         values = np.unique(readings[open_])
         if not len(values):
@@ -253,6 +266,8 @@ class _Group:
         between = np.where(np.isfinite(between), between, values[1:])
         limits = np.array([-math.inf, *between, math.inf])
         gains = np.where(self._stays, self._weights, -self._weights) * open_
-        worth = np.array([gains[readings < limit].sum() for limit in limits])
+        order = np.argsort(readings)
+        below = np.searchsorted(readings[order], limits)
+        worth = np.concatenate([[0.0], np.cumsum(gains[order])])[below]
         best = np.flatnonzero(worth >= worth.max() - 1e-12)
         return float(limits[best[len(best) // 2]])
