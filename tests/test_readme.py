@@ -176,7 +176,8 @@ def test_the_words_are_as_strong_as_the_suite_found_them():
         README[README.index("What follows from it for the words") : README.index("## The catalogue")].split()
     )
     table = pd.read_parquet(REFERENCE / "foretell" / "networks.parquet")
-    named = {key: (own["left"].sum(), len(own)) for key, own in table.groupby(["word", "rescales"])}
+    left = table.groupby(["word", "rescales"])["left"]
+    named = {key: (int(went), len(own)) for (key, own), went in zip(left, left.sum(), strict=True)}
     (plain, of_plain), (adam, of_adam) = named["vanishing", False], named["vanishing", True]
     assert f"under SGD, of whose {of_plain} networks {plain} left" in section
     assert f"as Adam does, of whose {of_adam} networks {adam} left. In between Adam learns" in section
