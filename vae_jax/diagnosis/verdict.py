@@ -13,7 +13,7 @@ class Limit(NamedTuple):
 
     Attributes:
         plain: Under an optimizer whose steps are as small as the gradient: SGD, with momentum or without.
-        rescaling: Under one that divides each coordinate's step by the coordinate's own size, as Adam does.
+        rescaling: Under one that divides each coordinate's step, or each layer's, by its own size, as Adam does.
     """
 
     plain: float
@@ -149,7 +149,7 @@ def judge(
         flat: The largest share of (example, unit) in any layer whose activation is flat, at the start; None where
             there is no activation.
         code: How z is used; None of a model without one, whose signal is never called dead.
-        rescales: Whether the optimizer divides each coordinate's step by the coordinate's own size.
+        rescales: Whether the optimizer divides each coordinate's step, or each layer's, by its own size.
     """
     limits = {word: limit.under(rescales) for word, limit in LIMITS.items()}
     used = code is not None and code.active_units > 0 and code.kl_nats >= UNUSED_NATS

@@ -118,7 +118,7 @@ class Network(NamedTuple):
 
     @property
     def rescales(self) -> bool:
-        """Whether its optimizer divides each coordinate's step by the coordinate's own size."""
+        """Whether its optimizer divides each coordinate's step, or each layer's, by its own size."""
         return rescales(self.group[2])
 
 
