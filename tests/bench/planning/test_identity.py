@@ -235,6 +235,16 @@ def test_the_code_that_runs_cells_is_found_from_its_imports():
     assert {"jax", "jaxlib", "numpy", "scipy", "scikit-learn"} <= versions().keys()
 
 
+def test_what_is_said_of_a_training_is_code_and_no_question(monkeypatch):
+    """Whoever changes it has the words of stored cells found again, and nothing trained."""
+    catalogue = load_catalogue()
+    (before,) = make_plan(catalogue, suite="smoke", arms="tanh").cells
+    monkeypatch.setattr("bench.planning.identity._SAYS", ("bench/training/explanation.py",))
+    (after,) = make_plan(catalogue, suite="smoke", arms="tanh").cells
+    assert after.identity != before.identity
+    assert after.question == before.question
+
+
 def test_words_of_a_rule_are_no_part_of_it(tmp_path):
     path = tmp_path / "rule.py"
     path.write_text("class Rule:\n    def words(self):\n        return 'one'\n\ndef words():\n    return 1\nBEST = 2\n")
