@@ -14,7 +14,7 @@ import jax
 from flax import nnx
 from jaxtyping import Array
 
-from bench.results.judging.rescaling import optimizer_of, rescales
+from bench.results.judging.rescaling import rescales
 from bench.results.stored.records import BlameRecord, TheoryRecord, TrainingRecord
 from bench.training.arm_trainer import ArmTrainer
 from bench.training.programs import program
@@ -36,6 +36,9 @@ from vae_jax.theory.mean_field import predict
 # Verdicts on a gradient that does not arrive.
 _BLAMED = ("vanishing", "exploding", "saturated")
 
+# Layers of a stack, the input layer among them, that hold no two blocks between which a gradient could be lost.
+_NO_WAY = 2
+
 
 def explain(
     trainer: ArmTrainer, seed: int, trainings: Sequence[TrainingRecord], tangent_kernel: bool = False
@@ -54,7 +57,8 @@ def explain(
     theory = predict(trainer.workload.architecture, trainer.recipe, parameters, jax.device_get(batch.inputs))
     # As many examples as a step sees.
     few = jax.tree.map(lambda leaf: leaf[: trainer.workload.batch], (batch, noise))
-    judged = with_verdicts(trainings, trainer.recipe.describe())
+    reads_data = next(iter(trainer.workload.architecture.stacks.values()))
+    judged = with_verdicts(trainings, trainer.recipe.describe(), sum(run.layers for run in reads_data))
     verdict, agreeing = commonest_verdict(judged)
     said: dict[str, Any] = {
         "trainings": judged,
@@ -69,15 +73,18 @@ def explain(
     )
 
 
-def with_verdicts(trainings: Sequence[TrainingRecord], recipe: dict[str, object]) -> tuple[TrainingRecord, ...]:
+def with_verdicts(
+    trainings: Sequence[TrainingRecord], recipe: dict[str, object], layers: int
+) -> tuple[TrainingRecord, ...]:
     """The same trainings, each with its verdict and why; one that diverged, or of which nothing was read, has none.
 
     Args:
         trainings: Those that are reported on.
         recipe: Every slot's value.
+        layers: Of the stack that reads the data.
     """
-    rescaled = rescales(optimizer_of(recipe))
-    return tuple(_judged(each, rescaled) for each in trainings)
+    rescaled = rescales(recipe)
+    return tuple(_judged(each, rescaled, layers) for each in trainings)
 
 
 def commonest_verdict(trainings: Sequence[TrainingRecord]) -> tuple[str, int]:
@@ -86,14 +93,18 @@ def commonest_verdict(trainings: Sequence[TrainingRecord]) -> tuple[str, int]:
     return words.most_common(1)[0] if words else ("", 0)
 
 
-def _judged(training: TrainingRecord, rescaled: bool) -> TrainingRecord:
+def _judged(training: TrainingRecord, rescaled: bool, layers: int) -> TrainingRecord:
     read = training.gradient_ratio_init, training.shared_gradient_init, training.flat_init
     if training.score is None or read == (None, None, None):
         return replace(training, verdict=None, because=None)
+    ratio, shared, flat = read
+    if ratio is None and shared is not None and layers > _NO_WAY:
+        # There is a way that a gradient takes, and what is stored of its ratio is no number: it has overflowed.
+        ratio = math.nan
     code = None
     if training.kl_nats is not None and training.active_units is not None:
         code = Code(training.kl_nats, training.active_units, training.reconstruction_share_end)
-    verdict = judge(*read, code, rescales=rescaled)
+    verdict = judge(ratio, shared, flat, code, rescales=rescaled)
     return replace(training, verdict=verdict.word, because=verdict.because)
 
 

@@ -103,6 +103,7 @@ class Network(NamedTuple):
         ratio: rms dL/dh at the first block over the last's at the start, as the verdict reads it; and so the next two.
         shared: Share of dL/dh that is the same for all examples, at the encoder's last hidden layer.
         flat: The largest flat share.
+        rescales: Whether each coordinate's step, or each layer's, is divided by its own size.
     """
 
     workload: str
@@ -115,11 +116,7 @@ class Network(NamedTuple):
     ratio: float
     shared: float
     flat: float
-
-    @property
-    def rescales(self) -> bool:
-        """Whether its optimizer divides each coordinate's step, or each layer's, by its own size."""
-        return rescales(self.group[2])
+    rescales: bool
 
 
 Limits = Mapping[str, tuple[float, float]]
@@ -204,6 +201,7 @@ def _network(row: Row) -> Network | None:
         any(each.kl_nats is not None for each in (*record.tuning, *record.trainings)),
         *(math.nan if value is None else value
           for value in (first.gradient_ratio_init, first.shared_gradient_init, first.flat_init)),
+        rescales=rescales(record.recipe),
     )  # fmt: skip
 
 

@@ -22,7 +22,7 @@ STUCK = TrainingRecord(
 
 
 def word(training, recipe):
-    ((found),) = with_verdicts([training], recipe)
+    ((found),) = with_verdicts([training], recipe, 9)
     return found.verdict
 
 
@@ -53,7 +53,9 @@ def test_what_is_said_anew_is_as_json_can_hold_it(monkeypatch):
     """Where no gradient came back at all, no number says how much more does with another block in its place."""
     trainer: Any = SimpleNamespace(
         initial=lambda _: ({}, {}, SimpleNamespace(inputs=np.zeros((4, 2))), np.zeros(4)),
-        workload=SimpleNamespace(architecture=None, batch=2),
+        workload=SimpleNamespace(
+            architecture=SimpleNamespace(stacks={"encoder": [SimpleNamespace(layers=9)]}), batch=2
+        ),
         recipe=SimpleNamespace(describe=lambda: SGD),
     )
     monkeypatch.setattr(explanation, "predict", lambda *_: {"encoder": TheoryRecord(gradient_ratio=(math.nan, 0.5))})

@@ -58,8 +58,8 @@ def recorded(readings, final, judged=True, limit=100.0):
     return training_record(1, 0.1, Run(readings, None, final, -1), 50, limit, "layers", judged)
 
 
-def verdict(training):
-    (found,) = with_verdicts([training], {"optimizer": "optax.adam"})
+def verdict(training, layers=4):
+    (found,) = with_verdicts([training], {"optimizer": "optax.adam"}, layers)
     return found
 
 
@@ -80,7 +80,7 @@ def test_where_there_are_too_few_blocks_no_ratio_is_told_and_the_other_rules_hol
     gradient = read(layers=np.array([9.0, 0.25], np.float32), after=np.ones(2, np.float32))
     found = recorded(READINGS | {"hidden_gradient": gradient}, parts(-3.0, -3.0))
     assert (found.gradient_ratio_init, found.gradient_ratio_end, found.gradient_per_layer_init) == (None, None, None)
-    assert verdict(found).because == "there is no gradient ratio, 4% of dL/dh is the same for all examples"
+    assert verdict(found, layers=2).because == "there is no gradient ratio, 4% of dL/dh is the same for all examples"
 
 
 def test_what_no_instrument_reads_is_not_there():
@@ -117,6 +117,7 @@ def test_layers_that_no_example_has_are_no_end_of_the_way():
     assert (found.gradient_ratio_init, found.gradient_ratio_end, found.gradient_per_layer_init) == (0.25, 2.0, 0.5)
     assert (found.mean_cosine_init, found.mean_cosine_end, found.flat_init) == (0.4, 0.7, 0.5)
     assert verdict(found).verdict == "healthy"
-    # Where none has a reading nothing is said.
-    lost = recorded({"hidden_gradient": {"layers": np.full((2, 4), np.nan)}}, parts(-3.0, -3.0))
-    assert verdict(lost).verdict is None
+    # A gradient that is no number has overflowed on its way, though the record can hold no such number.
+    lost = {"hidden_gradient": {"layers": np.full((2, 4), np.nan)}, "shared_gradient": more["mean_cosine"]}
+    assert recorded(lost, parts(-3.0, -3.0)).gradient_ratio_init is None
+    assert verdict(recorded(lost, parts(-3.0, -3.0))).verdict == "exploding"

@@ -33,6 +33,7 @@ def network(kind, optimizer, left, **readings):
         math.nan,
         math.nan,
         math.nan,
+        optimizer == "adam",
     )
 
 

@@ -195,7 +195,7 @@ def test_a_rule_is_tried_when_the_verdict_tries_it(found):
         ratio, shared, flat = float(10 ** draw.uniform(-6, 4)), float(draw.uniform(0, 0.3)), float(draw.uniform(0.7, 1))
         coded, optimizer = bool(number % 2), ("sgd", "adam")[number // 2 % 2]
         one = found.networks[0]._replace(
-            ratio=ratio, shared=shared, flat=flat, coded=coded, group=("dense", "base", optimizer)
+            ratio=ratio, shared=shared, flat=flat, coded=coded, rescales=optimizer == "adam"
         )
         code = Code(0.0, 0, 0.5) if coded else None
         word = judge(ratio, shared, flat, code, rescales=optimizer == "adam").word
