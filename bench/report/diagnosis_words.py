@@ -12,10 +12,8 @@ if TYPE_CHECKING:
 MEANING = {
     "vanishing": "the gradient fades on its way from the output to the first layer",
     "exploding": "the gradient grows without bound on its way from the output to the first layer",
-    "dead signal": "the gradient's size is healthy, but much of it says the same to all examples",
-    "collapsed": "the posterior tells next to nothing of the example",
     "saturated": "almost all of a layer lies on a flat part of its activation, where the slope is about 0",
-    "healthy": "the gradient arrives, and tells examples apart",
+    "healthy": "the gradient arrives",
 }
 
 

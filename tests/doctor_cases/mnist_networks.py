@@ -108,7 +108,7 @@ NETWORKS = (
     Network("2 dense 256, sigmoid", Dense(2, 256, nn.sigmoid), 0.85, 1.0),
     Network("GRU 64 over 28 rows", Rows(), 0.85, 1.0),
     Network("3 convolutions (16, 32, 64), global mean", GlobalMean(), 0.85, 1.0),
-    Network("40 dense 64, ReLU, He", Dense(40, 64, nn.relu, _HE), 0.3, 0.9, ("healthy", "dead signal")),
+    Network("40 dense 64, ReLU, He", Dense(40, 64, nn.relu, _HE), 0.3, 0.9),
     Network("8 dense 256, sigmoid", Dense(8, 256, nn.sigmoid), 0.0, 0.85, ("vanishing",)),
 )
 

@@ -20,7 +20,7 @@ class Limit(NamedTuple):
     rescaling: float
 
     def under(self, rescales: bool) -> float:
-        """The limit under an optimizer that does, or does not, rescale each coordinate."""
+        """The limit under an optimizer that does, or does not, rescale."""
         return self.rescaling if rescales else self.plain
 
 
@@ -84,8 +84,8 @@ RULES = (
     f"saturated: at the start the activation is flat for over {_said('saturated', '.0%')} of a layer's examples and "
     "units",
     f"vanishing: at the start rms dL/dh at the first block is below {_said('vanishing')} of that at the last; an "
-    f"optimizer that rescales each coordinate's step, as Adam does, takes large steps along a small gradient; "
-    f"{_foretells('vanishing')}",
+    "optimizer that rescales each coordinate's step, as Adam does, or each layer's, takes large steps along a small "
+    f"gradient; {_foretells('vanishing')}",
     f"exploding: at the start it is above {_said('exploding')} times that at the last",
     f"dead signal: these norms are healthy, but at the start over {_said('dead signal', '.0%')} of the mean square of "
     "dL/dh at the encoder's last hidden layer is the same for all examples, while a KL term pulls their codes together "

@@ -1,8 +1,8 @@
 """Rules of early readings, chosen on some kinds of workload and tested on the others. No jax.
 
 A rule says of a network that it stays on the plateau where one of a few readings of its first step lies beyond a limit.
-Under an optimizer that divides each coordinate by its own size a reading's limit is another; and a reading may count
-only where there is a KL term, which competes for the same weights.
+Under an optimizer that divides each coordinate, or each layer, by its own size a reading's limit is another; and a
+reading may count only where there is a KL term, which competes for the same weights.
 """
 
 import itertools
@@ -30,7 +30,7 @@ class Limit(NamedTuple):
         instrument: Whose reading.
         coded: Whether it is read only of networks with a KL term.
         plain: The limit under an optimizer that rescales nothing; minus infinity where it never holds.
-        rescaling: And under one that rescales each coordinate.
+        rescaling: And under one that rescales.
     """
 
     instrument: str
@@ -196,7 +196,7 @@ def limit_words(limit: Limit) -> str:
 _SPLIT = (
     "chosen on half of the kinds of workload and tested on the other half, which had no part in the choice: of the "
     "networks that stayed the share of which the rule says so (sensitivity), of those that left the share of which it "
-    "does not (specificity). Where an optimizer rescales each coordinate, as Adam does, a limit is another."
+    "does not (specificity). Where an optimizer rescales, as Adam does, a limit is another."
 )
 VERDICT_SPLIT_WORDS = f"The limits of the verdict's rules, {_SPLIT}"
 SPLIT_WORDS = f"Rules of any readings, readings and limits {_SPLIT}"

@@ -57,7 +57,7 @@ class Said:
 
     Attributes:
         word: The verdict's, or `none of these`.
-        rescales: Whether their optimizer rescales each coordinate.
+        rescales: Whether their recipe rescales each coordinate or each layer.
         left: How many left.
         networks: Of how many.
     """
@@ -196,7 +196,7 @@ def rules_table(found: Foretelling) -> pd.DataFrame:
     return pd.DataFrame([
         {
             "at the first step": each.word,
-            "the optimizer": "rescales each coordinate" if each.rescales else "does not rescale",
+            "the optimizer": "rescales" if each.rescales else "does not rescale",
             "left": f"{each.left} of {each.networks}",
             "share": _percent(each.share),
         }
