@@ -13,7 +13,7 @@ MEANING = {
     "vanishing": "the gradient fades on its way from the output to the first layer",
     "exploding": "the gradient grows without bound on its way from the output to the first layer",
     "saturated": "almost all of a layer lies on a flat part of its activation, where the slope is about 0",
-    "healthy": "the gradient arrives",
+    "healthy": "nothing in this pass foretells a stall",
 }
 
 

@@ -77,8 +77,8 @@ class Diagnosis:
         gradient_ratio: |dL/dh| of the first layer over that of the last hidden one, or of a recurrence's state after
             its first step over that after its last, whichever is further from 1.
         arrived_ratio: |dL/dx| at what the first layer is given, over |dL/dh| at the head's output.
-        verdict: One word of `vae_jax.diagnosis.verdict.RULES`.
-        because: The figure that decided it.
+        verdict: One word of `vae_jax.diagnosis.verdict.RULES`, for an optimizer that rescales, as Adam does.
+        because: The figure that decided it; and the word under SGD, where that is another.
         blame: The block, or the kind of block, that keeps the gradient from the first layer.
         kind_factors: How many times more comes back with all steps of a kind replaced, by kind.
         families: Families of remedies that act on what the verdict names.
@@ -253,9 +253,12 @@ def _judged(readings: LayerReadings, layers: Sequence[Layer], arrived: Arrived) 
     ratios = (_ratio(readings), quotient(float(arrived.untouched), float(arrived.end)))
     flat = [layer.saturated_share for layer in layers if layer.saturated_share is not None]
     shared = (layers[:-1] or layers)[-1].shared_gradient
+    judged = partial(judge, max(ratios, key=_distance), shared, max(flat, default=None))
     # Of the optimizer nothing is known: most use one that rescales.
-    verdict = judge(max(ratios, key=_distance), shared, max(flat, default=None), rescales=True)
-    return verdict.word, verdict.because
+    verdict, plain = judged(rescales=True), judged(rescales=False)
+    if plain.word == verdict.word:
+        return verdict.word, verdict.because
+    return verdict.word, f"{verdict.because}; under SGD, whose steps are as small as the gradient, {plain.word}"
 
 
 def blame_over_time(steps: Mapping[str, Sequence[float]]) -> Blame:

@@ -241,6 +241,15 @@ def test_verdicts(activation, scale, word, kind):
     assert len(found.layers) == 8
 
 
+def test_a_word_that_is_another_under_sgd_is_said():
+    found = vae_jax.diagnose(stack(jnp.sin, 0.45), X)
+    agrees(found)
+    assert 1e-4 < found.gradient_ratio < 0.01
+    assert found.verdict == "healthy"
+    assert found.because.endswith("under SGD, whose steps are as small as the gradient, vanishing")
+    assert "SGD" not in vae_jax.diagnose(stack(jnp.tanh, 1.0), X).because
+
+
 def test_a_forward_pass_that_overflows_has_exploded():
     found = vae_jax.diagnose(stack(jax.nn.relu, 1e10, depth=6), X)
     assert found.verdict == "exploding"
