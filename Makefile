@@ -13,7 +13,7 @@ SIDE_BY_SIDE := --numprocesses 2 --dist loadfile --no-loadscope-reorder
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help bench smoke test test-all check report speed clean
+.PHONY: help bench smoke test test-all check report doctor-cases speed clean
 
 help: ## print the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -38,6 +38,9 @@ check: $(READY) ## format, lint and types
 
 report: $(READY) ## rebuild a run's tables, plots and page
 	$(BIN)/python -m bench report results/runs/$(SUITE)
+
+doctor-cases: $(READY) ## ask the doctor of every case, and write the table of its answers
+	$(BIN)/python -m tests.doctor_cases.table
 
 speed: $(READY) ## measure this suite's own speed
 	$(BIN)/python -m pytest bench/speed -q -p no:cacheprovider -o addopts= --benchmark-columns=median,iqr,rounds $(ARGS)

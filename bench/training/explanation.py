@@ -19,11 +19,7 @@ from bench.results.stored.records import BlameRecord, TheoryRecord, TrainingReco
 from bench.training.arm_trainer import ArmTrainer
 from bench.training.programs import program
 from bench.training.record import finite
-from vae_jax.diagnosis.attribution import arrivals, blame
-from vae_jax.diagnosis.chain import find_chain
-from vae_jax.diagnosis.diagnose import blame_over_time, over_time
-from vae_jax.diagnosis.graph import trace
-from vae_jax.diagnosis.layer_readings import read_layers
+from vae_jax.diagnosis.diagnose import blame_whole
 from vae_jax.diagnosis.verdict import Code, judge
 from vae_jax.evaluation.tangent_kernel import EXAMPLES, tangent_condition
 from vae_jax.models.batch import Batch, Forward, Noise
@@ -65,7 +61,7 @@ def explain(
         "verdict": verdict,
         "verdict_seeds": agreeing,
         "theory": {tower: TheoryRecord(**asdict(profile)) for tower, profile in theory.items()},
-        "blame": _blamed(trainer, seed, parameters, statistics, *few) if verdict in _BLAMED else None,
+        "blame": _blamed(trainer, parameters, statistics, *few) if verdict in _BLAMED else None,
     }
     # Without it a record that is kept keeps its own.
     return finite(
@@ -128,35 +124,16 @@ def _tangent(trainer: ArmTrainer, parameters: Any, statistics: Any, batch: Batch
     return found if math.isfinite(found) else None
 
 
-def _blamed(
-    trainer: ArmTrainer, seed: int, parameters: Any, statistics: Any, batch: Batch, noise: Noise
-) -> BlameRecord | None:
+def _blamed(trainer: ArmTrainer, parameters: Any, statistics: Any, batch: Batch, noise: Noise) -> BlameRecord | None:
     """The block, or the kind of step, that keeps the score's gradient from the data's end."""
     architecture, recipe = trainer.workload.architecture, trainer.recipe.traced()
     graph = structure(recipe, architecture)
 
-    def forward(parameters: Any, inputs: Any) -> Forward:
+    def scored(parameters: Any, inputs: Any) -> tuple[Array, Forward]:
         model: Any = nnx.merge(graph, parameters, statistics)
         model.train()
-        return model(batch._replace(inputs=inputs), noise, ForwardPass(recipe))
+        made = model(batch._replace(inputs=inputs), noise, ForwardPass(recipe))
+        return loss_parts(made, batch, architecture.likelihood).score, made
 
-    def score(made: Forward) -> Array:
-        return loss_parts(made, batch, architecture.likelihood).score
-
-    def arrive(parameters: Any, inputs: Any) -> Any:
-        return arrivals(chain, score, parameters, inputs)
-
-    def arrive_through_time(parameters: Any, inputs: Any) -> Any:
-        return read_layers(chain, score, parameters, inputs).state_gradient
-
-    given = (parameters, batch.inputs)
-    chain = find_chain(trace(forward, *given), parameters)
-    about = {"architecture": architecture, "recipe": repr(recipe.describe()), "seed": seed}
-    compiled = program(arrive, given, name="blame", **about)
-    found = blame(chain, jax.device_get(compiled.quick(*given)))
-    if not found.kind and any(block.recurrences for block in chain.blocks):
-        # A recurrence hands its last input's gradient on in full: what is lost is lost between its steps.
-        through_time = program(arrive_through_time, given, name="through time", **about)
-        states = jax.device_get(through_time.quick(*given))
-        found = blame_over_time({b.name: over_time(own) for b, own in zip(chain.blocks, states, strict=True)})
+    found = blame_whole(scored, parameters, batch.inputs)
     return BlameRecord(**found._asdict()) if found.kind else None

@@ -10,7 +10,7 @@ import numpy as np
 
 from bench.planning.job import Job
 from bench.results.stored.records import CellRecord, ConfirmationRecord, TrainingRecord
-from vae_jax.diagnosis.ratios import ratio_of_norms
+from vae_jax.diagnosis.layers.ratios import ratio_of_norms
 
 _NEIGHBOURS = 5
 

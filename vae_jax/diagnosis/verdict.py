@@ -95,15 +95,28 @@ RULES = (
 )
 """The rules in words, in the order in which they are tried."""
 
-ADDRESSED_BY = {
-    "vanishing": ("activation", "residual", "normalization", "initialization"),
-    "exploding": ("initialization", "normalization", "residual", "gradient", "schedule"),
-    "saturated": ("initialization", "normalization", "activation"),
-    "dead signal": ("activation", "residual", "initialization", "kl"),
-    "collapsed": ("kl", "schedule", "regularization"),
-    "healthy": (),
-}
-"""Families of remedies that act on what a verdict names."""
+PASS_RULES = (
+    "not finite: a parameter, the batch, the loss or a gradient holds a value that is no number; a mask of -inf is "
+    "none of it until something becomes NaN",
+    "passes no gradient: none comes back at the first layer, and an operation without a derivative stands on every way "
+    "to it; or most of it has become 0 in float16",
+    f"saturated: over {LIMITS['saturated'].rescaling:.0%} of a hidden layer lies where its activation is flat and not "
+    "0, or as many of its units are flat for every example",
+    f"vanishing: rms dL/dh at the first hidden layer (of encoder and decoder each, where z is known), or at a "
+    f"recurrence's first step, is below {LIMITS['vanishing'].rescaling:g} of that at the last; "
+    f"{_foretells('vanishing')}",
+    f"exploding: it is above {LIMITS['exploding'].rescaling:g} times that at the last",
+    f"dead signal: over {LIMITS['dead signal'].rescaling:.0%} of what the reconstruction says to the encoder's last "
+    f"hidden layer is the same for all examples, once the output's bias has learnt the data's mean; "
+    f"{_foretells('dead signal')}. Or a quantiser uses one or two of its codes",
+    f"collapsed: the decoder's output does not move with z; or the KL is below {UNUSED_NATS:g} nats, no unit is "
+    "active, and the reconstruction is where a model without z ends",
+    "healthy: none of these",
+)
+"""The rules of a diagnosis, which sees one pass, in the order in which they are tried."""
+
+WORDS = tuple(rule.partition(":")[0] for rule in PASS_RULES)
+"""The words of a diagnosis."""
 
 
 @dataclass(frozen=True)

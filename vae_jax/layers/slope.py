@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 FLAT_SLOPE = 0.05
@@ -25,12 +26,13 @@ def relative_slope(
     def slope(z: Array) -> Array:
         return jnp.abs(jax.jvp(activation, (z,), (jnp.ones_like(z),))[1])
 
-    near = jnp.linspace(-8.0, 8.0, 321)
     if of_each_entry:
-        # One value after the other: all at once they would be 321 times the layer.
+        # One value after the other, and few: all at once they would be many times the layer.
+        near = jnp.asarray(np.linspace(-8.0, 8.0, 33), z.dtype)
         steepest = jax.lax.fori_loop(
             0, len(near), lambda i, most: jnp.maximum(most, slope(jnp.full_like(z, near[i]))), jnp.zeros_like(z)
         )
     else:
-        steepest = jnp.max(slope(near))
+        # numpy's, which holds 0 itself: jax's own, compiled, may lie beside it, where selu has another slope.
+        steepest = jnp.max(slope(jnp.asarray(np.linspace(-8.0, 8.0, 321, dtype=np.float32))))
     return slope(jax.lax.stop_gradient(z)) / steepest

@@ -47,9 +47,10 @@ def layer_profile(layers: Sequence["Layer"], blamed: str = "") -> Figure:
         ("likeness", "mean cosine", {"c, mean cosine between examples": [layer.mean_cosine for layer in layers]}),
         ("at the first layer without this block", "times more", {
             "its backward Jacobian the identity": [layer.backward_factor for layer in layers],
-            "its forward map the identity": [layer.forward_factor for layer in layers],
         }),
     ]  # fmt: skip
+    # Of a gradient that arrives nobody has asked what comes back without a block.
+    panels = [panel for panel in panels if any(value is not None for line in panel[2].values() for value in line)]
     heights = [0.35 + PLOT_HEIGHT + tail + 0.1 + legend_height(3 if blamed else 2)] * len(panels)
     places = sheet(heights + [0.35 + PLOT_HEIGHT + 0.5] * len(recurrent), 2)
     for place, (title, label, lines) in zip(places, panels, strict=False):
@@ -63,7 +64,7 @@ def layer_profile(layers: Sequence["Layer"], blamed: str = "") -> Figure:
         places_of_names = _some(len(names))
         axes.set_xticks(places_of_names, [names[index] for index in places_of_names], rotation=90, fontsize=7.5)
         axes.set_xlim(-0.5, len(names) - 0.5)
-        if blamed:
+        if blamed in {layer.name for layer in layers}:
             index = [layer.name for layer in layers].index(blamed)
             axes.axvspan(index - 0.5, index + 0.5, color="#f6c9b3", zorder=0, linewidth=0)
             handles.append(Line2D([], [], color="#f6c9b3", linewidth=6, label=f"to blame: {blamed}"))

@@ -1,11 +1,17 @@
 """`doctor` as a person types it, on a model of their own."""
 
+import importlib
+import pickle
 import re
 import subprocess
 import sys
 
 import numpy as np
+import orbax.checkpoint
 import pytest
+from flax import nnx, serialization
+from flax.traverse_util import flatten_dict
+from safetensors.numpy import save_file
 
 from bench.cli.main import main
 from vae_jax.layers.slope import FLAT_SLOPE
@@ -50,6 +56,15 @@ def needs(argument):
     return argument
 
 number = 7
+
+def one_number():
+    return jnp.zeros(())
+
+def marked(model, batch):
+    from jax.ad_checkpoint import checkpoint_name
+    z = model(batch)
+    checkpoint_name(z, "z")
+    return jnp.mean(z ** 2)
 """
 
 
@@ -68,6 +83,10 @@ def folder(tmp_path, monkeypatch):
     draw[3, 4] = np.nan
     np.save(tmp_path / "nan.npy", draw)
     np.savez(tmp_path / "several.npz", a=draw, b=draw)
+    np.savez(tmp_path / "uneven.npz", a=draw, b=draw[:8])
+    (tmp_path / "pickled.pkl").write_bytes(pickle.dumps({"layers": draw}))
+    save_file({"layers.0.bias": np.zeros(3, np.float32)}, tmp_path / "other.safetensors")
+    save_file({"dense.bias": np.zeros(3, np.float32)}, tmp_path / "none.safetensors")
     (tmp_path / "text.npy").write_text("no array")
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -78,7 +97,7 @@ BAD = [
     ("nowhere.py:make_model data.npy", "there is no file 'nowhere.py' for the model"),
     ("mine.py data.npy", "model 'mine.py' must be written as package.module:name or file.py:name"),
     ("mine.py:make_modle data.npy", "unknown name in mine.py 'make_modle': did you mean 'make_model'?"),
-    ("mine.py:number data.npy", "model 'mine.py:number' is of type int"),
+    ("mine.py:number data.npy", "a model must be a Flax NNX module"),
     ("mine.py:no_model data.npy", "a model must be a Flax NNX module"),
     ("mine.py:needs data.npy", "missing 1 required positional argument"),
     ("mine.py:raises data.npy", "raised RuntimeError: the weights are lost (line 32 of mine.py) when it was made"),
@@ -87,12 +106,20 @@ BAD = [
     ("mine.py:make_model wide.npy", "model 'mine.py:make_model' raised TypeError"),
     ("mine.py:make_model wide.npy", "on data of shape 16 x 13"),
     ("mine.py:make_model nowhere.npy", "there is no data file 'nowhere.npy'"),
-    ("mine.py:make_model nan.npy", "data file 'nan.npy' holds 1 NaN or infinite of 192 entries"),
     ("mine.py:make_model text.npy", "data file 'text.npy' cannot be read"),
     ("mine.py:make_model objects.npy", "data file 'objects.npy' cannot be read"),
     ("mine.py:make_model words.npy", "it must hold real numbers"),
     ("mine.py:make_model one.npy", "must hold at least 2 examples"),
-    ("mine.py:make_model several.npz", "holds several arrays"),
+    ("mine.py:make_model several.npz", "on data of shape a 16 x 12, b 16 x 12"),
+    ("mine.py:make_model uneven.npz", "holds arrays of 8 and 16 examples"),
+    ("mine.py:make_model mine.py:one_number", "data 'mine.py:one_number' holds a single number"),
+    ("mine.py:make_model mine.py:raises", "data 'mine.py:raises' raised RuntimeError: the weights are lost (line 32"),
+    ("mine.py:make_model data.npy --loss mine.py:loss --objective mine.py:loss", "give one of them"),
+    ("mine.py:make_model data.npy --objective mine.py:marked", "the mark 'z' at mine.py:48 marks nothing"),
+    ("mine.py:make_model data.npy --parameters nowhere.safetensors", "there is no parameters file"),
+    ("mine.py:make_model data.npy --parameters pickled.pkl", "is a pickle, which runs code when it is read"),
+    ("mine.py:make_model data.npy --parameters other.safetensors", "holds 'layers/0/bias' of shape 3"),
+    ("mine.py:make_model data.npy --parameters none.safetensors", "holds no 'layers/0/bias': it is another model's"),
     ("mine.py:make_model data.npy --loss mine.py:bad_loss", "raised KeyError: 'no such term' (line 29 of mine.py)"),
     ("mine.py:make_model data.npy --loss mine.py:vector_loss", "a loss must return one real number"),
     ("mine.py:make_model data.npy --loss mine.py:lost", "did you mean 'loss'?"),
@@ -122,9 +149,9 @@ def test_a_saturated_layer_is_named_in_the_terminal_and_on_the_page(folder, caps
     assert ended.value.code == 0
     assert "Verdict: saturated" in said
     assert "To blame: block layers/2, and in it the activation" in said
-    assert "Differentiated: the given loss, loss." in said
+    assert "Differentiated: the given loss, loss, whose value is " in said
     page = (folder / "results" / "doctor" / "mine.py-make_model" / "doctor.html").read_text().replace("<wbr>", "")
-    for part in ("Verdict: saturated", "layers/2", "8 x 12", "he_normal", "layer_norm", "<svg", "--examples 8",
+    for part in ("Verdict: saturated", "layers/2", "8 x 12", "<svg", "--examples 8",
                  f"slope is below {100 * FLAT_SLOPE:g} % of its largest"):  # fmt: skip
         assert part in page, part
     assert re.search(r'class="blamed"><th scope=row class="words">layers/2<', page)
@@ -141,6 +168,41 @@ def test_an_importable_module_without_a_loss_says_what_was_pulled_back(folder):
         answer.stdout.split()
     )
     assert "random unit vector" in (folder / "page" / "doctor.html").read_text()
+
+
+@pytest.mark.parametrize("form", ["safetensors", "msgpack", "orbax"])
+def test_trained_parameters_are_read_of_every_form_that_runs_no_code(form, folder, capsys):
+    """All kernels a ten-thousandth of what they are: with those the gradient fades."""
+    sys.path.insert(0, str(folder))
+    try:
+        model = importlib.import_module("mine").make_model()
+    finally:
+        sys.path.remove(str(folder))
+        del sys.modules["mine"]
+    kernels = nnx.as_pure(nnx.state(model, nnx.Param))["layers"]
+    small = {
+        "layers": {
+            str(index): {name: np.asarray(1e-4 * layer[name]) for name in layer} for index, layer in kernels.items()
+        }
+    }
+    if form == "safetensors":
+        flat = {name.replace("/", "."): np.asarray(leaf) for name, leaf in flatten_dict(small, sep="/").items()}
+        save_file(flat, "small.safetensors")
+    elif form == "msgpack":
+        (folder / "small.msgpack").write_bytes(serialization.to_bytes(small))
+    else:
+        orbax.checkpoint.PyTreeCheckpointer().save(folder / "small.orbax", small)
+    with pytest.raises(SystemExit) as ended:
+        main(["doctor", "mine.py:make_model", "--data", "data.npy", "--parameters", f"small.{form}"])
+    assert ended.value.code == 0
+    assert "Verdict: vanishing" in capsys.readouterr().out
+
+
+def test_a_batch_that_is_not_finite_is_a_verdict_that_counts(folder, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["doctor", "mine.py:make_model", "--data", "nan.npy", "--loss", "mine.py:loss"])
+    assert ended.value.code == 0
+    assert "the batch holds 1 of 192 entries that are not finite" in " ".join(capsys.readouterr().out.split())
 
 
 def test_a_folder_that_cannot_be_written_to_is_told(folder, capsys):

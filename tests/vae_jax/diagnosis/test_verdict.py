@@ -4,8 +4,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from vae_jax.diagnosis.ratios import ratio_of_norms
-from vae_jax.diagnosis.verdict import ADDRESSED_BY, LIMITS, RULES, STRENGTHS, UNUSED_NATS, Code, judge
+from vae_jax.diagnosis.layers.ratios import ratio_of_norms
+from vae_jax.diagnosis.verdict import LIMITS, RULES, STRENGTHS, UNUSED_NATS, WORDS, Code, judge
 
 ROOT = Path(__file__).parents[3]
 UNUSED = Code(kl_nats=0.0, active_units=0, reconstruction_share=0.02)
@@ -70,7 +70,7 @@ def test_the_rules_say_every_word():
     assert [rule.partition(":")[0] for rule in RULES] == [
         "healthy", "saturated", "vanishing", "exploding", "dead signal", "collapsed",
     ]  # fmt: skip
-    assert set(ADDRESSED_BY) == {rule.partition(":")[0] for rule in RULES}
+    assert {"not finite", "passes no gradient", *(rule.partition(":")[0] for rule in RULES)} == set(WORDS)
 
 
 def test_the_words_say_where_the_ratio_is_taken():

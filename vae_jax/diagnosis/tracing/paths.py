@@ -1,17 +1,13 @@
-"""The hidden values of a traced model, and the blocks between them.
+"""Which values every path to another passes through, in a traced model: what its layers are found by."""
 
-A hidden value is one through which every path from the batch to the model's output passes: the output of a layer, of a
-residual branch with its skip, of a recurrence. What lies between two of them is a block.
-"""
-
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+import itertools
+import math
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 
-from vae_jax.diagnosis.graph import MATRIX_PRODUCTS, Graph, Operation
+from vae_jax.diagnosis.tracing.graph import MATRIX_PRODUCTS, Graph, Operation
 
 KINDS = ("activation", "matrix", "normalization", "recurrence")
 """The kinds of steps whose Jacobians are replaced all at once."""
@@ -27,7 +23,7 @@ _DIVISIONS = frozenset({"div", "rsqrt", "sqrt", "pow", "integer_pow"})
 
 
 # What a block begins with.
-_BEGIN = ("matrix", "block", "recurrence")
+BEGIN = ("matrix", "block", "recurrence")
 
 
 class Step(NamedTuple):
@@ -48,99 +44,32 @@ class Step(NamedTuple):
     block: int
 
 
-@dataclass(frozen=True)
-class Block:
-    """From one matrix to before the next.
+# What acts on each entry alone, so that the slope in the direction of ones is each entry's own.
+_ELEMENTWISE = frozenset({
+    "abs", "acos", "acosh", "add", "and", "asin", "asinh", "atan", "atan2", "atanh", "broadcast_in_dim", "cbrt", "ceil",
+    "clamp", "convert_element_type", "copy", "cos", "cosh", "custom_jvp_call", "custom_vjp_call", "digamma", "div",
+    "eq", "erf", "erf_inv", "erfc", "exp", "exp2", "expm1", "floor", "ge", "gt", "integer_pow", "is_finite", "jit",
+    "le", "lgamma", "log", "log1p", "logistic", "lt", "max", "min", "mul", "ne", "neg", "not", "or", "pjit", "pow",
+    "rem", "round", "rsqrt", "select_n", "sign", "sin", "sinh", "sqrt", "square", "stop_gradient", "sub", "tan",
+    "tanh", "xor",
+})  # fmt: skip
+
+
+class Slope(NamedTuple):
+    """An activation that acts on every entry alone.
 
     Attributes:
-        name: The path of the parameters that feed its matrix.
-        before: The value it starts from.
-        after: The value it ends at: the layer's h.
-        matrices: Which of the parameters' leaves are its matrices, by place.
-        recurrences: The first outputs of its scans over time.
+        before: The value that it is given.
+        after: What it makes of that.
+        operations: Those that it is made of.
     """
 
-    name: str
     before: int
     after: int
-    matrices: tuple[int, ...]
-    recurrences: tuple[int, ...]
+    operations: tuple[Operation, ...]
 
 
-@dataclass(frozen=True)
-class Chain:
-    """A model's blocks in order.
-
-    Attributes:
-        graph: What they are blocks of.
-        root: The value that the first block starts from, read by the blocks alone.
-        blocks: In the order of the signal.
-        steps: The steps within blocks, those inside residual branches too.
-    """
-
-    graph: Graph
-    root: int
-    blocks: tuple[Block, ...]
-    steps: tuple[Step, ...]
-
-    def within(self, before: int, after: int) -> frozenset[int]:
-        """The values on all ways from one value, not included, to another."""
-        inputs = {number: operation.inputs for operation in self.graph.operations for number in operation.outputs}
-        found: set[int] = set()
-        waiting = [after]
-        while waiting:
-            number = waiting.pop()
-            if number != before and number in self.graph.signal and number not in found:
-                found.add(number)
-                waiting.extend(inputs.get(number, ()))
-        return frozenset(found)
-
-
-def find_chain(graph: Graph, parameters: Any) -> Chain:
-    """The longest chain of blocks in a traced model.
-
-    Args:
-        graph: The model, from `trace`.
-        parameters: What it was traced with, for the names of its leaves.
-
-    Raises:
-        ValueError: If no product with a parameter lies on the way from the batch.
-    """
-    paths = _Paths(graph)
-    layered = [number for number, score in paths.score.items() if score and paths.floating(number)]
-    # An output that holds something of each example ends the chain; else its last matrix does, before losses and means.
-    outputs = [number for number in graph.outputs if number in layered and graph.shapes[number].ndim]
-    end = max(outputs or layered, key=lambda number: (*paths.reach(number), -number), default=-1)
-    start, steps = paths.steps(None, end) if layered else (-1, [])
-    if not steps:
-        raise ValueError(
-            "the model has no matrix product of the batch with a parameter, so it has no layers to tell apart: "
-            "give its matrices as parameters, not as constants inside the function"
-        )
-    steps = _numbered(steps)
-    names = _names(parameters)
-    blocks: list[Block] = []
-    for index in range(steps[-1].block + 1):
-        own = [step for step in steps if step.block == index]
-        inside = list(paths.between(own[0].before, own[-1].after))
-        matrices = sorted({leaf for operation in inside for leaf in paths.matrices(operation)})
-        recurrences = tuple(operation.outputs[0] for operation in inside if operation.recurrent)
-        name = _name([names[leaf] for leaf in matrices])
-        blocks.append(Block(name, own[0].before, own[-1].after, tuple(matrices), recurrences))
-    steps = paths.with_nested(steps)
-    root, graph = _isolated(graph, start, paths.ancestors[end])
-    return Chain(graph, root, tuple(_moved(_distinct(blocks), start, root)), tuple(_moved(steps, start, root)))
-
-
-def _moved(parts: Iterable[Any], start: int, root: int) -> Iterator[Any]:
-    """Blocks or steps, with those that start at the chain's start starting at its copy."""
-    for part in parts:
-        if part.before == start:
-            part = part._replace(before=root) if isinstance(part, Step) else replace(part, before=root)
-        yield part
-
-
-class _Paths:
+class Paths:
     """Which values every path to a value passes through."""
 
     def __init__(self, graph: Graph):
@@ -155,6 +84,8 @@ class _Paths:
         self.products = 0
         for number in graph.batch:
             self._enter(number, None)
+        # The first value that every path from one to the function's outputs passes through; None is their end.
+        self.merge: dict[int, int | None] = {}
         for index, operation in enumerate(graph.operations):
             inputs = [number for number in operation.inputs if number in graph.signal]
             if not inputs:
@@ -168,6 +99,53 @@ class _Paths:
             for number in operation.outputs:
                 self.ancestors[number] = mask
                 self._enter(number, common)
+
+        self._merges()
+
+    def _merges(self) -> None:
+        graph = self.graph
+        depth: dict[int | None, int] = {None: 0}
+        onwards: dict[int, list[int]] = {}
+
+        def meet(one: int | None, other: int | None) -> int | None:
+            while one != other:
+                if depth[one] >= depth[other]:
+                    one = self.merge[one] if one is not None else None
+                else:
+                    other = self.merge[other] if other is not None else None
+            return one
+
+        def close(number: int) -> None:
+            targets: list[int | None] = [*onwards.get(number, ())]
+            if number in graph.outputs:
+                targets.append(None)
+            if not targets:
+                # No output depends on it.
+                return
+            common = targets[0]
+            for target in targets[1:]:
+                common = meet(common, target)
+            self.merge[number] = common
+            depth[number] = depth[common] + 1
+
+        for operation in reversed(graph.operations):
+            for number in operation.outputs:
+                close(number)
+            alive = [number for number in operation.outputs if number in self.merge]
+            for number in operation.inputs:
+                onwards.setdefault(number, []).extend(alive)
+        for number in graph.batch:
+            close(number)
+
+    def follows(self, number: int) -> int | None:
+        """The next value that all ways onward lead to, where nothing else of the batch joins on the way."""
+        after = self.merge.get(number)
+        if after is None or self.dominator[after] is None:
+            return None
+        above: int | None = after
+        while above is not None and self.depth[above] > self.depth[number]:
+            above = self.dominator[above]
+        return after if above == number else None
 
     def _enter(self, number: int, dominator: int | None) -> None:
         self.dominator[number] = dominator
@@ -216,6 +194,19 @@ class _Paths:
             line.append(above)  # pyright: ignore[reportArgumentType]
         return [number for number in reversed(line) if self.floating(number)]
 
+    def slope(self, before: int, after: int) -> Slope | None:
+        """The activation from one value to the next that every path passes through, if it acts on each entry alone."""
+        way = tuple(self.between(before, after))
+        same = self.graph.shapes[before].shape == self.graph.shapes[after].shape
+        by_entry = same and all(operation.names <= _ELEMENTWISE for operation in way)
+        return Slope(before, after, way) if by_entry and self.kind(before, after) == "activation" else None
+
+    def slopes(self, before: int, after: int) -> tuple[Slope, ...]:
+        """The activations on the way between two values that act on each entry alone."""
+        line = [before, *self.line(before, after)]
+        found = (self.slope(one, other) for one, other in itertools.pairwise(line) if self.floating(one))
+        return tuple(slope for slope in found if slope is not None)
+
     def kind(self, before: int | None, after: int) -> str:
         operations = list(self.between(before, after))
         if any(operation.recurrent for operation in operations):
@@ -244,17 +235,29 @@ class _Paths:
         for number in self.line(before, after):
             last = steps[-1].after if steps else start
             kind = self.kind(last, number)
+            if last is None and self.dominator[number] is None and kind in BEGIN:
+                # Several arrays of the batch meet in the first layer: it starts from the largest of them.
+                last = start = self._largest(number)
             if kind == "linear" and steps and self._by_example(steps[-1].after) and not self._by_example(number):
                 # Examples leave the first axis, as before a recurrence: that belongs to what asks for it.
                 continue
             if steps and (kind == "linear" or (kind == steps[-1].kind and kind in ("activation", "normalization"))):
                 core = steps[-1].core if kind == "linear" else number
                 steps[-1] = steps[-1]._replace(after=number, core=core)
-            elif last is None or kind == "linear" or (not steps and before is None and kind not in _BEGIN):
+            elif last is None or kind == "linear" or (not steps and before is None and kind not in BEGIN):
                 start = number
             else:
                 steps.append(Step(last, number, number, kind, 0))
         return start, steps
+
+    def _largest(self, number: int) -> int:
+        """Of the batch's arrays that a value depends on the largest real one."""
+        reached = {number}
+        for operation in reversed(self.graph.operations[: self.made[number] + 1]):
+            if not reached.isdisjoint(operation.outputs):
+                reached.update(operation.inputs)
+        there = [leaf for leaf in self.graph.batch if leaf in reached]
+        return max(there, key=lambda leaf: (self.floating(leaf), math.prod(self.graph.shapes[leaf].shape)))
 
     def _by_example(self, number: int) -> bool:
         shape, given = self.graph.shapes[number].shape, self.graph.shapes[self.graph.batch[0]].shape
@@ -279,56 +282,3 @@ class _Paths:
                     inside = self.steps(step.before, number)[1]
                     waiting += [inner._replace(block=step.block) for inner in reversed(inside)]
         return list(found)
-
-
-def _numbered(steps: Sequence[Step]) -> list[Step]:
-    """The steps with their blocks: every matrix begins one."""
-    block, numbered = -1, []
-    for step in steps:
-        block += step.kind in _BEGIN
-        numbered.append(step._replace(block=block))
-    return numbered
-
-
-def _isolated(graph: Graph, root: int, chain: int) -> tuple[int, Graph]:
-    """The graph with the chain reading a copy of its root, so that what a loss reads of the batch is not touched."""
-    copy = max(graph.shapes) + 1
-    operations: list[Operation] = []
-    duplicate = Operation(lambda values: values, (root,), (copy,), frozenset({"copy"}))
-    if root in graph.batch:
-        operations.append(duplicate)
-    for index, operation in enumerate(graph.operations):
-        if chain >> index & 1 and root in operation.inputs:
-            inputs = tuple(copy if number == root else number for number in operation.inputs)
-            operation = replace(operation, inputs=inputs)
-        operations.append(operation)
-        if root in operation.outputs:
-            operations.append(duplicate)
-    shapes = graph.shapes | {copy: graph.shapes[root]}
-    return copy, replace(graph, operations=tuple(operations), shapes=shapes, signal=graph.signal | {copy})
-
-
-def _names(parameters: Any) -> list[tuple[str, ...]]:
-    leaves = jax.tree_util.tree_flatten_with_path(parameters)[0]
-    return [tuple(jax.tree_util.keystr((key,), simple=True) for key in path) for path, _ in leaves]
-
-
-def _name(paths: list[tuple[str, ...]]) -> str:
-    """The path that a block's matrices share, without the name of the matrix itself."""
-    if len(paths) == 1:
-        return "/".join(paths[0][:-1] or paths[0]) or "matrix"
-    common = []
-    for parts in zip(*paths, strict=False):
-        if len(set(parts)) > 1:
-            break
-        common.append(parts[0])
-    first = "/".join(paths[0][:-1] or paths[0])
-    return "/".join(common) or f"{first} to {'/'.join(paths[-1][:-1] or paths[-1])}"
-
-
-def _distinct(blocks: list[Block]) -> Iterator[Block]:
-    """Blocks whose matrices lie in one stacked or shared parameter, numbered."""
-    names = [block.name for block in blocks]
-    for index, block in enumerate(blocks):
-        same = names[:index].count(block.name)
-        yield replace(block, name=f"{block.name}[{same}]") if names.count(block.name) > 1 else block

@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from vae_jax.diagnosis.straight_through import straight_through
+from vae_jax.diagnosis.tracing.straight_through import straight_through
 
 
 def half(x):

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from vae_jax.diagnosis.chain import find_chain
-from vae_jax.diagnosis.graph import ThroughTime, trace
+from vae_jax.diagnosis.layers.chain import find_chain
+from vae_jax.diagnosis.tracing.graph import ThroughTime, trace
 
 X = jax.random.normal(jax.random.key(0), (6, 5, 8))
 

@@ -1,5 +1,8 @@
 """A map whose values stay and whose gradient passes as through the identity: what if this one did not shrink it?"""
 
+import math
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 
@@ -16,16 +19,16 @@ def straight_through(gate: jax.Array | bool, before: jax.Array, after: jax.Array
     """
     if gate is False:
         return after
-    identity = _fitted(before, after)
+    identity = fitted(before, after)
     # The difference is zero to the last bit, so the values stay as they are.
     return jnp.where(gate, jax.lax.stop_gradient(after) + (identity - jax.lax.stop_gradient(identity)), after)
 
 
-def _fitted(before: jax.Array, after: jax.Array) -> jax.Array:
-    """The first array in the second's shape and type: each example's entries cut, or padded with zeros."""
-    if before.shape != after.shape:
-        flat = before.reshape(before.shape[0], -1)
-        size = after.size // after.shape[0]
+def fitted(value: jax.Array, shape: Any) -> jax.Array:
+    """An array in the shape and type of another: each example's entries cut, or padded with zeros."""
+    if value.shape != shape.shape:
+        flat = value.reshape(value.shape[0], -1)
+        size = math.prod(shape.shape) // shape.shape[0]
         cut = flat[:, :size]
-        before = jnp.pad(cut, ((0, 0), (0, size - cut.shape[1]))).reshape(after.shape)
-    return before.astype(after.dtype)
+        value = jnp.pad(cut, ((0, 0), (0, size - cut.shape[1]))).reshape(shape.shape)
+    return value.astype(shape.dtype)

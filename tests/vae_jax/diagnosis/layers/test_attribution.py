@@ -5,9 +5,18 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from vae_jax.diagnosis.attribution import Arrived, Blame, arrivals, blame
-from vae_jax.diagnosis.chain import KINDS, find_chain
-from vae_jax.diagnosis.graph import trace
+from vae_jax.diagnosis.layers.attribution import (
+    NOBODY,
+    Arrival,
+    Blame,
+    TooLongError,
+    blame,
+    block_factors,
+    kind_factors,
+)
+from vae_jax.diagnosis.layers.chain import find_chain
+from vae_jax.diagnosis.tracing.graph import trace
+from vae_jax.diagnosis.tracing.passes import Passes
 
 DEPTH, WIDTH = 10, 16
 X = jax.random.normal(jax.random.key(9), (16, WIDTH))
@@ -52,28 +61,43 @@ def pulled_back(outputs):
     return jnp.sum(outputs * DIRECTION)
 
 
+def passes_of(function, layers, x):
+    """The chain and the passes of a function's outputs pulled back along a fixed direction."""
+    graph = trace(lambda layers, x: (pulled_back(outputs := function(layers, x)), outputs), layers, x)
+    chain = find_chain(graph, layers, graph.outputs[1:])
+    return chain, Passes(chain.graph, chain.watched)
+
+
+def arrival(chain, passes, layers, x=X):
+    values = passes.forward(layers, x)
+    loss = chain.graph.outputs[0]
+    return Arrival(chain, passes, values, {loss: jnp.ones_like(values[loss])})
+
+
+def blamed(chain, passes, layers, x=X):
+    came = arrival(chain, passes, layers, x)
+    return blame(came, block_factors(came), kind_factors(came))
+
+
 @functools.cache
-def compiled():
-    chain = find_chain(trace(plain, tower(0), X), tower(0))
-    return chain, jax.jit(lambda layers: arrivals(chain, pulled_back, layers, X))
+def of_plain():
+    return passes_of(plain, tower(0), X)
 
 
 @pytest.mark.parametrize("kind", ["saturated", "half saturated", "scaled output", "scaled kernel"])
 def test_the_poisoned_block_is_named_wherever_it_is(kind):
-    chain, arrive = compiled()
     named, placed = [], []
     for seed in range(20):
         layers, index = poisoned(seed, kind)
-        named.append(blame(chain, arrive(layers)).block)
+        named.append(blamed(*of_plain(), layers).block)
         placed.append(str(index))
     assert named == placed
     assert len(set(placed)) > 5
 
 
 def test_nobody_is_to_blame_for_a_gradient_that_arrives():
-    chain, arrive = compiled()
     for seed in range(5):
-        assert blame(chain, arrive(tower(seed))).kind == ""
+        assert blamed(*of_plain(), tower(seed)).kind == ""
 
 
 def test_what_arrives_without_a_block_is_what_a_tower_without_it_would_give():
@@ -85,8 +109,7 @@ def test_what_arrives_without_a_block_is_what_a_tower_without_it_would_give():
             x = x @ layer["kernel"]
         return x
 
-    chain = find_chain(trace(linear, layers, X), layers)
-    arrived = arrivals(chain, pulled_back, layers, X)
+    came = arrival(*passes_of(linear, layers, X), layers)
     kernels = [np.asarray(layer["kernel"], np.float64) for layer in layers]
 
     def norm(without):
@@ -96,13 +119,13 @@ def test_what_arrives_without_a_block_is_what_a_tower_without_it_would_give():
                 back = back @ kernels[index].T
         return np.linalg.norm(back)
 
-    np.testing.assert_allclose(arrived.untouched, norm(()), rtol=1e-4)
-    np.testing.assert_allclose(arrived.end, np.linalg.norm(DIRECTION), rtol=1e-5)
-    np.testing.assert_allclose(arrived.blocks, [norm((index,)) for index in range(DEPTH)], rtol=1e-4)
-    # Of a linear block the forward map and the backward Jacobian are one matrix.
-    np.testing.assert_allclose(arrived.blocks_forward, arrived.blocks, rtol=1e-4)
-    np.testing.assert_allclose(arrived.kinds[KINDS.index("matrix")], norm(range(DEPTH)), rtol=1e-4)
-    assert np.isnan(arrived.kinds[KINDS.index("activation")])
+    np.testing.assert_allclose(came.untouched, norm(()), rtol=1e-4)
+    np.testing.assert_allclose(came.end, np.linalg.norm(DIRECTION), rtol=1e-5)
+    factors = [factor * came.untouched for factor in block_factors(came) if factor is not None]
+    np.testing.assert_allclose(factors, [norm((index,)) for index in range(DEPTH)], rtol=1e-4)
+    kinds = kind_factors(came)
+    np.testing.assert_allclose(kinds["matrix"] * came.untouched, norm(range(DEPTH)), rtol=1e-4)
+    assert set(kinds) == {"matrix"}
 
 
 def test_of_a_tower_in_which_every_block_fades_the_kind_is_named():
@@ -117,30 +140,43 @@ def test_of_a_tower_in_which_every_block_fades_the_kind_is_named():
         return x
 
     for function, kind in ((sigmoids, "activation"), (weak, "matrix")):
-        chain = find_chain(trace(function, tower(1), X), tower(1))
-        found = blame(chain, arrivals(chain, pulled_back, tower(1), X))
+        found = blamed(*passes_of(function, tower(1), X), tower(1))
         assert (found.block, found.kind) == ("", kind)
         assert found.factor > 1e4
 
 
 def test_a_block_that_explodes_is_named():
-    chain, _ = compiled()
     # Inputs so small that every block is linear; the next block brings the signal back to size.
     layers = tower(4)
     layers[5] = {**layers[5], "scale": jnp.float32(1e4)}
-    small = jax.jit(lambda layers: arrivals(chain, pulled_back, layers, 1e-6 * X))
-    found = blame(chain, small(layers))
+    found = blamed(*of_plain(), layers, 1e-6 * X)
     assert found.block == "5"
     np.testing.assert_allclose(found.factor, 1e4, rtol=0.1)
 
 
-def test_a_kind_that_is_not_there_is_not_to_blame_where_nothing_comes_back():
-    chain, _ = compiled()
-    nothing, absent = jnp.zeros(len(chain.blocks)), jnp.full(len(chain.blocks), jnp.nan)
-    kinds = jnp.asarray([jnp.nan if kind in ("normalization", "recurrence") else 0.0 for kind in KINDS])
-    arrived = Arrived(jnp.zeros(()), jnp.ones(()), nothing, absent, jnp.zeros(len(chain.steps)), kinds, kinds)
-    assert blame(chain, arrived) == Blame("", "", 1.0)
-    # What brings a gradient back where there was none does infinitely much.
-    matrix = KINDS.index("matrix")
-    arrived = arrived._replace(kinds=kinds.at[matrix].set(1e-9))
-    assert blame(chain, arrived) == Blame("", "matrix", np.inf)
+def test_what_brings_a_gradient_back_where_there_was_none_does_infinitely_much():
+    layers = [{**layer, "scale": jnp.float32(0)} for layer in tower(2)]
+    came = arrival(*of_plain(), layers)
+    assert came.untouched == 0
+    # Nothing over nothing.
+    nothing = [1.0] * DEPTH
+    assert block_factors(came) == nothing
+    assert blame(came, nothing, {"matrix": 1.0, "activation": 1.0}) == NOBODY
+    assert blame(came, nothing, {"matrix": np.inf, "activation": 1.0}) == Blame("", "matrix", np.inf)
+
+
+def test_what_would_take_too_long_is_not_begun():
+    with pytest.raises(TooLongError):
+        block_factors(arrival(*of_plain(), tower(0)), most_seconds=0.0)
+
+
+def test_replacing_costs_no_compilation_of_the_whole():
+    """Ten blocks alike are one piece to compile, forward and backward each, whatever is replaced."""
+    chain, passes = passes_of(plain, tower(0), X)
+    came = arrival(chain, passes, tower(0))
+    block_factors(came)
+    kind_factors(came)
+    kinds = {piece.key for piece in passes.pieces}
+    assert len(kinds) < 8 < len(passes.pieces)
+    # Of each piece the forward pass, and the backward one with or without what a gradient aside leaves unread.
+    assert passes.programs <= 4 * len(kinds)

@@ -4,15 +4,18 @@ Everything that watches a model stands on this: it works on the traced function,
 functions go the same way, and none of them is modified.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, jaxpr_as_fun
 
-from vae_jax.diagnosis.straight_through import straight_through
+from vae_jax.diagnosis.tracing.operation_token import token_of
+from vae_jax.diagnosis.tracing.source_line import Line, line_of
+from vae_jax.diagnosis.tracing.straight_through import straight_through
 
 MATRIX_PRODUCTS = frozenset({"dot_general", "conv_general_dilated", "ragged_dot", "ragged_dot_general"})
 
@@ -21,6 +24,9 @@ _GROUPS = frozenset({"jit", "pjit", "closed_call", "core_call", "remat", "remat2
 
 # A scan over more layers than this stays one operation: its operations written out take long to run one by one.
 _MOST_LAYERS = 256
+
+# The primitive of `jax.ad_checkpoint.checkpoint_name`.
+_MARK = "name"
 
 Values = Mapping[int, Any]
 Rewrite = Callable[[Values], Any]
@@ -48,6 +54,9 @@ class Operation:
         outputs: The values that it makes.
         names: Names of its primitives, with those inside it.
         recurrent: For a scan over time: `apply` with a `ThroughTime` as well, and the numbers of states and steps.
+        token: Equal for operations that do the same to inputs of the same shapes.
+        line: Where it was written; None of one that no file of the person's own wrote.
+        mark: The name that the person gave its value, by `jax.ad_checkpoint.checkpoint_name`; empty of any other.
     """
 
     apply: Callable[..., Sequence[Any]]
@@ -55,6 +64,9 @@ class Operation:
     outputs: tuple[int, ...]
     names: frozenset[str]
     recurrent: "Recurrence | None" = None
+    token: Hashable = None
+    line: Line | None = None
+    mark: str = ""
 
 
 class Recurrence(NamedTuple):
@@ -73,6 +85,7 @@ class Graph:
     Attributes:
         operations: In an order in which they can run.
         constants: Values that depend on neither parameters nor batch.
+        literals: Those of them that are numbers written in the code.
         parameters: The parameters' leaves.
         batch: The batch's leaves.
         outputs: The result's leaves.
@@ -84,6 +97,7 @@ class Graph:
 
     operations: tuple[Operation, ...]
     constants: dict[int, Any]
+    literals: frozenset[int]
     parameters: tuple[int, ...]
     batch: tuple[int, ...]
     outputs: tuple[int, ...]
@@ -131,9 +145,9 @@ class Graph:
 def trace(function: Callable[[Any, Any], Any], parameters: Any, batch: Any) -> Graph:
     """The operations of `function(parameters, batch)`.
 
-    A scan whose only link to the batch is its state is a stack of layers, and is written out layer by layer; one that
-    is also fed from the batch at each step is a recurrence, and stays one operation. Functions with derivatives of
-    their own (`jax.nn.relu`) stay whole, and so keep those.
+    A scan each step of which has matrices of its own, and whose only link to the batch is its state, is a stack of
+    layers, and is written out layer by layer; any other is a recurrence, and stays one operation. Functions with
+    derivatives of their own (`jax.nn.relu`) stay whole, and so keep those.
 
     Args:
         function: Pure.
@@ -150,6 +164,7 @@ def trace(function: Callable[[Any, Any], Any], parameters: Any, batch: Any) -> G
     return Graph(
         operations=tuple(recording.operations),
         constants=recording.constants,
+        literals=frozenset(recording.literals),
         parameters=tuple(numbers[:count]),
         batch=tuple(numbers[count:]),
         outputs=tuple(outputs),
@@ -164,6 +179,7 @@ def trace(function: Callable[[Any, Any], Any], parameters: Any, batch: Any) -> G
 class _Recording:
     operations: list[Operation] = field(default_factory=list)
     constants: dict[int, Any] = field(default_factory=dict)
+    literals: set[int] = field(default_factory=set)
     shapes: dict[int, Any] = field(default_factory=dict)
     signal: set[int] = field(default_factory=set)
     sources: dict[int, frozenset[int]] = field(default_factory=dict)
@@ -178,10 +194,11 @@ class _Recording:
         self.constants[number] = value
         return number
 
-    def add(self, apply: Callable[..., Any], inputs: list[int], shapes: list[Any], names: frozenset[str],
-            recurrent: Recurrence | None = None) -> list[int]:  # fmt: skip
+    def add(self, apply: Callable[..., Any], inputs: Sequence[int], shapes: list[Any], names: frozenset[str],
+            token: Hashable, recurrent: Recurrence | None = None, line: Line | None = None,
+            mark: str = "") -> list[int]:  # fmt: skip
         outputs = [self.value(shape) for shape in shapes]
-        self.operations.append(Operation(apply, tuple(inputs), tuple(outputs), names, recurrent))
+        self.operations.append(Operation(apply, tuple(inputs), tuple(outputs), names, recurrent, token, line, mark))
         if self.signal.intersection(inputs):
             self.signal.update(outputs)
         else:
@@ -189,56 +206,78 @@ class _Recording:
             self.sources |= dict.fromkeys(outputs, sources)
         return outputs
 
-    def walk(self, jaxpr: Jaxpr, constants: Sequence[int], arguments: Sequence[int]) -> list[int]:
+    def walk(
+        self, jaxpr: Jaxpr, constants: Sequence[int], arguments: Sequence[int], enclosing: Line | None = None
+    ) -> list[int]:
         numbers = dict(zip(jaxpr.constvars, constants, strict=True)) | dict(zip(jaxpr.invars, arguments, strict=True))
 
         def read(atom: Any) -> int:
-            return self.constant(atom.val) if isinstance(atom, Literal) else numbers[atom]
+            if not isinstance(atom, Literal):
+                return numbers[atom]
+            number = self.constant(atom.val)
+            self.literals.add(number)
+            return number
 
         for equation in jaxpr.eqns:
-            outputs = self.equation(equation, [read(atom) for atom in equation.invars])
+            line = line_of(equation, enclosing)
+            outputs = self.equation(equation, [read(atom) for atom in equation.invars], line)
             numbers |= zip(equation.outvars, outputs, strict=True)
         return [read(atom) for atom in jaxpr.outvars]
 
-    def equation(self, equation: JaxprEqn, inputs: list[int]) -> list[int]:
+    def equation(self, equation: JaxprEqn, inputs: list[int], line: Line | None) -> list[int]:
         name, names = equation.primitive.name, primitives(equation)
         shapes = [variable.aval for variable in equation.outvars]
         with_products = bool(self.signal.intersection(inputs)) and not names.isdisjoint(MATRIX_PRODUCTS)
-        if name in _GROUPS and with_products:
-            held = equation.params.get("jaxpr", equation.params.get("call_jaxpr"))
-            body, constants = _opened(held)
-            return self.walk(body, [self.constant(value) for value in constants], inputs)
+        if name in _GROUPS and (with_products or _MARK in names):
+            body, constants = opened(equation.params.get("jaxpr", equation.params.get("call_jaxpr")))
+            return self.walk(body, [self.constant(value) for value in constants], inputs, line)
         if name == "scan" and with_products:
-            fixed, states = equation.params["num_consts"], equation.params["num_carry"]
-            fed = self.signal.intersection(inputs[:fixed] + inputs[fixed + states :])
-            if not fed and equation.params["length"] <= _MOST_LAYERS:
-                return self.layers(equation, inputs)
-            return self.add(_bind(equation), inputs, shapes, names, _recurrence(equation))
-        return self.add(_bind(equation), inputs, shapes, names)
+            if self.stacked(equation, inputs):
+                return self.layers(equation, inputs, line)
+            return self.add(bind(equation), inputs, shapes, names, token_of(equation), _recurrence(equation), line)
+        mark = equation.params["name"] if name == _MARK else ""
+        return self.add(bind(equation), inputs, shapes, names, token_of(equation), None, line, mark)
 
-    def layers(self, equation: JaxprEqn, inputs: list[int]) -> list[int]:
+    def stacked(self, equation: JaxprEqn, inputs: list[int]) -> bool:
+        """Whether a scan is one over layers: each step has matrices of its own, and none is fed from the batch."""
+        fixed, states = equation.params["num_consts"], equation.params["num_carry"]
+        own = inputs[fixed + states :]
+        fed = self.signal.intersection(inputs[:fixed] + own)
+        matrices = [number for number in own if self.sources.get(number) and self.shapes[number].ndim > 2]
+        return not fed and bool(matrices) and equation.params["length"] <= _MOST_LAYERS
+
+    def layers(self, equation: JaxprEqn, inputs: list[int], line: Line | None) -> list[int]:
         """A scan over stacked layers, written out."""
         fixed, count = equation.params["num_consts"], equation.params["num_carry"]
         length = equation.params["length"]
-        body, constants = _opened(equation.params["jaxpr"])
+        body, constants = opened(equation.params["jaxpr"])
         held = [self.constant(value) for value in constants]
         state, stacked = inputs[fixed : fixed + count], inputs[fixed + count :]
         collected: dict[int, list[int]] = {}
         for layer in range(length)[:: -1 if equation.params["reverse"] else 1]:
             own = [self.layer(number, layer) for number in stacked]
-            state_and_outputs = self.walk(body, held, [*inputs[:fixed], *state, *own])
+            state_and_outputs = self.walk(body, held, [*inputs[:fixed], *state, *own], line)
             state, collected[layer] = state_and_outputs[:count], state_and_outputs[count:]
         shapes = [variable.aval for variable in equation.outvars[count:]]
         return state + [
-            self.add(lambda values: [jnp.stack(values)], [collected[layer][place] for layer in range(length)], [shape],
-                     frozenset({"concatenate"}))[0]
+            self.add(_stack, [collected[layer][place] for layer in range(length)], [shape], frozenset({"concatenate"}),
+                     "stack")[0]
             for place, shape in enumerate(shapes)
         ]  # fmt: skip
 
     def layer(self, number: int, layer: int) -> int:
         shape = self.shapes[number]
         own = jax.ShapeDtypeStruct(shape.shape[1:], shape.dtype)
-        return self.add(lambda values: [values[0][layer]], [number], [own], frozenset({"slice"}))[0]
+        # Which layer is a value, so that one program takes any.
+        return self.add(_take, [number, self.constant(np.int32(layer))], [own], frozenset({"slice"}), "take")[0]
+
+
+def _stack(values: Sequence[Any]) -> Sequence[Any]:
+    return [jnp.stack(list(values))]
+
+
+def _take(values: Sequence[Any]) -> Sequence[Any]:
+    return [jax.lax.dynamic_index_in_dim(values[0], values[1], keepdims=False)]
 
 
 def primitives(equation: JaxprEqn) -> frozenset[str]:
@@ -251,14 +290,17 @@ def _held(equation: JaxprEqn) -> Iterator[Jaxpr]:
     for value in equation.params.values():
         for part in value if isinstance(value, tuple | list) else (value,):
             if isinstance(part, ClosedJaxpr | Jaxpr):
-                yield _opened(part)[0]
+                yield opened(part)[0]
 
 
-def _opened(jaxpr: Any) -> tuple[Jaxpr, Sequence[Any]]:
+def opened(jaxpr: Any) -> tuple[Jaxpr, Sequence[Any]]:
+    """A jaxpr, closed or not, and its constants."""
     return (jaxpr.jaxpr, jaxpr.consts) if isinstance(jaxpr, ClosedJaxpr) else (jaxpr, ())
 
 
-def _bind(equation: JaxprEqn) -> Callable[..., Sequence[Any]]:
+def bind(equation: JaxprEqn) -> Callable[[Sequence[Any]], Sequence[Any]]:
+    """An equation as a function of its inputs' values."""
+
     def apply(values: Sequence[Any]) -> Sequence[Any]:
         # The context carries what was set around the operation, as the precision of products on an accelerator.
         with equation.ctx.manager:

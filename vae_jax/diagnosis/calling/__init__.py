@@ -1,0 +1,1 @@
+"""A person's model and loss, called as they are written."""

@@ -1,0 +1,1 @@
+"""Operations at which numbers or gradients end."""
