@@ -34,5 +34,6 @@ def relative_slope(
         )
     else:
         # numpy's, which holds 0 itself: jax's own, compiled, may lie beside it, where selu has another slope.
-        steepest = jnp.max(slope(jnp.asarray(np.linspace(-8.0, 8.0, 321, dtype=np.float32))))
+        near = jnp.asarray(np.linspace(-8.0, 8.0, 321))
+        steepest = jnp.max(slope(near))
     return slope(jax.lax.stop_gradient(z)) / steepest

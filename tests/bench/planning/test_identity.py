@@ -220,7 +220,7 @@ def test_a_function_that_bears_the_name_of_another_is_refused_with_the_cure(tmp_
 def test_the_code_that_runs_cells_is_found_from_its_imports():
     names = {"/".join(path.parts[-2:]) for path in host_sources()}
     assert names >= {"training/cell.py", "training/arm_trainer.py", "training/record.py", "training/curves.py",
-                     "diagnosis/ratios.py"}  # fmt: skip
+                     "layers/ratios.py"}  # fmt: skip
     # Words are found anew for a cell that is kept.
     assert not names & {
         "training/explanation.py",

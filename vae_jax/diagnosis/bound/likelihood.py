@@ -4,8 +4,8 @@ Every likelihood of an exponential family has dL/d(output) = weight x (mean(outp
 so that two gradients, at two outputs, tell the weight without the target, and then the target.
 """
 
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 from scipy.special import expit, log_expit, logsumexp, softmax, xlog1py, xlogy
@@ -123,11 +123,6 @@ def recognise(gradient: Callable[[np.ndarray], np.ndarray], output: np.ndarray) 
             continue
         return Likelihood(family, weight, target, counted)
     return None
-
-
-def of_numbers(pairs: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """Arrays as float64."""
-    return {name: np.asarray(value, np.float64) for name, value in pairs.items()}
 
 
 def _one_of_each(target: np.ndarray, counted: np.ndarray) -> bool:
