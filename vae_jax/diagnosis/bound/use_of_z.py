@@ -94,7 +94,9 @@ def read_use(
         if likelihood is not None:
             nats = {whose: likelihood.nats(output) for whose, output in outputs.items()}
             predicted = {whose: likelihood.family.mean(output) for whose, output in outputs.items()}
-            spread = float(np.std(likelihood.target[likelihood.counted]))
+            # As far as the output can follow: data of 0 to 255 are beyond a probability.
+            told = likelihood.target[likelihood.counted]
+            spread = float(np.std(told if likelihood.family.name == "Gaussian" else np.clip(told, 0.0, 1.0)))
         else:
             predicted, spread = outputs, float(np.std(outputs["its own"]))
         moved = max(_rms(predicted[whose] - predicted["its own"]) for whose in ("another example's", "the prior's"))
