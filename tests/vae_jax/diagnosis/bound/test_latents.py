@@ -16,6 +16,11 @@ def bound(y, mean, log_var, x):
     return jnp.mean(jnp.sum((y - x) ** 2, -1) + jnp.sum(0.5 * (jnp.exp(log_var) + mean**2 - 1 - log_var), -1))
 
 
+def of_outputs(outputs, x):
+    y, mean, log_var = outputs
+    return bound(y, mean, log_var, x)
+
+
 def objective(kernels, x, key, mark=checkpoint_name, uses=True):
     h = jnp.tanh(x @ kernels["encoder"])
     mean, log_var = mark(h @ kernels["mean"], "mean"), mark(h @ kernels["log_var"], "log_var")
@@ -43,7 +48,7 @@ def test_marks_change_nothing_in_the_program():
 
 
 def test_an_objective_with_marks_says_what_a_loss_of_outputs_does():
-    by_loss = vae_jax.diagnose((apply, KERNELS), X, loss=lambda outputs, x: bound(*outputs, x))
+    by_loss = vae_jax.diagnose((apply, KERNELS), X, loss=of_outputs)
     by_marks = vae_jax.diagnose(KERNELS, X, objective=whole)
     for one, other in zip(by_loss.uses, by_marks.uses, strict=True):
         np.testing.assert_allclose(one.kl_by_unit, other.kl_by_unit, rtol=1e-5)
@@ -103,7 +108,7 @@ def test_a_width_may_be_written_in_other_ways(write, divergence):
         y, mean, width = outputs
         return jnp.mean(jnp.sum((y - x) ** 2, -1) + jnp.sum(0.5 * mean**2 + divergence(width), -1))
 
-    (plain,) = vae_jax.diagnose((apply, KERNELS), X, loss=lambda outputs, x: bound(*outputs, x)).uses
+    (plain,) = vae_jax.diagnose((apply, KERNELS), X, loss=of_outputs).uses
     (found,) = vae_jax.diagnose((other, KERNELS), X, loss=loss).uses
     np.testing.assert_allclose(found.kl_by_unit, plain.kl_by_unit, rtol=1e-3, atol=1e-5)
     assert len(found.kl_by_unit) == LATENT
