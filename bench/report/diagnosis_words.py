@@ -222,7 +222,7 @@ def _use(use: "UseOfZ") -> Iterator[str]:
     z, units = f"z{use.name}", len(use.kl_by_unit)
     yield f"{z}: a KL of {figure(use.kl_nats)} nats over {units} units, {use.active} of them active."
     if use.moves is not None:
-        if use.moves < 0.01:
+        if use.unused:
             moved = f"its output moves by {use.moves:.1%} of the data's spread"
             yield f"The decoder does not use {z}: with another example's {moved}."
         else:

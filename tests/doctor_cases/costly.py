@@ -1,4 +1,4 @@
-"""Five deep models that a diagnosis must not take long for: `file.py:NAME` with `file.py:NAME_batch`."""
+"""Five deep models that a diagnosis must not take long for."""
 
 import jax
 import jax.numpy as jnp

@@ -202,10 +202,7 @@ class _Examination:
         # What z and the loss are is read of the model as it is, its layers as a few steps leave those that are zero.
         awake, asleep, stopped, underflow = values, (), (), False
         if not bad:
-            woken, asleep = self._woken(parameters, values, pulled)
-            if asleep:
-                awake = self.passes.forward(woken, self.batch)
-                pulled = self.passes.backward(awake, {self.made.loss: jnp.ones_like(loss)})
+            woken, asleep, awake, pulled = self._woken(values, pulled)
             stopped = self._stopped(woken, pulled)
         awake_axes = ExampleAxes(self.passes, parameters, self.batch, awake, self.examples) if asleep else axes
         layers = read_layers(self.chain, self.passes, awake, pulled, awake_axes)
@@ -303,9 +300,15 @@ class _Examination:
         loss = closed.out_avals[0]
         return [jnp.ones(loss.shape, loss.dtype), *[None] * (len(closed.out_avals) - 1)]
 
-    def _woken(self, parameters: Any, values: Mapping[int, Value], pulled: Pulled) -> tuple[Any, tuple[str, ...]]:
-        """The parameters as a few steps would leave those that are exactly zero, where these keep a gradient back."""
-        graph = self.chain.graph
+    def _woken(
+        self, values: Mapping[int, Value], pulled: Pulled
+    ) -> tuple[Any, tuple[str, ...], Mapping[int, Value], Pulled]:
+        """The parameters as a few steps would leave those that are exactly zero, where these keep a gradient back.
+
+        Returns:
+            Them, the names of those that were zero, and both passes with them.
+        """
+        graph, parameters = self.chain.graph, self.whole.parameters
         leaves, structure = jax.tree.flatten(parameters)
         factors = zero_factors(graph)
         names = ["/".join(jax.tree_util.keystr((key,), simple=True) for key in path)
@@ -320,7 +323,7 @@ class _Examination:
                 asleep.append(names[place])
             values = self.passes.forward(jax.tree.unflatten(structure, leaves), self.batch)
             pulled = self.passes.backward(values, {self.made.loss: jnp.ones_like(values[self.made.loss])})
-        return jax.tree.unflatten(structure, leaves), tuple(asleep)
+        return jax.tree.unflatten(structure, leaves), tuple(asleep), values, pulled
 
     def _stopped(self, parameters: Any, pulled: Pulled) -> tuple[Stopped, ...]:
         """The operations without a derivative at which the gradient of a layer ends that gets none."""

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from vae_jax.diagnosis.bound.codebook import Codebook
-from vae_jax.diagnosis.bound.use_of_z import UNUSED, Plateau, UseOfZ
+from vae_jax.diagnosis.bound.use_of_z import Plateau, UseOfZ
 from vae_jax.diagnosis.faults.not_finite import NotFinite
 from vae_jax.diagnosis.faults.stopped import Stopped
 from vae_jax.diagnosis.layers.ratios import ratio_of_norms
@@ -160,7 +160,7 @@ def word_under_sgd(word: str, plain: str) -> str:
 def _unused(use: UseOfZ, reached: Plateau | None) -> str:
     """Why nothing is used of a latent; empty of one that is."""
     z = f"z{use.name}"
-    if use.moves is not None and use.moves < UNUSED:
+    if use.unused:
         return (
             f"the decoder does not use {z}: with another one its output moves by {use.moves:.1%} of the data's spread"
         )

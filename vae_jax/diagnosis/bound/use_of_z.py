@@ -43,6 +43,11 @@ class UseOfZ(NamedTuple):
     moves: float | None
     nats: dict[str, float]
 
+    @property
+    def unused(self) -> bool:
+        """Whether the decoder is known not to read it."""
+        return self.moves is not None and self.moves < UNUSED
+
 
 class Plateau(NamedTuple):
     """What a model reaches that knows the data's mean alone.
