@@ -56,7 +56,7 @@ def test_an_edit_recomputes_the_arms_it_touches_and_no_others(copied):
     # A layer's code, and that of blame: every arm is lowered again, and trained where its program came out another.
     before = "self.alpha[...] * self.branch"
     edit(blocks, before, "1.5 * self.alpha[...] * self.branch")
-    edit(root / "vae_jax" / "diagnosis" / "attribution.py", "STANDS_OUT = 10.0", "STANDS_OUT = 10.5")
+    edit(root / "vae_jax" / "diagnosis" / "layers" / "attribution.py", "STANDS_OUT = 10.0", "STANDS_OUT = 10.5")
     said = run()
     assert "0 stored, 2 stored of other sources" in said
     assert re.search(r"baseline: ok .*\(kept: its programs are the same\)", said)
@@ -66,7 +66,7 @@ def test_an_edit_recomputes_the_arms_it_touches_and_no_others(copied):
 
     # What was stored before is still there: the edit taken back, so is its figure.
     edit(blocks, "1.5 * self.alpha[...] * self.branch", before)
-    edit(root / "vae_jax" / "diagnosis" / "attribution.py", "STANDS_OUT = 10.5", "STANDS_OUT = 10.0")
+    edit(root / "vae_jax" / "diagnosis" / "layers" / "attribution.py", "STANDS_OUT = 10.5", "STANDS_OUT = 10.0")
     assert "2 stored, 0 to run" in run("--dry-run")
     for name, content in files.items():
         assert (root / "out" / "cells" / name).read_bytes() == content
