@@ -39,8 +39,9 @@ check: $(READY) ## format, lint and types
 report: $(READY) ## rebuild a run's tables, plots and page
 	$(BIN)/python -m bench report results/runs/$(SUITE)
 
-doctor-cases: $(READY) ## ask the doctor of every case, and write the table of its answers
+doctor-cases: $(READY) ## ask the doctor of every case and of five deep models, and write the tables of its answers
 	$(BIN)/python -m tests.doctor_cases.table
+	$(BIN)/python -m tests.doctor_cases.costs
 
 speed: $(READY) ## measure this suite's own speed
 	$(BIN)/python -m pytest bench/speed -q -p no:cacheprovider -o addopts= --benchmark-columns=median,iqr,rounds $(ARGS)

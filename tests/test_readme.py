@@ -6,11 +6,15 @@ import re
 import shlex
 from pathlib import Path
 
+import jax
+import numpy as np
 import pandas as pd
 import pytest
 
 from bench.cli.arguments import parse
 from bench.cli.main import COMMANDS
+from tests.doctor_cases.cases import own_cases
+from tests.doctor_cases.table import asked
 from tests.test_arrows import ROOMS
 
 ROOT = Path(__file__).parents[1]
@@ -326,3 +330,22 @@ def test_every_command_can_be_given(line):
     # What may be left out stands in brackets outside of quotes.
     typed = shlex.split(re.sub(r" \[(--[^\]]+)\]", r" \1", line), comments=True)
     assert callable(parse(COMMANDS, typed[3:]))
+
+
+def test_what_the_doctor_says_is_what_it_says(tmp_path):
+    about = README.partition("<!-- doctor: ")[2]
+    name, _, rest = about.partition(" -->\n")
+    quoted = rest.partition("\n\n")[0]
+    (case,) = [each for each in own_cases() if each.name == name]
+    with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
+        said = " ".join(asked(case, tmp_path)[1].split())
+    sentences = [" ".join(part.replace("> ", " ").split()) for part in quoted.split("\\\n")]
+    assert len(sentences) == 6
+    number = r"\d+(?:\.\d+)?(?:e[+-]\d+)?"
+    for sentence in sentences:
+        # In the same words, with figures of which another machine may round the last digit otherwise.
+        form = f"({number})".join(map(re.escape, re.split(number, sentence)))
+        found = re.search(form, said)
+        assert found, sentence
+        told = [float(figure) for figure in re.findall(number, sentence)]
+        np.testing.assert_allclose([float(figure) for figure in found.groups()], told, rtol=0.1)

@@ -338,7 +338,8 @@ def diagnosis_texts(case: "Case") -> Iterator[Table | Text]:
         table.add_column(head, justify="left" if index < 3 else "right", overflow="fold")
     for row in rows:
         table.add_row(*map(Text, row), style="bold" if row[0] == case.diagnosis.blame.block else "")
-    yield table
+    if rows:
+        yield table
     yield from map(Text, diagnosis_words(case))
 
 

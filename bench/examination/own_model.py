@@ -12,7 +12,8 @@ from bench.examination.own_code import found, own_file_frames, tried
 from bench.examination.own_parameters import with_parameters
 from bench.language.errors import InputError
 from bench.results.judging.advice import Advice, advice_for
-from vae_jax.diagnosis.diagnose import Diagnosis, diagnose
+from vae_jax.diagnosis.diagnose import diagnose
+from vae_jax.diagnosis.diagnosis import Diagnosis
 from vae_jax.diagnosis.verdict import PASS_RULES
 from vae_jax.recipe.keys import random_key
 

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     # What is diagnosed imports jax; what is shown does not.
     from bench.examination.own_model import Case
     from vae_jax.diagnosis.bound.use_of_z import UseOfZ
-    from vae_jax.diagnosis.diagnose import Diagnosis
+    from vae_jax.diagnosis.diagnosis import Diagnosis
     from vae_jax.diagnosis.faults.not_finite import NotFinite
     from vae_jax.diagnosis.layers.readings import Layer
 
@@ -135,8 +135,10 @@ def _blame(found: "Diagnosis") -> list[str]:
     if found.verdict not in ("vanishing", "exploding", "saturated"):
         return []
     if not blame.kind:
-        left = "; which single block it is was not asked, as that would take too long" if found.blame_left_out else ""
-        return [f"To blame: no single block and no kind of block: replacing none of them mends it{left}."]
+        if found.blame_left_out:
+            kinds = "no kind of block; " if found.kind_factors else ""
+            return [f"To blame: {kinds}which single block it is was not asked, as {found.blame_left_out}."]
+        return ["To blame: no single block and no kind of block: replacing none of them mends it."]
     if blame.kind.endswith("over time"):
         return [
             f"To blame: block {blame.block}, over time: |dL/d(state)| after its first step and after its last differ "

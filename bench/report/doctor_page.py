@@ -23,9 +23,10 @@ def write_diagnosis(case: "Case", folder: Path) -> Path:
     """
     found = case.diagnosis
     heads, rows = diagnosis_table(found.layers)
+    profile = inline(svg(layer_profile(found.layers, found.blame.block), "profile")) if found.layers else ""
     page = environment().get_template("doctor.html.j2").render(
         case=case, words=diagnosis_words(case), heads=heads, rows=rows, blamed=found.blame.block,
-        figure=inline(svg(layer_profile(found.layers, found.blame.block), "profile")),
+        figure=profile,
         kinds={kind: figure(factor, "x") for kind, factor in found.kind_factors.items()},
     )  # fmt: skip
     path = folder / "doctor.html"

@@ -19,7 +19,7 @@ from bench.results.stored.records import BlameRecord, TheoryRecord, TrainingReco
 from bench.training.arm_trainer import ArmTrainer
 from bench.training.programs import program
 from bench.training.record import finite
-from vae_jax.diagnosis.diagnose import blame_whole
+from vae_jax.diagnosis.layers.blame import blame_whole
 from vae_jax.diagnosis.verdict import Code, judge
 from vae_jax.evaluation.tangent_kernel import EXAMPLES, tangent_condition
 from vae_jax.models.batch import Batch, Forward, Noise

@@ -1,7 +1,7 @@
 """The verdict on one pass: a word, the figure that decided it, and where."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from vae_jax.diagnosis.bound.codebook import Codebook
@@ -25,7 +25,7 @@ class Stretch(NamedTuple):
         last: The layer that it sets out from; of a recurrence its last step.
         ratio: |dL/dh| at the first over that at the last.
         over_time: Whether it is one of a recurrence.
-        blocks: The first and the last of the chain's blocks that it spans.
+        blocks: The first and the last of the chain's blocks that it spans; None of one beside the chain.
     """
 
     name: str
@@ -33,7 +33,7 @@ class Stretch(NamedTuple):
     last: str
     ratio: float
     over_time: bool
-    blocks: tuple[int, int]
+    blocks: tuple[int, int] | None
 
     @property
     def distance(self) -> float:
@@ -79,8 +79,21 @@ def stretches(layers: Sequence[Layer], norms: Sequence[float], parts: Sequence[t
     return found
 
 
+def encoder_way(norms: Mapping[str, float]) -> list[Stretch]:
+    """The way through an encoder that is no part of the chain, if it has one.
+
+    Args:
+        norms: |dL/dh| of its hidden layers by their names, in order.
+    """
+    if len(norms) < 2:
+        return []
+    first, *_, last = norms
+    return [Stretch("encoder", first, last, ratio_of_norms(norms[first], norms[last]), False, None)]
+
+
 def judge_pass(
     layers: Sequence[Layer],
+    hidden: Collection[str],
     ways: Sequence[Stretch],
     bad: Sequence[NotFinite],
     stopped: Sequence[Stopped],
@@ -96,6 +109,7 @@ def judge_pass(
 
     Args:
         layers: As they were read.
+        hidden: The names of those that are hidden without a block of the chain of their own.
         ways: The ways that the gradient takes.
         bad: Values that are no numbers.
         stopped: Operations at which the gradient ends.
@@ -119,7 +133,7 @@ def judge_pass(
     flat = [
         (max(layer.saturated_share or 0.0, layer.dead_share or 0.0), layer)
         for layer in layers
-        if layer.block is not None and layer.block < last
+        if layer.name in hidden or (layer.block is not None and layer.block < last)
     ]
     share, worst = max(flat, key=lambda pair: pair[0], default=(0.0, None))
     if worst is not None and share > limits["saturated"]:
@@ -147,6 +161,8 @@ def judge_pass(
     unused = [_unused(use, reached) for use in uses]
     if unused and all(unused):
         return Judgement("collapsed", "; ".join(unused))
+    if not layers:
+        arrives = "no layer was found, as nothing multiplies the batch with a parameter"
     return Judgement(
         "healthy", "; ".join(filter(None, (arrives, alike))) or "there is no way for a gradient to fade on"
     )

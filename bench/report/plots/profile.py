@@ -15,7 +15,7 @@ from bench.report.plots.sheet import PANEL_WIDTH, legend_height, sheet, styled
 
 if TYPE_CHECKING:
     # What is diagnosed imports jax; what is drawn does not.
-    from vae_jax.diagnosis.diagnose import Layer
+    from vae_jax.diagnosis.layers.readings import Layer
 
 PLOT_HEIGHT = 2.0
 CEILING = 1e20

@@ -1,9 +1,13 @@
 """What deep models cost to diagnose: few programs."""
 
+import csv
+
 import jax
 import pytest
 
 from tests.doctor_cases.costly import MODELS, loss, made
+from tests.doctor_cases.costs import HEADS
+from tests.doctor_cases.table import TABLE
 from vae_jax.diagnosis.calling.any_model import as_whole
 from vae_jax.diagnosis.layers.chain import find_chain
 from vae_jax.diagnosis.tracing.graph import trace
@@ -27,3 +31,12 @@ def test_few_of_a_deep_models_pieces_are_distinct(name):
     # Of 100 dense layers there are 5; blocks of a transformer have more steps, and a head and an entry each.
     assert distinct <= 60
     assert len(chain.blocks) < 20 or 4 * distinct < len(passes.pieces)
+
+
+def test_the_published_costs_are_of_every_model_and_within_a_minute_and_two_gigabytes():
+    with (TABLE / "costs.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert tuple(rows[0]) == HEADS
+    newest = [row for row in rows if row["commit"] == rows[-1]["commit"]]
+    assert [row["model"] for row in newest] == [*MODELS]
+    assert all(float(row["seconds"]) <= 60 and float(row["memory, GB"]) <= 2 for row in newest)

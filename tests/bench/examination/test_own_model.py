@@ -65,6 +65,16 @@ def marked(model, batch):
     z = model(batch)
     checkpoint_name(z, "z")
     return jnp.mean(z ** 2)
+
+def make_shift():
+    return (lambda own, x: x + jnp.log(own["offset"])[None]), {"offset": jnp.zeros(12)}
+
+def against_many(kernel, x):
+    many = jnp.broadcast_to((x @ kernel)[..., None], (*x.shape, 1 << 40))
+    return jnp.sum(many ** 2, axis=-1)
+
+def make_vast():
+    return against_many, jnp.eye(12)
 """
 
 
@@ -88,6 +98,7 @@ def folder(tmp_path, monkeypatch):
     save_file({"layers.0.bias": np.zeros(3, np.float32)}, tmp_path / "other.safetensors")
     save_file({"dense.bias": np.zeros(3, np.float32)}, tmp_path / "none.safetensors")
     (tmp_path / "text.npy").write_text("no array")
+    (tmp_path / "one.msgpack").write_bytes(serialization.to_bytes({"offset": np.ones(12, np.float32)}))
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -123,6 +134,11 @@ BAD = [
     ("mine.py:make_model data.npy --loss mine.py:bad_loss", "raised KeyError: 'no such term' (line 29 of mine.py)"),
     ("mine.py:make_model data.npy --loss mine.py:vector_loss", "a loss must return one real number"),
     ("mine.py:make_model data.npy --loss mine.py:lost", "did you mean 'loss'?"),
+    (
+        "mine.py:make_vast data.npy",
+        "GB of memory: one pass on 2 examples keeps 2.11e+05 GB, its largest value 1.06e+05",
+    ),
+    ("mine.py:make_vast data.npy", "(of shape 2x12x1099511627776, made by `broadcast_in_dim` at mine.py:55)"),
     ("mine.py:make_model data.npy --examples 1", "examples must be at least 2, got 1"),
 ]
 
@@ -203,6 +219,31 @@ def test_a_batch_that_is_not_finite_is_a_verdict_that_counts(folder, capsys):
         main(["doctor", "mine.py:make_model", "--data", "nan.npy", "--loss", "mine.py:loss"])
     assert ended.value.code == 0
     assert "the batch holds 1 of 192 entries that are not finite" in " ".join(capsys.readouterr().out.split())
+
+
+def test_of_a_model_without_layers_the_rest_is_told(folder, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["doctor", "mine.py:make_shift", "--data", "data.npy", "--loss", "mine.py:loss"])
+    assert ended.value.code == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "Verdict: not finite" in said
+    assert "`log` at mine.py:52" in said
+    page = (folder / "results" / "doctor" / "mine.py-make_shift" / "doctor.html").read_text()
+    assert "Layer by layer" not in page
+    with pytest.raises(SystemExit):
+        main(
+            [
+                "doctor",
+                "mine.py:make_shift",
+                "--data",
+                "data.npy",
+                "--loss",
+                "mine.py:loss",
+                "--parameters",
+                "one.msgpack",
+            ]
+        )
+    assert "no layer was found, as nothing multiplies the batch" in " ".join(capsys.readouterr().out.split())
 
 
 def test_a_folder_that_cannot_be_written_to_is_told(folder, capsys):

@@ -4,11 +4,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
+from jax.ad_checkpoint import checkpoint_name
 
 import vae_jax
 from tests.vae_jax.small_vae import ARCHITECTURE, begin, data, first_step
 from vae_jax.diagnosis.calling.any_model import as_whole
-from vae_jax.diagnosis.diagnose import OVER_TIME
+from vae_jax.diagnosis.layers.blame import OVER_TIME
 from vae_jax.layers.slope import FLAT_SLOPE
 from vae_jax.models.batch import Batch
 from vae_jax.models.contract import taps
@@ -288,11 +289,53 @@ def linear(kernel, x):
         ("a name", X, None, "a model must be a Flax NNX module, .* got a str"),
         ((linear, jnp.eye(16)), X[:1], None, r"at least two examples along its first axis, got shape \(1, 16\)"),
         ((linear, jnp.eye(16)), X, lambda outputs: outputs, "a loss must return one real number"),
-        ((lambda kernel, x: x + kernel, jnp.ones((8, 16))), X, None, "no matrix product of the batch with a parameter"),
         ((lambda kernel, x: (x @ kernel) > 0, jnp.eye(16)), X, None, "holds no real numbers"),
     ],
-    ids=["model", "one example", "loss", "no layers", "booleans"],
+    ids=["model", "one example", "loss", "booleans"],
 )
 def test_what_cannot_be_diagnosed_is_told_in_a_sentence(model, batch, loss, said):
     with pytest.raises(ValueError, match=said):
         vae_jax.diagnose(model, batch, loss=loss)
+
+
+@pytest.mark.parametrize(("scale", "word"), [(1.0, "healthy"), (0.02, "vanishing")])
+def test_an_encoder_under_teacher_forcing_is_judged_beside_the_chain(scale, word):
+    """The decoder is told what came before, so that no way leads through z alone."""
+    draw = np.random.default_rng(0)
+    series = jnp.asarray(np.cumsum(draw.normal(size=(16, 6, 8)), axis=1), jnp.float32)
+    parameters = {
+        "encoder": [jnp.asarray(draw.normal(size=(48, 24)) / 7, jnp.float32)]
+        + [jnp.asarray(scale * np.linalg.qr(draw.normal(size=(24, 24)))[0], jnp.float32) for _ in range(3)],
+        "mean": jnp.asarray(draw.normal(size=(24, 4)) / 5, jnp.float32),
+        "log_var": jnp.zeros((24, 4)),
+        "state": jnp.asarray(np.linalg.qr(draw.normal(size=(24, 24)))[0], jnp.float32),
+        "told": jnp.asarray(draw.normal(size=(8, 24)) / 3, jnp.float32),
+        "code": jnp.asarray(draw.normal(size=(4, 24)) / 2, jnp.float32),
+        "out": jnp.asarray(draw.normal(size=(24, 8)) / 5, jnp.float32),
+    }
+
+    def objective(own, batch, key):
+        h = batch.reshape(len(batch), -1)
+        for kernel in own["encoder"]:
+            h = jnp.tanh(h @ kernel)
+        mean, log_var = checkpoint_name(h @ own["mean"], "mean"), checkpoint_name(h @ own["log_var"], "log_var")
+        z = checkpoint_name(mean + jnp.exp(log_var / 2) * jax.random.normal(key, mean.shape), "z")
+
+        def step(state, x):
+            state = jnp.tanh(state @ own["state"] + x @ own["told"] + z @ own["code"])
+            return state, state @ own["out"]
+
+        told = jnp.concatenate([jnp.zeros_like(batch[:, :1]), batch[:, :-1]], axis=1).swapaxes(0, 1)
+        made = checkpoint_name(
+            jax.lax.scan(step, jnp.zeros((len(batch), 24)), told)[1].swapaxes(0, 1), "reconstruction"
+        )
+        kl = 0.5 * jnp.sum(jnp.exp(log_var) + mean**2 - 1 - log_var, axis=-1)
+        return jnp.mean(0.5 * jnp.sum((made - batch) ** 2, axis=(1, 2)) + kl)
+
+    found = vae_jax.diagnose(parameters, series, objective=objective)
+    (way,) = [way for way in found.ways if way.name == "encoder"]
+    assert (way.first, way.last) == ("encoder[0]", "encoder[3]")
+    assert found.verdict == word
+    if word == "vanishing":
+        assert "the encoder's first" in found.because
+        assert "beside the longest way" in found.blame_left_out

@@ -66,15 +66,12 @@ class Chain:
 
 
 def find_chain(graph: Graph, parameters: Any, made: Iterable[int] = ()) -> Chain:
-    """The longest chain of blocks in a traced model.
+    """The longest chain of blocks in a traced model; of none where no product with a parameter lies on the way.
 
     Args:
         graph: The model, from `trace`.
         parameters: What it was traced with, for the names of its leaves.
         made: The values that are the model's outputs, where the graph goes on to its loss; by default all outputs.
-
-    Raises:
-        ValueError: If no product with a parameter lies on the way from the batch.
     """
     paths = Paths(graph)
     layered = [number for number, score in paths.score.items() if score and paths.floating(number)]
@@ -88,10 +85,7 @@ def find_chain(graph: Graph, parameters: Any, made: Iterable[int] = ()) -> Chain
         end = max(layered, key=lambda number: (*paths.reach(number)[::-1], -number), default=-1)
     start, steps = paths.steps(None, end) if layered else (-1, [])
     if not steps:
-        raise ValueError(
-            "the model has no matrix product of the batch with a parameter, so it has no layers to tell apart: "
-            "give its matrices as parameters, not as constants inside the function"
-        )
+        return Chain(graph, -1, (), (), ())
     steps = _numbered(steps)
     names = names_of(parameters)
     blocks: list[Block] = []

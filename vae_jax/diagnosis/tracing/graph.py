@@ -107,11 +107,7 @@ class Graph:
     result: Any
 
     def evaluate(
-        self,
-        parameters: Any,
-        batch: Any,
-        rewrites: Mapping[int, Rewrite] | None = None,
-        through_time: Mapping[int, ThroughTime] | None = None,
+        self, parameters: Any, batch: Any, rewrites: Mapping[int, Rewrite] | None = None
     ) -> tuple[Any, dict[int, Any]]:
         """Run the function, operation by operation.
 
@@ -119,22 +115,16 @@ class Graph:
             parameters: As those it was traced with.
             batch: As the one it was traced with.
             rewrites: For the number of a value, what stands in its place, from all values so far (its own as well).
-            through_time: For the first output of a recurrence, what is done to its states.
 
         Returns:
             The function's result, and every value by its number.
         """
-        rewrites, through_time = rewrites or {}, through_time or {}
+        rewrites = rewrites or {}
         values = dict(self.constants)
         values |= zip(self.parameters, jax.tree.leaves(parameters), strict=True)
         values |= zip(self.batch, jax.tree.leaves(batch), strict=True)
         for operation in self.operations:
-            inputs = [values[number] for number in operation.inputs]
-            watched = through_time.get(operation.outputs[0]) if operation.recurrent else None
-            if watched is not None and operation.recurrent is not None:
-                results = operation.recurrent.apply(inputs, watched)
-            else:
-                results = operation.apply(inputs)
+            results = operation.apply([values[number] for number in operation.inputs])
             for number, value in zip(operation.outputs, results, strict=True):
                 values[number] = value
                 if number in rewrites:

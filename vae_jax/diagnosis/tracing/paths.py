@@ -16,7 +16,7 @@ _LINEAR = frozenset({
     "add", "add_any", "sub", "neg", "mul", "div", "reshape", "transpose", "broadcast_in_dim", "squeeze", "expand_dims",
     "convert_element_type", "slice", "dynamic_slice", "concatenate", "pad", "rev", "reduce_sum", "gather", "copy",
     "select_n", "stop_gradient", "copy_p", "reduce_precision", "split", "reduce_window_sum", "cumsum", "identity",
-    "optimization_barrier", "sharding_constraint", "jit", "pjit", "real", "mesh_cast", "reshard",
+    "optimization_barrier", "sharding_constraint", "jit", "pjit", "real", "mesh_cast", "reshard", "name",
 })  # fmt: skip
 _REDUCTIONS = frozenset({"reduce_sum", "reduce_max", "reduce_window_sum", "psum", "cumsum"})
 _DIVISIONS = frozenset({"div", "rsqrt", "sqrt", "pow", "integer_pow"})
@@ -49,8 +49,8 @@ _ELEMENTWISE = frozenset({
     "abs", "acos", "acosh", "add", "and", "asin", "asinh", "atan", "atan2", "atanh", "broadcast_in_dim", "cbrt", "ceil",
     "clamp", "convert_element_type", "copy", "cos", "cosh", "custom_jvp_call", "custom_vjp_call", "digamma", "div",
     "eq", "erf", "erf_inv", "erfc", "exp", "exp2", "expm1", "floor", "ge", "gt", "integer_pow", "is_finite", "jit",
-    "le", "lgamma", "log", "log1p", "logistic", "lt", "max", "min", "mul", "ne", "neg", "not", "or", "pjit", "pow",
-    "rem", "round", "rsqrt", "select_n", "sign", "sin", "sinh", "sqrt", "square", "stop_gradient", "sub", "tan",
+    "le", "lgamma", "log", "log1p", "logistic", "lt", "max", "min", "mul", "name", "ne", "neg", "not", "or", "pjit",
+    "pow", "rem", "round", "rsqrt", "select_n", "sign", "sin", "sinh", "sqrt", "square", "stop_gradient", "sub", "tan",
     "tanh", "xor",
 })  # fmt: skip
 

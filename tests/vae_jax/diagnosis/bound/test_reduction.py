@@ -10,7 +10,7 @@ import optax
 import pytest
 
 import vae_jax
-from vae_jax.diagnosis.diagnose import Diagnosis
+from vae_jax.diagnosis.diagnosis import Diagnosis
 
 BATCH, PIXELS, LATENT = 16, 36, 4
 X = jax.random.uniform(jax.random.key(0), (BATCH, PIXELS))
