@@ -348,4 +348,4 @@ def test_what_the_doctor_says_is_what_it_says(tmp_path):
         found = re.search(form, said)
         assert found, sentence
         told = [float(figure) for figure in re.findall(number, sentence)]
-        np.testing.assert_allclose([float(figure) for figure in found.groups()], told, rtol=0.1)
+        np.testing.assert_allclose([float(figure) for figure in found.groups()], told, rtol=0.02)
